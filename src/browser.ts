@@ -1,0 +1,2 @@
+/** The browser entry of tensorloom: the same names as in Node. */
+export {};

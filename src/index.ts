@@ -1,0 +1,2 @@
+/** The Node entry of tensorloom: everything that users import. */
+export {};
