@@ -1,0 +1,75 @@
+/** Builders of matrix products, convolutions and pooling. */
+import type { Value } from '../graph/graph.ts';
+import type { Shape } from '../types/shape.ts';
+import { broadcastShapes, sizeOf } from '../types/shape.ts';
+import { apply, apply1 } from './apply.ts';
+import { cast, constant, div } from './build-elementwise.ts';
+import { broadcastTo, reshape, slice } from './build-movement.ts';
+import type { ConvAttrs } from './conv.ts';
+import type { PoolAttrs } from './pool.ts';
+
+/** Matrix product of the last two axes; leading axes broadcast. */
+export function matMul(a: Value, b: Value, transposeA = false, transposeB = false): Value {
+  const [x, y] = [cast(a, 'float32'), cast(b, 'float32')];
+  const attrs = { transposeA, transposeB };
+  if (x.shape.length < 2 || y.shape.length < 2) return apply1('matMul', [x, y], attrs);
+  const [batchA, batchB] = [x.shape.slice(0, -2), y.shape.slice(0, -2)];
+  if (batchA.length > 0 && sizeOf(batchB) === 1 && batchB.length <= batchA.length && !transposeA) {
+    // One matrix for all batches: their rows are the rows of one product.
+    const [rows, inner] = x.shape.slice(-2);
+    const flat = apply1('matMul', [reshape(x, [sizeOf(batchA) * rows, inner]), reshape(y, y.shape.slice(-2))], attrs);
+    return reshape(flat, [...batchA, rows, flat.shape[1]]);
+  }
+  const batch = broadcastShapes('matMul', batchA, batchB);
+  const spread = (v: Value) => broadcastTo(v, [...batch, ...v.shape.slice(-2)]);
+  return apply1('matMul', [spread(x), spread(y)], attrs);
+}
+
+export function conv2d(x: Value, filter: Value, attrs: ConvAttrs): Value {
+  return apply1('conv2d', [x, filter], attrs);
+}
+
+export function conv2dBackpropInput(dy: Value, filter: Value, inputShape: Shape, attrs: ConvAttrs): Value {
+  return apply1('conv2dBackpropInput', [dy, filter], { ...attrs, inputShape });
+}
+
+export function conv2dBackpropFilter(x: Value, dy: Value, filterShape: Shape, attrs: ConvAttrs): Value {
+  return apply1('conv2dBackpropFilter', [x, dy], { ...attrs, filterShape });
+}
+
+/** [the largest of each window, its position in the window]. */
+export function maxPool(x: Value, attrs: PoolAttrs): readonly Value[] {
+  return apply('maxPool', [x], attrs);
+}
+
+/** From the residue layout that pooling gradients have to the input's own shape. */
+function fromResidues(dx: Value, inputShape: Shape, attrs: PoolAttrs): Value {
+  const [batch, q, sh, p, sw, channels] = dx.shape;
+  const image = reshape(dx, [batch, q * sh, p * sw, channels]);
+  return slice(image, [0, attrs.pads[0], attrs.pads[2], 0], inputShape);
+}
+
+export function maxPoolBackprop(dy: Value, position: Value, inputShape: Shape, attrs: PoolAttrs): Value {
+  return fromResidues(apply1('maxPoolBackprop', [dy, position], { ...attrs, inputShape }), inputShape, attrs);
+}
+
+export function maxPoolGather(x: Value, position: Value, attrs: PoolAttrs): Value {
+  return apply1('maxPoolGather', [x, position], attrs);
+}
+
+export function windowSum(x: Value, attrs: PoolAttrs): Value {
+  return apply1('windowSum', [x], attrs);
+}
+
+export function windowSumBackprop(dy: Value, inputShape: Shape, attrs: PoolAttrs): Value {
+  return fromResidues(apply1('windowSumBackprop', [dy], { ...attrs, inputShape }), inputShape, attrs);
+}
+
+/** The mean of each window over the elements that are no padding, as TensorFlow does. */
+export function avgPool(x: Value, attrs: PoolAttrs): Value {
+  const total = windowSum(x, attrs);
+  if (attrs.pads.every((n) => n === 0))
+    return div(total, constant(attrs.filter[0] * attrs.filter[1], 'float32', total.shape));
+  const ones = constant(1, 'float32', [1, x.shape[1], x.shape[2], 1]);
+  return div(total, windowSum(ones, attrs));
+}

@@ -1,0 +1,157 @@
+/**
+ * Rows that read or write at places that come from data. Both work on [batch, outer, n, inner] with indices [batch, k]; the
+ * builders reshape to that, so that lanes always run over `inner`. An index outside of [0, n) is an error on every target.
+ */
+import { fail } from '../base/errors.ts';
+import { constant, plus, times, variable } from '../kernel/ir.ts';
+import type { TensorType } from '../types/shape.ts';
+import { newArray } from '../types/dtype.ts';
+import { sizeOf } from '../types/shape.ts';
+import { gatherAt, scatterAdd } from './build.ts';
+import type { KernelContext } from './lowering.ts';
+import type { NDArray, OpRow } from './row.ts';
+import { expectDType, expectRank, f32, i32, intAttr, show } from './rule.ts';
+
+function checkIndices(op: string, indices: TensorType, batch: number): void {
+  expectDType(op, indices, ['int32'], 'the indices');
+  expectRank(op, indices, 2, 'the indices [batch, k]');
+  if (indices.shape[0] !== batch) fail(op, 'batch axes must be equal', `got ${batch} and ${show(indices)}`);
+}
+
+function checkedIndex(op: string, indices: NDArray, batch: number, k: number, bound: number): number {
+  const index = indices.data[batch * indices.shape[1] + k];
+  if (index < 0 || index >= bound) fail(op, `an index must be in [0, ${bound})`, `got ${index}`);
+  return index;
+}
+
+/** Calls visit(flat of the [batch, outer, k, inner] side, flat of the [batch, outer, n, inner] side). */
+function forEachMove(
+  op: string,
+  indices: NDArray,
+  wide: readonly number[],
+  visit: (narrow: number, wide: number) => void,
+): void {
+  const [batches, outers, n, inners] = wide;
+  const count = indices.shape[1];
+  for (let batch = 0; batch < batches; batch++) {
+    for (let outer = 0; outer < outers; outer++) {
+      for (let k = 0; k < count; k++) {
+        const row = checkedIndex(op, indices, batch, k, n);
+        const block = batch * outers + outer;
+        for (let inner = 0; inner < inners; inner++) {
+          visit((block * count + k) * inners + inner, (block * n + row) * inners + inner);
+        }
+      }
+    }
+  }
+}
+
+/** Zeroes and then adds row by row, in the order of the indices; chunks own (batch, a range of inner), so none shares an element. */
+function emitScatterAdd({ b, inputs, outputs, inputBuffers, outputBuffers, site }: KernelContext): void {
+  const [batches, outers, n, inners] = outputs[0].shape;
+  const count = inputs[0].shape[1];
+  const [indices, updates] = inputBuffers;
+  const [out] = outputBuffers;
+  const where = n > 0 && count > 0 ? site('index', n) : 0;
+  const isFloat = outputs[0].dtype === 'float32';
+  b.region('batch', batches, (batch) => {
+    const outBase = variable(batch, outers * n * inners);
+    const updateBase = variable(batch, outers * count * inners);
+    // Both loops visit `size` elements, the full vectors first.
+    const vectors = (size: number, at: (offset: ReturnType<typeof constant>, lanes: number) => void) => {
+      const full = size - (size % b.lanes);
+      if (full > 0) b.loop('i', 0, full, (v) => at(variable(v), b.lanes), { step: b.lanes });
+      if (full < size) at(constant(full), size - full);
+    };
+    vectors(outers * n * inners, (offset, lanes) => {
+      b.store(out, plus(outBase, offset), 1, lanes, isFloat ? b.f32(0) : b.i32(0));
+    });
+    if (n === 0 || inners === 0) return;
+    b.each('outer', outers, (outer) => {
+      b.each('k', count, (k) => {
+        const index = b.guard(b.load(indices, plus(variable(batch, count), k), 0, 1), n, where);
+        const dyn = { index, scale: inners };
+        const from = plus(updateBase, plus(times(outer, count * inners), times(k, inners)));
+        const to = plus(outBase, times(outer, n * inners));
+        vectors(inners, (offset, lanes) => {
+          const sum = b.binary(
+            'add',
+            b.load(out, plus(to, offset), 1, lanes, dyn),
+            b.load(updates, plus(from, offset), 1, lanes),
+          );
+          b.store(out, plus(to, offset), 1, lanes, sum, dyn);
+        });
+      });
+    });
+  });
+}
+
+export const gatherRows = {
+  gather: {
+    name: 'gather',
+    summary: 'rows of [batch, outer, n, inner] at indices [batch, k]',
+    arity: 2,
+    infer([x, indices]) {
+      expectRank('gather', x, 4, 'the input [batch, outer, n, inner]');
+      checkIndices('gather', indices, x.shape[0]);
+      return [{ dtype: x.dtype, shape: [x.shape[0], x.shape[1], indices.shape[1], x.shape[3]] }];
+    },
+    gradient: ({ inputs: [x, indices] }, [dy]) => [dy && scatterAdd(indices, dy, x.shape[2]), null],
+    evaluate([x, indices], _attrs, [type]) {
+      const out = newArray(type.dtype, sizeOf(type.shape));
+      forEachMove('gather', indices, x.shape, (to, from) => {
+        out[to] = x.data[from];
+      });
+      return [out];
+    },
+    lowering: {
+      tag: 'point',
+      emit({ b, inputs: [x], guarded, loadAt }, [batch, outer, k, inner]) {
+        // Nothing can be read from no rows; the output is then empty, or every index is out of range.
+        if (x.shape[2] === 0) return [x.dtype === 'float32' ? b.f32(0) : b.i32(0)];
+        const row = guarded(1, [batch, k], x.shape[2], 'index');
+        return [loadAt(0, [batch, outer, row, inner])];
+      },
+    },
+    samples: [
+      { inputs: [f32([1, 1, 1, 1]), i32([1, 1], 0, 1)] },
+      { inputs: [f32([1, 1, 9, 1]), i32([1, 5], 0, 9)] },
+      { inputs: [f32([1, 1, 12, 17]), i32([1, 7], 0, 12)] },
+      { inputs: [f32([2, 3, 4, 9]), i32([2, 5], 0, 4)] },
+      { inputs: [f32([1, 2, 4, 3]), i32([1, 0], 0, 4)] },
+      { inputs: [i32([1, 2, 5, 8]), i32([1, 6], 0, 5)] },
+    ],
+  },
+  scatterAdd: {
+    name: 'scatterAdd',
+    summary: 'adds updates [batch, outer, k, inner] into zeros [batch, outer, n, inner] at indices [batch, k]',
+    arity: 2,
+    infer([indices, updates], attrs) {
+      expectDType('scatterAdd', updates, ['float32', 'int32'], 'the updates');
+      expectRank('scatterAdd', updates, 4, 'the updates [batch, outer, k, inner]');
+      checkIndices('scatterAdd', indices, updates.shape[0]);
+      if (indices.shape[1] !== updates.shape[2]) {
+        fail('scatterAdd', 'there must be one index for each row of updates', `got ${show(indices)}, ${show(updates)}`);
+      }
+      return [{ dtype: updates.dtype, shape: updates.shape.with(2, intAttr(attrs, 'rows')) }];
+    },
+    gradient: ({ inputs: [indices] }, [dx]) => [null, dx && gatherAt(dx, indices)],
+    evaluate([indices, updates], _attrs, [type]) {
+      const totals = new Float64Array(sizeOf(type.shape));
+      forEachMove('scatterAdd', indices, type.shape, (from, to) => {
+        totals[to] += updates.data[from];
+      });
+      return [newArray(type.dtype, totals.length).map((_, i) => totals[i])];
+    },
+    lowering: { tag: 'kernel', emit: emitScatterAdd },
+    samples: [
+      { inputs: [i32([1, 1], 0, 1), f32([1, 1, 1, 1])], attrs: { rows: 1 } },
+      { inputs: [i32([1, 9], 0, 3), f32([1, 1, 9, 1])], attrs: { rows: 3 } },
+      { inputs: [i32([1, 7], 0, 5), f32([1, 1, 7, 17])], attrs: { rows: 5 } },
+      { inputs: [i32([2, 5], 0, 4), f32([2, 3, 5, 9])], attrs: { rows: 4 } },
+      { inputs: [i32([1, 0], 0, 4), f32([1, 2, 0, 3])], attrs: { rows: 4 } },
+      { inputs: [i32([1, 6], 0, 5), i32([1, 2, 6, 8])], attrs: { rows: 5 } },
+    ],
+    tolerance: { absolute: 1e-5, relative: 1e-5 },
+  },
+} satisfies Record<string, OpRow>;

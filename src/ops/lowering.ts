@@ -1,0 +1,102 @@
+/**
+ * How a row says what the compiler shall make of it. Each tag is one class of lowering; the compiler asks the tag, never the
+ * op's name. Register types follow the dtype: float32 -> f32, int32 -> i32, bool -> mask.
+ */
+import type { Attrs } from '../graph/graph.ts';
+import type { KernelBuilder } from '../kernel/builder.ts';
+import type { Affine, ReduceFn, Reg } from '../kernel/ir.ts';
+import type { DType } from '../types/dtype.ts';
+import type { Shape, TensorType } from '../types/shape.ts';
+
+/** A coordinate along one axis: lane l stands at `at + l * laneStep`. */
+export interface Coord {
+  readonly at: Affine;
+  readonly laneStep: number;
+}
+
+/** Coordinate of a view's input axis: offset + scale * (coordinate of output axis `axis`), or just offset where axis is -1. */
+export interface AxisMap {
+  readonly axis: number;
+  readonly scale: number;
+  readonly offset: number;
+}
+
+/** One box of an output that is filled from one place: elements [start, start + size) of the output. */
+export interface Piece {
+  readonly start: readonly number[];
+  readonly size: readonly number[];
+  /** Which input it is read from, at (output coordinate - start + from); or a constant to fill with. */
+  readonly source: { readonly input: number; readonly from: readonly number[] } | { readonly fill: number };
+}
+
+/** What `point` lowerings compute with. */
+export interface PointContext {
+  readonly b: KernelBuilder;
+  readonly attrs: Attrs;
+  readonly inputs: readonly TensorType[];
+  readonly outputs: readonly TensorType[];
+  /** The value of input `input` at the coordinates (which must be inside its shape for every active lane). */
+  load(input: number, at: readonly Coord[]): Reg;
+  /** Loads the scalar index at these coordinates (laneStep 0 everywhere), checks 0 <= index < bound and gives a coordinate for `load`. */
+  guarded(input: number, at: readonly Coord[], bound: number, what: string): DynamicCoord;
+  /** load with one coordinate that comes from data. */
+  loadAt(input: number, at: readonly (Coord | DynamicCoord)[]): Reg;
+}
+
+export interface DynamicCoord {
+  readonly index: Reg;
+}
+
+/**
+ * C[batch, m, n] = sum over k of A[batch, m, k] * B[batch, k, n], with an affine map from the dims to the axes of each
+ * tensor. Each dim is in two or three of the maps, which is its role: m in A and C, n in B and C, k in A and B, batch in all.
+ */
+export interface ContractionSpec {
+  readonly dims: readonly { readonly name: string; readonly extent: number }[];
+  readonly a: readonly ContractionAxis[];
+  readonly b: readonly ContractionAxis[];
+  readonly out: readonly ContractionAxis[];
+}
+
+/** Coordinate of one tensor axis: offset + sum of coef * dim. */
+export interface ContractionAxis {
+  readonly offset: number;
+  readonly terms: readonly { readonly dim: number; readonly coef: number }[];
+  /** The coordinate may fall outside of the axis; the element counts as 0 there (padding). Only for `a`. */
+  readonly padded?: boolean;
+}
+
+export type Lowering =
+  /** Has no computation: parameters and constants. */
+  | { readonly tag: 'source' }
+  /** Elementwise: every input has the output's shape. */
+  | {
+      readonly tag: 'map';
+      emit(b: KernelBuilder, args: readonly Reg[], attrs: Attrs, inputs: readonly DType[], output: DType): Reg;
+    }
+  /** Moves elements: every output element is one input element; one map for each input axis. */
+  | { readonly tag: 'view'; axes(attrs: Attrs, input: Shape, output: Shape): AxisMap[] }
+  /** Same elements in the same order, another shape (or a pure renaming, as identity). */
+  | { readonly tag: 'reshape' }
+  /** Boxes that together cover the output once. */
+  | { readonly tag: 'pieces'; pieces(attrs: Attrs, inputs: readonly Shape[], output: Shape): Piece[] }
+  /** attrs.axes (sorted, distinct) are combined and dropped. For bool tensors min is all, max is any. */
+  | { readonly tag: 'reduce'; readonly fn: ReduceFn }
+  /** Disjoint parts of one output; what no part writes does not exist (parts cover the output). */
+  | { readonly tag: 'contraction'; specs(attrs: Attrs, inputs: readonly Shape[], output: Shape): ContractionSpec[] }
+  /** The values of all outputs (which share a shape) at one place, with inner loops where needed. Only the last axis has a laneStep. */
+  | { readonly tag: 'point'; emit(context: PointContext, at: readonly Coord[]): Reg[] }
+  /** Writes a whole kernel by itself: params are the inputs, then the outputs. */
+  | { readonly tag: 'kernel'; emit(context: KernelContext): void };
+
+export interface KernelContext {
+  readonly b: KernelBuilder;
+  readonly attrs: Attrs;
+  readonly inputs: readonly TensorType[];
+  readonly outputs: readonly TensorType[];
+  /** Buffer indices for b.load and b.store; bool buffers hold u8. */
+  readonly inputBuffers: readonly number[];
+  readonly outputBuffers: readonly number[];
+  /** Number of a guard site, for b.guard. */
+  site(what: string, bound: number): number;
+}

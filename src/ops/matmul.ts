@@ -1,0 +1,128 @@
+/** The row of matrix multiplication, in all its transposes and with equal leading batch axes. */
+import { fail } from '../base/errors.ts';
+import type { Attrs } from '../graph/graph.ts';
+import type { Shape } from '../types/shape.ts';
+import { sameShape, showShape } from '../types/shape.ts';
+import { fill, reader } from './array.ts';
+import { matMul } from './build.ts';
+import type { ContractionAxis, ContractionSpec } from './lowering.ts';
+import type { OpRow, Sample } from './row.ts';
+import { boolAttr, expectDType, f32, show } from './rule.ts';
+
+/** A tensor axis that is one dim of a contraction. */
+export function along(dim: number): ContractionAxis {
+  return { offset: 0, terms: [{ dim, coef: 1 }] };
+}
+
+function specs(attrs: Attrs, [a, b]: readonly Shape[]): ContractionSpec[] {
+  const rank = a.length;
+  const [transposeA, transposeB] = [boolAttr(attrs, 'transposeA'), boolAttr(attrs, 'transposeB')];
+  const batch = a.slice(0, -2).map((extent, i) => ({ name: `b${i}`, extent }));
+  const [m, n, k] = [rank - 2, rank - 1, rank];
+  const dims = [
+    ...batch,
+    { name: 'm', extent: a[transposeA ? rank - 1 : rank - 2] },
+    { name: 'n', extent: b[transposeB ? rank - 2 : rank - 1] },
+    { name: 'k', extent: a[transposeA ? rank - 2 : rank - 1] },
+  ];
+  const lead = batch.map((_, i) => along(i));
+  return [
+    {
+      dims,
+      a: [...lead, ...(transposeA ? [along(k), along(m)] : [along(m), along(k)])],
+      b: [...lead, ...(transposeB ? [along(n), along(k)] : [along(k), along(n)])],
+      out: [...lead, along(m), along(n)],
+    },
+  ];
+}
+
+const sizes: readonly (readonly [number, number, number])[] = [
+  [1, 1, 1],
+  [3, 4, 5],
+  [7, 9, 8],
+  [0, 3, 2],
+  [3, 2, 0],
+  [17, 33, 31],
+  [1, 20, 16],
+  [16, 1, 7],
+];
+
+const samples: Sample[] = [];
+for (const transposeA of [false, true]) {
+  for (const transposeB of [false, true]) {
+    const attrs = { transposeA, transposeB };
+    for (const [m, n, k] of sizes) {
+      samples.push({ inputs: [f32(transposeA ? [k, m] : [m, k]), f32(transposeB ? [n, k] : [k, n])], attrs });
+    }
+    samples.push({
+      inputs: [f32(transposeA ? [2, 3, 5, 4] : [2, 3, 4, 5]), f32(transposeB ? [2, 3, 9, 5] : [2, 3, 5, 9])],
+      attrs,
+    });
+  }
+}
+
+export const matMulRows = {
+  matMul: {
+    name: 'matMul',
+    summary: 'matrix product of the last two axes; leading axes are batches',
+    arity: 2,
+    infer([a, b], attrs) {
+      for (const input of [a, b]) {
+        expectDType('matMul', input, ['float32'], 'inputs');
+        if (input.shape.length < 2)
+          fail('matMul', 'inputs must have rank 2 or more', `got ${show(a)} and ${show(b)}`, 'expandDims or reshape');
+      }
+      const [rank, sa, sb] = [a.shape.length, a.shape, b.shape];
+      if (!sameShape(sa.slice(0, -2), sb.slice(0, -2))) {
+        fail(
+          'matMul',
+          'leading axes must be equal',
+          `got ${showShape(sa)} and ${showShape(sb)}`,
+          'broadcastTo one side',
+        );
+      }
+      const [transposeA, transposeB] = [boolAttr(attrs, 'transposeA'), boolAttr(attrs, 'transposeB')];
+      const ka = sa[transposeA ? rank - 2 : rank - 1];
+      const kb = sb[transposeB ? rank - 1 : rank - 2];
+      if (ka !== kb) {
+        const product = `${showShape(sa)}${transposeA ? ' transposed' : ''} x ${showShape(sb)}${transposeB ? ' transposed' : ''}`;
+        fail(
+          'matMul',
+          `inner dimensions must match: ${product} has ${ka} and ${kb}`,
+          undefined,
+          'transpose one side or check the layer before',
+        );
+      }
+      const shape = [...sa.slice(0, -2), sa[transposeA ? rank - 1 : rank - 2], sb[transposeB ? rank - 2 : rank - 1]];
+      return [{ dtype: 'float32', shape }];
+    },
+    gradient({ inputs: [a, b], attrs }, [dy]) {
+      if (dy === null) return [null, null];
+      const [ta, tb] = [boolAttr(attrs, 'transposeA'), boolAttr(attrs, 'transposeB')];
+      return [
+        ta ? matMul(b, dy, tb, true) : matMul(dy, b, false, !tb),
+        tb ? matMul(dy, a, true, ta) : matMul(a, dy, !ta, false),
+      ];
+    },
+    evaluate([a, b], attrs, [type]) {
+      const rank = a.shape.length;
+      const [ta, tb] = [boolAttr(attrs, 'transposeA'), boolAttr(attrs, 'transposeB')];
+      const [atA, atB] = [reader(a), reader(b)];
+      const extent = a.shape[ta ? rank - 2 : rank - 1];
+      return [
+        fill(type, (at) => {
+          const lead = at.slice(0, -2);
+          const [m, n] = [at[rank - 2], at[rank - 1]];
+          let total = 0;
+          for (let k = 0; k < extent; k++) {
+            total += (ta ? atA(...lead, k, m) : atA(...lead, m, k)) * (tb ? atB(...lead, n, k) : atB(...lead, k, n));
+          }
+          return total;
+        }),
+      ];
+    },
+    lowering: { tag: 'contraction', specs },
+    samples,
+    tolerance: { absolute: 1e-5, relative: 1e-5 },
+  },
+} satisfies Record<string, OpRow>;

@@ -1,0 +1,222 @@
+/** Rows that combine or search along axes. Reduced axes are dropped; keepDims is the builders' reshape. */
+import { fail } from '../base/errors.ts';
+import type { Value } from '../graph/graph.ts';
+import { variable } from '../kernel/ir.ts';
+import type { DType } from '../types/dtype.ts';
+import { newArray } from '../types/dtype.ts';
+import type { TensorType } from '../types/shape.ts';
+import { sizeOf, stridesOf } from '../types/shape.ts';
+import { fill, forEachIndex, flatIndex } from './array.ts';
+import { cast, constantLike, div, equal, mul, prod, select, spreadOver, sum, zerosLike } from './build.ts';
+import type { Coord } from './lowering.ts';
+import type { GradientRule, NDArray, OpRow, Sample } from './row.ts';
+import { bool, expectAxis, expectDType, f32, i32, intAttr, intsAttr, show } from './rule.ts';
+
+type ReduceKind = 'sum' | 'prod' | 'max' | 'min';
+
+/** Shape and dtype after attrs.axes were dropped. */
+function inferReduce(name: string, dtypes: readonly DType[], x: TensorType, axes: readonly number[]): TensorType[] {
+  expectDType(name, x, dtypes);
+  for (const [i, axis] of axes.entries()) {
+    expectAxis(name, axis, x.shape.length);
+    if (i > 0 && axis <= axes[i - 1]) fail(name, 'axes must be sorted and distinct', `got ${JSON.stringify(axes)}`);
+  }
+  return [{ dtype: x.dtype, shape: x.shape.filter((_, axis) => !axes.includes(axis)) }];
+}
+
+/** Combines in double precision and rounds once. */
+function evaluateReduce(
+  x: NDArray,
+  axes: readonly number[],
+  type: TensorType,
+  start: number,
+  combine: (total: number, x: number) => number,
+) {
+  const totals = new Float64Array(sizeOf(type.shape)).fill(start);
+  const outStrides = stridesOf(type.shape);
+  const kept = x.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
+  forEachIndex(x.shape, (at, flat) => {
+    const to = flatIndex(
+      kept.map((axis) => at[axis]),
+      outStrides,
+    );
+    totals[to] = combine(totals[to], x.data[flat]);
+  });
+  const out = newArray(type.dtype, totals.length);
+  for (let i = 0; i < out.length; i++) out[i] = totals[i];
+  return [out];
+}
+
+/** dy goes to the places that hold the extremum, shared evenly among ties. */
+const extremumGradient: GradientRule = ({ inputs: [x], outputs: [y], attrs }, [dy]) => {
+  if (dy === null || x.dtype !== 'float32') return [null];
+  const axes = intsAttr(attrs, 'axes');
+  const isBest = equal(x, spreadOver(y, axes, x.shape));
+  const count = sum(cast(isBest, 'float32'), axes);
+  return [select(isBest, spreadOver(div(dy, count), axes, x.shape), zerosLike(x))];
+};
+
+/**
+ * d prod / dx_i is the product of the others: prod / x_i without zeros; with one zero it is the product of the rest at that
+ * place, else 0. The second derivative is exact where no factor is 0.
+ */
+const prodGradient: GradientRule = ({ inputs: [x], attrs }, [dy]) => {
+  if (dy === null || x.dtype !== 'float32') return [null];
+  const axes = intsAttr(attrs, 'axes');
+  const spread = (v: Value) => spreadOver(v, axes, x.shape);
+  const isZero = equal(x, zerosLike(x));
+  const filled = select(isZero, constantLike(x, 1), x);
+  const rest = prod(filled, axes);
+  const zeros = sum(cast(isZero, 'float32'), axes);
+  const ifZero = select(equal(zeros, constantLike(zeros, 1)), rest, zerosLike(rest));
+  const ifNot = select(equal(zeros, zerosLike(zeros)), rest, zerosLike(rest));
+  return [mul(spread(dy), select(isZero, spread(ifZero), div(spread(ifNot), filled)))];
+};
+
+function reduceSamples(dtypes: readonly DType[], low: number, high: number): Sample[] {
+  const samples: Sample[] = [
+    { inputs: [f32([], low, high)], attrs: { axes: [] } },
+    { inputs: [f32([1], low, high)], attrs: { axes: [0] } },
+    { inputs: [f32([0], low, high)], attrs: { axes: [0] } },
+    { inputs: [f32([2, 0, 3], low, high)], attrs: { axes: [1] } },
+    { inputs: [f32([7], low, high)], attrs: { axes: [0] } },
+    { inputs: [f32([9], low, high)], attrs: { axes: [0] } },
+    { inputs: [f32([33, 17], low, high)], attrs: { axes: [0] } },
+    { inputs: [f32([33, 17], low, high)], attrs: { axes: [1] } },
+    { inputs: [f32([5, 16], low, high)], attrs: { axes: [0, 1] } },
+    { inputs: [f32([2, 3, 4, 5], low, high)], attrs: { axes: [1, 3] } },
+    { inputs: [f32([2, 3, 4, 9], low, high)], attrs: { axes: [0, 1, 2] } },
+  ];
+  if (dtypes.includes('int32')) {
+    samples.push({ inputs: [i32([3, 9], -4, 5)], attrs: { axes: [1] } }, { inputs: [i32([7])], attrs: { axes: [0] } });
+  }
+  if (dtypes.includes('bool')) {
+    samples.push({ inputs: [bool([3, 9])], attrs: { axes: [1] } }, { inputs: [bool([7, 2])], attrs: { axes: [0] } });
+  }
+  return samples;
+}
+
+interface ReduceOptions {
+  readonly summary: string;
+  readonly dtypes: readonly DType[];
+  readonly fn: 'add' | 'mul' | 'min' | 'max';
+  /** What the reduction of nothing gives, by dtype. */
+  readonly start: (dtype: DType) => number;
+  readonly combine: (total: number, x: number) => number;
+  readonly gradient: GradientRule;
+  readonly range?: readonly [number, number];
+}
+
+function reduction(name: ReduceKind, options: ReduceOptions): OpRow {
+  return {
+    name,
+    summary: options.summary,
+    arity: 1,
+    infer: ([x], attrs) => inferReduce(name, options.dtypes, x, intsAttr(attrs, 'axes')),
+    gradient: options.gradient,
+    evaluate: ([x], attrs, [type]) =>
+      evaluateReduce(x, intsAttr(attrs, 'axes'), type, options.start(x.dtype), options.combine),
+    lowering: { tag: 'reduce', fn: options.fn },
+    samples: reduceSamples(options.dtypes, ...(options.range ?? [-2, 2])),
+    tolerance: { absolute: 2e-5, relative: 1e-5 },
+  };
+}
+
+export const reduceRows = {
+  sum: reduction('sum', {
+    summary: 'sum over the axes',
+    dtypes: ['float32', 'int32'],
+    fn: 'add',
+    start: () => 0,
+    combine: (total, x) => total + x,
+    gradient: ({ inputs: [x], attrs }, [dy]) => [dy && spreadOver(dy, intsAttr(attrs, 'axes'), x.shape)],
+  }),
+  prod: reduction('prod', {
+    summary: 'product over the axes',
+    dtypes: ['float32', 'int32'],
+    fn: 'mul',
+    start: () => 1,
+    combine: (total, x) => total * x,
+    gradient: prodGradient,
+    range: [0.7, 1.4],
+  }),
+  max: reduction('max', {
+    summary: 'the largest over the axes (of bool: is any true?); NaN where there is one; of nothing the lowest value',
+    dtypes: ['float32', 'int32', 'bool'],
+    fn: 'max',
+    start: (dtype) => (dtype === 'float32' ? -Infinity : dtype === 'int32' ? -(2 ** 31) : 0),
+    combine: (total, x) => (x > total || Number.isNaN(x) ? x : total),
+    gradient: extremumGradient,
+  }),
+  min: reduction('min', {
+    summary:
+      'the smallest over the axes (of bool: are all true?); NaN where there is one; of nothing the highest value',
+    dtypes: ['float32', 'int32', 'bool'],
+    fn: 'min',
+    start: (dtype) => (dtype === 'float32' ? Infinity : dtype === 'int32' ? 2 ** 31 - 1 : 1),
+    combine: (total, x) => (x < total || Number.isNaN(x) ? x : total),
+    gradient: extremumGradient,
+  }),
+} satisfies Record<string, OpRow>;
+
+/** Where the best element stands: strictly better wins, so the first of equals, and NaN only at place 0. */
+function search(name: 'argMax' | 'argMin', compare: 'gt' | 'lt'): OpRow {
+  const better = (a: number, b: number) => (compare === 'gt' ? a > b : a < b);
+  return {
+    name,
+    summary: `index of the ${compare === 'gt' ? 'largest' : 'smallest'} element along an axis, the first of equals`,
+    arity: 1,
+    infer([x], attrs) {
+      expectDType(name, x, ['float32', 'int32']);
+      const axis = intAttr(attrs, 'axis');
+      expectAxis(name, axis, x.shape.length);
+      if (x.shape[axis] === 0) fail(name, 'the axis must not be empty', `axis ${axis} of ${show(x)}`);
+      return [{ dtype: 'int32', shape: x.shape.filter((_, i) => i !== axis) }];
+    },
+    gradient: 'constant',
+    evaluate([x], attrs, [type]) {
+      const axis = intAttr(attrs, 'axis');
+      const strides = stridesOf(x.shape);
+      return [
+        fill(type, (at) => {
+          const base = flatIndex([...at.slice(0, axis), 0, ...at.slice(axis)], strides);
+          let best = 0;
+          for (let i = 1; i < x.shape[axis]; i++) {
+            if (better(x.data[base + i * strides[axis]], x.data[base + best * strides[axis]])) best = i;
+          }
+          return best;
+        }),
+      ];
+    },
+    lowering: {
+      tag: 'point',
+      emit({ b, attrs, inputs: [x], load }, at) {
+        const axis = intAttr(attrs, 'axis');
+        const place = (coord: Coord) => [...at.slice(0, axis), coord, ...at.slice(axis)];
+        const best = b.acc(load(0, place({ at: { offset: 0, terms: [] }, laneStep: 0 })));
+        const index = b.acc(b.i32(0));
+        b.loop('i', 1, x.shape[axis], (v) => {
+          const i = variable(v);
+          const candidate = load(0, place({ at: i, laneStep: 0 }));
+          const wins = b.compare(compare, candidate, best);
+          b.set(best, b.select(wins, candidate, best));
+          b.set(index, b.select(wins, b.index(i), index));
+        });
+        return [index];
+      },
+    },
+    samples: [
+      { inputs: [f32([1])], attrs: { axis: 0 } },
+      { inputs: [f32([9])], attrs: { axis: 0 } },
+      { inputs: [f32([64, 10])], attrs: { axis: 1 } },
+      { inputs: [f32([3, 17])], attrs: { axis: 0 } },
+      { inputs: [f32([0, 4])], attrs: { axis: 1 } },
+      { inputs: [i32([2, 3, 9], -2, 3)], attrs: { axis: 1 } },
+    ],
+  };
+}
+
+export const searchRows = { argMax: search('argMax', 'gt'), argMin: search('argMin', 'lt') } satisfies Record<
+  string,
+  OpRow
+>;

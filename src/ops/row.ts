@@ -1,0 +1,49 @@
+/** The shape of a row of the op table. Every field must be filled: a row with a hole does not compile. */
+import type { Attrs, Value } from '../graph/graph.ts';
+import type { TypedArray } from '../types/dtype.ts';
+import type { DType } from '../types/dtype.ts';
+import type { Shape, TensorType } from '../types/shape.ts';
+import type { Lowering } from './lowering.ts';
+
+/** A dense row-major array, for the reference evaluation. bool holds 0 and 1. */
+export interface NDArray {
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly data: TypedArray;
+}
+
+export interface GradientContext {
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+  readonly attrs: Attrs;
+}
+
+/**
+ * Gradients for the inputs, in terms of ops, given those of the outputs (null: no gradient flows there). null for an input
+ * means zero. Integer and bool inputs get null.
+ */
+export type GradientRule = (context: GradientContext, dys: readonly (Value | null)[]) => (Value | null)[];
+
+/** What a generated test feeds a row: input types (with the range of their values) and attributes. */
+export interface Sample {
+  readonly inputs: readonly (TensorType & { readonly low?: number; readonly high?: number })[];
+  readonly attrs?: Attrs;
+}
+
+export interface OpRow {
+  readonly name: string;
+  /** One line for the generated op table. */
+  readonly summary: string;
+  readonly arity: number | 'variadic';
+  /** Shape and dtype rule; throws a UserError that begins with the op's name. */
+  infer(inputs: readonly TensorType[], attrs: Attrs): TensorType[];
+  /** 'constant': piecewise constant or integer-valued, so its gradient is zero. */
+  readonly gradient: GradientRule | 'constant';
+  /** The definition: small, slow, obviously right; one array for each output. */
+  evaluate(inputs: readonly NDArray[], attrs: Attrs, outputs: readonly TensorType[]): TypedArray[];
+  readonly lowering: Lowering;
+  /** Shapes (scalar, empty, one, ragged, large), dtypes and values that the generated tests draw from. */
+  readonly samples: readonly Sample[];
+  /** Allowed distance of targets from the reference: |x - y| <= absolute + relative * |y|. */
+  readonly tolerance?: { readonly absolute: number; readonly relative: number };
+}

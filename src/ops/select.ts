@@ -1,0 +1,71 @@
+/** Rows that choose between values or change their dtype, elementwise. */
+import type { KernelBuilder } from '../kernel/builder.ts';
+import type { Reg } from '../kernel/ir.ts';
+import type { DType } from '../types/dtype.ts';
+import { checkDType, newArray } from '../types/dtype.ts';
+import { cast, select, zerosLike } from './build.ts';
+import type { OpRow } from './row.ts';
+import { bool, everyShape, expectDType, expectSameDType, expectSameShape, f32, fewShapes, i32 } from './rule.ts';
+
+/** What storing x as `to` gives: toward zero and saturating for int32, x != 0 for bool. */
+function castAt(x: number, to: DType): number {
+  if (to === 'bool') return x !== 0 ? 1 : 0;
+  if (to === 'float32') return x;
+  return Number.isNaN(x) ? 0 : Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Math.trunc(x)));
+}
+
+function emitCast(b: KernelBuilder, x: Reg, from: DType, to: DType): Reg {
+  if (from === to) return x;
+  if (from === 'bool') {
+    const number = b.convert('maskToI32', x);
+    return to === 'int32' ? number : b.convert('i32ToF32', number);
+  }
+  if (to === 'bool') return from === 'int32' ? b.convert('i32ToMask', x) : b.compare('ne', x, b.f32(0));
+  return b.convert(to === 'int32' ? 'f32ToI32' : 'i32ToF32', x);
+}
+
+export const selectRows = {
+  select: {
+    name: 'select',
+    summary: 'a where the condition holds, else b',
+    arity: 3,
+    infer([condition, a, b]) {
+      expectDType('select', condition, ['bool'], 'the condition');
+      expectSameDType('select', [a, b]);
+      expectSameShape('select', [condition, a, b]);
+      return [{ dtype: a.dtype, shape: a.shape }];
+    },
+    gradient({ inputs: [condition, a] }, [dy]) {
+      if (dy === null || a.dtype !== 'float32') return [null, null, null];
+      const zero = zerosLike(dy);
+      return [null, select(condition, dy, zero), select(condition, zero, dy)];
+    },
+    evaluate([condition, a, b], _attrs, [type]) {
+      const out = newArray(type.dtype, a.data.length);
+      for (let i = 0; i < out.length; i++) out[i] = condition.data[i] ? a.data[i] : b.data[i];
+      return [out];
+    },
+    lowering: { tag: 'map', emit: (b, [condition, x, y]) => b.select(condition, x, y) },
+    samples: [...everyShape(bool, f32, f32), ...fewShapes(bool, i32, i32), ...fewShapes(bool, bool, bool)],
+  },
+  cast: {
+    name: 'cast',
+    summary: 'another dtype: to int32 toward zero and saturating (NaN gives 0), to bool by x != 0',
+    arity: 1,
+    infer([x], attrs) {
+      return [{ dtype: checkDType('cast', attrs.dtype), shape: x.shape }];
+    },
+    gradient({ inputs: [x], outputs: [y] }, [dy]) {
+      return [dy === null || x.dtype !== 'float32' || y.dtype !== 'float32' ? null : cast(dy, x.dtype)];
+    },
+    evaluate([x], _attrs, [type]) {
+      return [newArray(type.dtype, x.data.length).map((_, i) => castAt(x.data[i], type.dtype))];
+    },
+    lowering: { tag: 'map', emit: (b, [x], _attrs, [from], to) => emitCast(b, x, from, to) },
+    samples: (['float32', 'int32', 'bool'] as const).flatMap((dtype) => [
+      ...everyShape((s) => f32(s, -9, 9)).map((sample) => ({ ...sample, attrs: { dtype } })),
+      ...fewShapes((s) => i32(s)).map((sample) => ({ ...sample, attrs: { dtype } })),
+      ...fewShapes(bool).map((sample) => ({ ...sample, attrs: { dtype } })),
+    ]),
+  },
+} satisfies Record<string, OpRow>;

@@ -1,0 +1,44 @@
+/** THE TABLE: every op is one row, each family in its own file. Shared code asks the row, never the op's name. */
+import { InternalError } from '../base/errors.ts';
+import { binaryRows, comparisonRows } from './binary.ts';
+import { convRows } from './conv.ts';
+import { gatherRows } from './gather.ts';
+import { matMulRows } from './matmul.ts';
+import { pieceRows, reshapeRows, viewRows } from './movement.ts';
+import { poolRows } from './pool.ts';
+import { randomRows } from './random.ts';
+import { reduceRows, searchRows } from './reduce.ts';
+import type { OpRow } from './row.ts';
+import { selectRows } from './select.ts';
+import { sourceRows } from './source.ts';
+import { unaryRows } from './unary.ts';
+
+export const table = {
+  ...sourceRows,
+  ...unaryRows,
+  ...binaryRows,
+  ...comparisonRows,
+  ...selectRows,
+  ...viewRows,
+  ...reshapeRows,
+  ...pieceRows,
+  ...reduceRows,
+  ...searchRows,
+  ...gatherRows,
+  ...poolRows,
+  ...matMulRows,
+  ...convRows,
+  ...randomRows,
+} satisfies Record<string, OpRow>;
+
+export type OpKind = keyof typeof table;
+
+export function isOpKind(kind: string): kind is OpKind {
+  return Object.hasOwn(table, kind);
+}
+
+/** The row of an op; asking for one that is not there is a bug of ours. */
+export function rowOf(kind: string): OpRow {
+  if (isOpKind(kind)) return table[kind];
+  throw new InternalError(`internal: the op table has no row '${kind}'; this is a bug in tensorloom, please report it`);
+}
