@@ -59,13 +59,6 @@ export function analyse(region: Region): Analysis {
       });
     }
   }
-  // A guard whose result is used as a vector needs the whole of its index.
-  for (const info of [...regs.values()].reverse()) {
-    if (info.instr.op !== 'guard' || info.vectorUses === 0) continue;
-    const index = regInfo(regs, info.instr.index);
-    index.laneUses--;
-    index.vectorUses++;
-  }
   return { root, blocks, blockOf, regs };
 }
 

@@ -359,40 +359,44 @@ function emitByteStore(e: RegionEmitter, instr: Of<'store'>, beforeStore: () => 
 const laneBytes = (lanes: readonly number[]): number[] =>
   lanes.flatMap((l) => [4 * l, 4 * l + 1, 4 * l + 2, 4 * l + 3]);
 
-/** Lane after lane, as the interpreter does, so that sums and NaN come out as there. */
+/** The upper half of the lanes onto the lower half until one is left, as the interpreter does, so that sums and NaN come out as there. */
 function emitReduce(e: RegionEmitter, { fn, type, a, lanes }: Of<'reduce'>): void {
   const { w } = e;
-  const op = (type === 'f32' ? floatBinary : integerBinary)[fn]!;
-  const value = e.inLocal(a, e.local('v128'));
-  const broadcast = (lane: number): void => {
-    w.get(value);
-    w.get(value);
-    w.shuffle(laneBytes([lane, lane, lane, lane]));
-  };
+  const op = (type === 'f32' ? floatBinary : integerBinary)[fn];
+  if (!op) throw new InternalError(`internal: reduce ${fn} of ${type}`);
+  // pmin and pmax take their operands the other way round.
   const swapped = type === 'f32' && (fn === 'min' || fn === 'max');
-  const total = e.local('v128');
-  broadcast(0);
-  for (let lane = 1; lane < lanes; lane++) {
-    if (swapped) {
-      w.set(total);
-      broadcast(lane);
-      w.get(total);
-    } else broadcast(lane);
+  const value = e.inLocal(a, e.local('v128'));
+  const pushShuffled = (from: number, order: readonly number[]): void => {
+    w.get(from);
+    w.get(from);
+    w.shuffle(laneBytes(order));
+  };
+  let total = value;
+  /** Lane 0 (and for four lanes lane 1) of `total` with a lane of `from`. */
+  const combine = (from: number, order: readonly number[]): void => {
+    if (!swapped) w.get(total);
+    pushShuffled(from, order);
+    if (swapped) w.get(total);
     w.vector(op);
+    total = e.local('v128');
+    w.set(total);
+  };
+  if (lanes === 4) {
+    combine(value, [2, 3, 2, 3]);
+    combine(total, [1, 1, 1, 1]);
+  } else {
+    if (lanes === 3) combine(value, [2, 2, 2, 2]);
+    if (lanes >= 2) combine(value, [1, 1, 1, 1]);
   }
+  pushShuffled(total, [0, 0, 0, 0]);
 }
 
 /** Sets the register's locals itself and leaves nothing on the stack. */
 function emitGuard(e: RegionEmitter, { out, index, bound, site }: Of<'guard'>): void {
   const { w } = e;
-  const wanted = regInfo(e.analysis.regs, out).vectorUses > 0;
   const lane = e.local('i32');
-  let vector = -1;
-  if (wanted) {
-    vector = e.inLocal(index, e.local('v128'));
-    w.get(vector);
-    w.lane('i32x4.extract_lane', 0);
-  } else e.pushLane(index);
+  e.pushLane(index);
   w.tee(lane);
   w.i32(bound);
   w.op('i32.lt_u');
@@ -409,15 +413,12 @@ function emitGuard(e: RegionEmitter, { out, index, bound, site }: Of<'guard'>): 
   w.memory('i64.store', 0, 2);
   w.i32(0);
   w.set(lane);
-  if (wanted) {
-    const guarded = e.local('v128');
-    w.splat(0);
-    w.set(guarded);
-    w.op('else');
-    w.get(vector);
-    w.set(guarded);
-    e.setValue(out, guarded);
-  }
   w.op('end');
   e.setLane(out, lane);
+  if (regInfo(e.analysis.regs, out).vectorUses === 0) return;
+  const vector = e.local('v128');
+  w.get(lane);
+  w.vector('i32x4.splat');
+  w.set(vector);
+  e.setValue(out, vector);
 }
