@@ -1,0 +1,91 @@
+/** Means, moments, normalization, one-hot and dropout on graph values. */
+import type { Value } from '../graph/graph.ts';
+import type { DType } from '../types/dtype.ts';
+import {
+  abs,
+  add,
+  cast,
+  constant,
+  equal,
+  greaterEqual,
+  iota,
+  mul,
+  offset,
+  pow,
+  rsqrt,
+  scale,
+  select,
+  sqrt,
+  square,
+  sub,
+  zerosLike,
+  constantLike,
+  div,
+} from './build-elementwise.ts';
+import { broadcastTo, reshape } from './build-movement.ts';
+import { max, mean, min, sum } from './build-reduce.ts';
+import { randomUnit } from './build-random.ts';
+import type { Shape } from '../types/shape.ts';
+
+/** Mean and variance (of the population) along the axes. */
+export function moments(
+  x: Value,
+  axes: readonly number[],
+  keepDims = false,
+): { readonly mean: Value; readonly variance: Value } {
+  const real = cast(x, 'float32');
+  const center = mean(real, axes, true);
+  const variance = mean(square(sub(real, center)), axes, keepDims);
+  return { mean: reshape(center, variance.shape), variance };
+}
+
+/** (x - mean) / sqrt(variance + epsilon) * scale + offset; all broadcast. */
+export function batchNorm(
+  x: Value,
+  center: Value,
+  variance: Value,
+  shift: Value | null,
+  gain: Value | null,
+  epsilon: number,
+): Value {
+  const inverse = rsqrt(offset(cast(variance, 'float32'), epsilon));
+  const factor = gain === null ? inverse : mul(inverse, gain);
+  const normal = mul(sub(x, center), factor);
+  return shift === null ? normal : add(normal, shift);
+}
+
+/** `on` at each index along a new last axis of extent `depth`, else `off`. An index outside of it gives no `on`. */
+export function oneHot(indices: Value, depth: number, on = 1, off = 0, dtype: DType = 'int32'): Value {
+  const shape = [...indices.shape, depth];
+  const spread = broadcastTo(reshape(cast(indices, 'int32'), [...indices.shape, 1]), shape);
+  const hit = equal(spread, broadcastTo(iota([depth]), shape));
+  if (dtype === 'bool' && on === 1 && off === 0) return hit;
+  return select(hit, constant(on, dtype, shape), constant(off, dtype, shape));
+}
+
+/** Each element is zeroed with probability `rate`, the others are multiplied by 1 / (1 - rate). */
+export function dropout(x: Value, rate: number, key: Value, noiseShape: Shape = x.shape): Value {
+  const real = cast(x, 'float32');
+  if (rate === 0) return real;
+  const unit = randomUnit(key, noiseShape);
+  const kept = broadcastTo(greaterEqual(unit, constantLike(unit, rate)), real.shape);
+  return select(kept, scale(real, 1 / (1 - rate)), zerosLike(real));
+}
+
+/** p-norm along the axes: sums of |x|^p, its root; 1, 2, +-Infinity and others. */
+export function norm(x: Value, p: number, axes: readonly number[], keepDims: boolean): Value {
+  const real = cast(x, 'float32');
+  if (p === 1) return sum(abs(real), axes, keepDims);
+  if (p === Infinity) return max(abs(real), axes, keepDims);
+  if (p === -Infinity) return min(abs(real), axes, keepDims);
+  if (p === 2) return sqrt(sum(square(real), axes, keepDims));
+  const total = sum(pow(abs(real), constantLike(real, p)), axes, keepDims);
+  return pow(total, constantLike(total, 1 / p));
+}
+
+/** n evenly spaced numbers from start to stop, both included. */
+export function linspace(start: number, stop: number, n: number): Value {
+  if (n === 1) return constant(start, 'float32', [1]);
+  const place = div(iota([n], 0, 'float32'), constant(n - 1, 'float32', [n]));
+  return add(scale(sub(constant(1, 'float32', [n]), place), start), scale(place, stop));
+}
