@@ -161,40 +161,53 @@ export class Assembler {
     const [a, b] = operands;
     switch (row.shape) {
       case 'bytes':
-        return this.#put(...row.bytes);
+        this.#put(...row.bytes);
+        return;
       case 'stack': {
         const id = machine(mnemonic, a);
         if (id >= 8) this.#put(0x41);
-        return this.#put(row.opcode + (id & 7));
+        this.#put(row.opcode + (id & 7));
+        return;
       }
       case 'jump':
-        return this.#jump(row, a as Label);
+        this.#jump(row, a as Label);
+        return;
       case 'call':
-        return this.#legacy([0xff], row.digit, a as Register | Memory, 0, false);
+        this.#legacy([0xff], row.digit, a as Register | Memory, 0, false);
+        return;
       case 'unary':
-        return this.#legacy([row.opcode], row.digit, a as Register | Memory, 0, is64(a));
+        this.#legacy([row.opcode], row.digit, a as Register | Memory, 0, is64(a));
+        return;
       case 'shift':
         this.#legacy([row.opcode], row.digit, a as Register | Memory, 1, is64(a));
-        return this.#put((b as Immediate).value & 255);
+        this.#put((b as Immediate).value & 255);
+        return;
       case 'lea':
-        return this.#legacy([row.opcode], machine(mnemonic, a), b as Memory, 0, is64(a));
+        this.#legacy([row.opcode], machine(mnemonic, a), b as Memory, 0, is64(a));
+        return;
       case 'test':
-        return this.#legacy([row.opcode], machine(mnemonic, b), a as Register | Memory, 0, is64(b));
+        this.#legacy([row.opcode], machine(mnemonic, b), a as Register | Memory, 0, is64(b));
+        return;
       case 'rm': {
         const bytes = row.opcode === 0x63 ? [0x63] : [0x0f, row.opcode];
-        return this.#legacy(bytes, machine(mnemonic, a), b as Register | Memory, 0, is64(a));
+        this.#legacy(bytes, machine(mnemonic, a), b as Register | Memory, 0, is64(a));
+        return;
       }
       case 'locked': {
         if (row.opcode !== 0x87) this.#put(0xf0);
         const bytes = row.opcode === 0xc1 ? [0x0f, 0xc1] : [row.opcode];
-        return this.#legacy(bytes, machine(mnemonic, b), a as Memory, 0, is64(b));
+        this.#legacy(bytes, machine(mnemonic, b), a as Memory, 0, is64(b));
+        return;
       }
       case 'mov':
-        return this.#mov(mnemonic, a, b);
+        this.#mov(mnemonic, a, b);
+        return;
       case 'alu':
-        return this.#alu(mnemonic, row, a, b);
+        this.#alu(mnemonic, row, a, b);
+        return;
       case 'imul':
-        return this.#imul(mnemonic, operands);
+        this.#imul(mnemonic, operands);
+        return;
     }
   }
 
@@ -216,18 +229,25 @@ export class Assembler {
         // The 32-bit form clears the upper half: shorter, and all we ever need.
         if (a.id >= 8) this.#put(0x41);
         this.#put(0xb8 + (machine(mnemonic, a) & 7));
-        return this.#int32(b.value | 0);
+        this.#int32(b.value | 0);
+        return;
       }
       if (a.kind === 'reg' && !fits32(b.value)) {
         this.#put(0x48 | (a.id >> 3), 0xb8 + (machine(mnemonic, a) & 7));
         this.#int32((b.value % 2 ** 32) | 0);
-        return this.#int32(Math.floor(b.value / 2 ** 32) | 0);
+        this.#int32(Math.floor(b.value / 2 ** 32) | 0);
+        return;
       }
       this.#legacy([0xc7], 0, a as Register | Memory, 4, is64(a));
-      return this.#int32(b.value);
+      this.#int32(b.value);
+      return;
     }
-    if (a.kind === 'mem') return this.#legacy([0x89], machine(mnemonic, b), a, 0, is64(b));
-    return this.#legacy([0x8b], machine(mnemonic, a), b as Register | Memory, 0, is64(a));
+    if (a.kind === 'mem') {
+      this.#legacy([0x89], machine(mnemonic, b), a, 0, is64(b));
+      return;
+    }
+    this.#legacy([0x8b], machine(mnemonic, a), b as Register | Memory, 0, is64(a));
+    return;
   }
 
   #alu(mnemonic: string, row: GprRow, a: Operand, b: Operand): void {
@@ -245,7 +265,10 @@ export class Assembler {
   }
 
   #imul(mnemonic: string, [a, b, c]: readonly Operand[]): void {
-    if (c === undefined) return this.#legacy([0x0f, 0xaf], machine(mnemonic, a), b as Register | Memory, 0, is64(a));
+    if (c === undefined) {
+      this.#legacy([0x0f, 0xaf], machine(mnemonic, a), b as Register | Memory, 0, is64(a));
+      return;
+    }
     const value = (c as Immediate).value;
     invariant(fits32(value), `imul immediate ${value} must fit 32 bits`);
     const short = fits8(value);
@@ -269,12 +292,14 @@ export class Assembler {
     const field = (reg & 7) << 3;
     if (rm.kind === 'reg') {
       invariant(rm.id < FIRST_VIRTUAL, 'a virtual register reached the assembler');
-      return this.#put(0xc0 | field | (rm.id & 7));
+      this.#put(0xc0 | field | (rm.id & 7));
+      return;
     }
     if (rm.label) {
       this.#put(field | 5);
       this.#fixups.push({ at: this.#size, end: this.#size + 4 + immBytes, label: rm.label.id });
-      return this.#int32(0);
+      this.#int32(0);
+      return;
     }
     invariant(fits32(rm.disp), `displacement ${rm.disp} must fit 32 bits`);
     const { base, index, disp } = rm;
@@ -282,13 +307,14 @@ export class Assembler {
     if (!base) {
       // No base: the SIB form with a 32-bit displacement.
       this.#put(field | 4, scale | ((index ? index.id & 7 : 4) << 3) | 5);
-      return this.#int32(disp);
+      this.#int32(disp);
+      return;
     }
     invariant(
       base.id < FIRST_VIRTUAL && (!index || index.id < FIRST_VIRTUAL),
       'a virtual register reached the assembler',
     );
-    invariant(!index || index.id !== 4, 'rsp cannot be an index');
+    invariant(index?.id !== 4, 'rsp cannot be an index');
     // rbp and r13 have no form without displacement; rsp and r12 need a SIB byte.
     const mod = disp === 0 && (base.id & 7) !== 5 ? 0 : fits8(disp) ? 0x40 : 0x80;
     if (index || (base.id & 7) === 4) {

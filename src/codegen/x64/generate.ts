@@ -1,0 +1,89 @@
+/**
+ * The x64 code generator: kernels in, position-independent AVX2/FMA machine code out. Every region becomes one function
+ * `void entry(void** args, int64 chunk, int32* errors)` of the System V convention. Knows kernel IR and nothing above it.
+ */
+import { debug, debugLevel } from '../../base/debug.ts';
+import type { Capabilities } from '../../kernel/capabilities.ts';
+import type { X64Image } from '../../kernel/image.ts';
+import type { Kernel } from '../../kernel/ir.ts';
+import { allocate, emitFrame } from './allocate.ts';
+import { Assembler } from './assembler.ts';
+import { printItem } from './lir.ts';
+import { lowerRegion } from './lower-region.ts';
+
+export interface GenerateOptions {
+  /** Puts the assembly into image.listing. */
+  readonly listing?: boolean;
+}
+
+function capabilities(threads: number, cacheBytes = { l1: 32 * 1024, l2: 512 * 1024 }): Capabilities {
+  return {
+    target: 'x64',
+    lanes: 8,
+    vectorRegisters: 16,
+    tile: { rows: 12, vectors: 4, accumulators: 12 },
+    fma: true,
+    threads,
+    cacheBytes,
+    native: new Set([
+      ...(['neg', 'abs', 'not', 'floor', 'ceil', 'round', 'sqrt'] as const),
+      ...(['add', 'sub', 'mul', 'div', 'mod', 'min', 'max', 'and', 'or', 'xor', 'shl', 'shr', 'sar'] as const),
+      ...(['f32ToI32', 'i32ToF32', 'maskToI32', 'i32ToMask', 'bitsToF32', 'bitsToI32'] as const),
+    ]),
+  };
+}
+
+function generate(kernels: readonly Kernel[], _capabilities: Capabilities, options: GenerateOptions = {}): X64Image {
+  const wantsListing = options.listing === true || debugLevel() >= 7;
+  const parts: Uint8Array[] = [];
+  const entries: number[][] = [];
+  const listings: string[] = [];
+  let size = 0;
+  for (const kernel of kernels) {
+    const part = generateKernel(kernel, wantsListing);
+    entries.push(part.entries.map((entry) => size + entry));
+    parts.push(part.code);
+    listings.push(part.listing);
+    size += part.code.length;
+  }
+  const code = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    code.set(part, at);
+    at += part.length;
+  }
+  const listing = listings.join('\n');
+  debug(7, () => listing);
+  return wantsListing ? { code, entries, listing } : { code, entries };
+}
+
+interface KernelCode {
+  readonly code: Uint8Array;
+  readonly entries: readonly number[];
+  readonly listing: string;
+}
+
+function generateKernel(kernel: Kernel, listing: boolean): KernelCode {
+  const assembler = new Assembler({ listing });
+  const entries: number[] = [];
+  for (const region of kernel.regions) {
+    const lir = lowerRegion(assembler, kernel, region);
+    const allocation = allocate(lir);
+    debug(6, () => {
+      const before = lir.items.map(printItem).join('\n');
+      return `${kernel.name}/${region.v.name}: ${allocation.spills} spills, ${allocation.frameBytes} bytes of frame\n${before}`;
+    });
+    assembler.align(32);
+    entries.push(assembler.position);
+    assembler.comment(`${kernel.name}/${region.v.name}: ${allocation.spills} spills`);
+    emitFrame(lir, allocation);
+  }
+  assembler.align(64);
+  const { code, listing: text } = assembler.finish();
+  // The next kernel starts on a cache line of its own.
+  const padded = new Uint8Array(Math.ceil(code.length / 64) * 64);
+  padded.set(code);
+  return { code: padded, entries, listing: text };
+}
+
+export const x64Generator = { capabilities, generate };

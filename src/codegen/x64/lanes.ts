@@ -1,0 +1,104 @@
+/** Instruction selection for what looks across lanes or out of the vector unit: index, reduce, guard. */
+import { InternalError } from '../../base/errors.ts';
+import type { Instr, ReduceFn } from '../../kernel/ir.ts';
+import type { Mnemonic } from './encodings.ts';
+import { isAddressScale } from './memory-access.ts';
+import type { Register } from './operands.ts';
+import { imm, ptr, resized } from './operands.ts';
+import type { Values } from './values.ts';
+
+type Of<Op extends Instr['op']> = Extract<Instr, { op: Op }>;
+
+export function index(values: Values, i: Of<'index'>): void {
+  const { lir } = values;
+  const { offset, terms } = i.at;
+  const steps = (l: number): number => offset + l * i.laneStep;
+  if (terms.length === 0) {
+    lir.op('vmovups', values.destination(i.out), lir.constant(steps));
+    return;
+  }
+  const scalar = values.pointers.value({ offset: 0, terms });
+  const low = values.vec(128);
+  lir.op('vmovd', low, resized(scalar, 32));
+  if (offset === 0 && i.laneStep === 0) {
+    lir.op('vpbroadcastd', values.destination(i.out), low);
+    return;
+  }
+  const all = values.vec();
+  lir.op('vpbroadcastd', all, low);
+  lir.op('vpaddd', values.destination(i.out), all, lir.constant(steps));
+}
+
+const combine: { readonly [T in 'f32' | 'i32']: { readonly [K in ReduceFn]: Mnemonic } } = {
+  f32: { add: 'vaddps', mul: 'vmulps', min: 'vminps', max: 'vmaxps' },
+  i32: { add: 'vpaddd', mul: 'vpmulld', min: 'vpminsd', max: 'vpmaxsd' },
+};
+
+/** The tree of the interpreter: the upper half onto the lower one until one lane is left, which then goes everywhere. */
+export function reduce(values: Values, i: Of<'reduce'>): void {
+  const { lir } = values;
+  const mnemonic = combine[i.type][i.fn];
+  let rest = values.register(i.a);
+  for (let n = i.lanes; n > 1; ) {
+    const half = (n + 1) >> 1;
+    const upper = shiftDown(values, rest, half);
+    // Only lanes below `half` matter from here on.
+    if (half <= 4) rest = resized(rest, 128);
+    const combined = values.vec(rest.bits as 128 | 256);
+    lir.op(mnemonic, combined, rest, resized(upper, rest.bits));
+    if (n % 2 === 1) lir.op('vblendps', combined, combined, rest, imm(1 << (half - 1)));
+    rest = combined;
+    n = half;
+  }
+  lir.op('vbroadcastss', values.destination(i.out), resized(rest, 128));
+}
+
+/** Lane l + by in lane l. */
+function shiftDown(values: Values, r: Register, by: number): Register {
+  const { lir } = values;
+  const out = values.vec(128);
+  if (by === 4) {
+    lir.op('vextractf128', out, resized(r, 256), imm(1));
+  } else if (by === 3) {
+    const wide = values.vec(256);
+    const order = values.vec(256);
+    lir.op(
+      'vmovups',
+      order,
+      lir.constant((l) => (l + 3) % 8),
+    );
+    lir.op('vpermps', wide, order, resized(r, 256));
+    return wide;
+  } else if (by === 2 || by === 1) {
+    lir.op('vpermilps', out, resized(r, 128), imm(by === 2 ? 0b1110 : 0b0001));
+  } else {
+    throw new InternalError(`internal: reduce cannot shift by ${by} lanes; this is a bug in tensorloom`);
+  }
+  return out;
+}
+
+export function guard(values: Values, i: Of<'guard'>): void {
+  const { lir, facts } = values;
+  const register = lir.gpr();
+  const low = resized(register, 32);
+  const holds = lir.assembler.label();
+  lir.op('vmovd', low, resized(values.register(i.index), 128));
+  lir.op('cmp', low, imm(i.bound));
+  // Unsigned: a negative index is above every bound.
+  lir.op('jb', holds);
+  lir.op('mov', ptr(values.errors, { bits: 32 }), imm(i.site + 1));
+  lir.op('mov', ptr(values.errors, { disp: 4 }), low);
+  lir.op('mov', low, imm(0));
+  lir.label(holds);
+  values.defineIndex(i.out, 1, register);
+  for (const scale of facts.dynamicScales(i.out)) {
+    if (isAddressScale(scale)) continue;
+    const scaled = lir.gpr();
+    lir.op('imul', scaled, register, imm(scale));
+    values.defineIndex(i.out, scale, scaled);
+  }
+  if (facts.valueUses(i.out) === 0) return;
+  const lane = values.vec(128);
+  lir.op('vmovd', lane, low);
+  lir.op('vpbroadcastd', values.destination(i.out), lane);
+}

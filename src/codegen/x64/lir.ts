@@ -1,0 +1,89 @@
+/**
+ * The linear list between instruction selection and register allocation: real x64 instructions on virtual registers, with
+ * labels and the bounds of loops. Knows no kernel IR.
+ */
+import type { Assembler } from './assembler.ts';
+import type { Mnemonic } from './encodings.ts';
+import type { Label, Memory, Operand, Register, RegisterClass } from './operands.ts';
+import { FIRST_VIRTUAL, printOperand, ripRelative } from './operands.ts';
+
+export type Item =
+  | { readonly kind: 'op'; readonly mnemonic: Mnemonic; readonly operands: readonly Operand[] }
+  | { readonly kind: 'label'; readonly label: Label }
+  /** The head of a loop: everything until the matching end may run again. */
+  | { readonly kind: 'loop'; readonly label: Label; readonly align: boolean }
+  | { readonly kind: 'end' }
+  /** Defines virtual registers that arrive in fixed machine registers. */
+  | { readonly kind: 'entry'; readonly args: readonly { readonly virtual: Register; readonly fixed: Register }[] };
+
+export class Lir {
+  readonly items: Item[] = [];
+  readonly assembler: Assembler;
+  #next = FIRST_VIRTUAL;
+
+  constructor(assembler: Assembler) {
+    this.assembler = assembler;
+  }
+
+  virtual(cls: RegisterClass, bits: Register['bits']): Register {
+    return { kind: 'reg', cls, id: this.#next++, bits };
+  }
+
+  gpr(): Register {
+    return this.virtual('gpr', 64);
+  }
+
+  op(mnemonic: Mnemonic, ...operands: Operand[]): void {
+    this.items.push({ kind: 'op', mnemonic, operands });
+  }
+
+  label(label: Label): void {
+    this.items.push({ kind: 'label', label });
+  }
+
+  loop(label: Label, align: boolean): void {
+    this.items.push({ kind: 'loop', label, align });
+  }
+
+  end(): void {
+    this.items.push({ kind: 'end' });
+  }
+
+  /** Eight 32-bit lanes as a memory operand. */
+  constant(lane: (l: number) => number): Memory {
+    const words = new Int32Array(8);
+    for (let l = 0; l < 8; l++) words[l] = lane(l);
+    return ripRelative(this.assembler.constant(new Uint8Array(words.buffer)));
+  }
+
+  splat(bits: number): Memory {
+    return this.constant(() => bits);
+  }
+
+  /** Four 64-bit lanes of a double. */
+  splatDouble(value: number): Memory {
+    return ripRelative(this.assembler.constant(new Uint8Array(new Float64Array(4).fill(value).buffer)));
+  }
+}
+
+const word = new DataView(new ArrayBuffer(4));
+
+export function floatBits(value: number): number {
+  word.setFloat32(0, value);
+  return word.getInt32(0);
+}
+
+export function printItem(item: Item): string {
+  switch (item.kind) {
+    case 'op':
+      return `    ${item.mnemonic} ${item.operands.map(printOperand).join(', ')}`.trimEnd();
+    case 'label':
+      return `L${item.label.id}:`;
+    case 'loop':
+      return `L${item.label.id}: ; loop`;
+    case 'end':
+      return '    ; end of loop';
+    case 'entry':
+      return `    ; entry ${item.args.map((a) => `${printOperand(a.virtual)}=${printOperand(a.fixed)}`).join(' ')}`;
+  }
+}

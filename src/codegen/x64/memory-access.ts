@@ -1,0 +1,177 @@
+/** Loads and stores of any stride and lane count: no byte outside the named elements is ever touched. */
+import type { Instr } from '../../kernel/ir.ts';
+import { elemBytes } from '../../kernel/ir.ts';
+import type { Memory, Register } from './operands.ts';
+import { imm, ptr, resized } from './operands.ts';
+import type { Load, Values } from './values.ts';
+
+type Store = Extract<Instr, { op: 'store' }>;
+
+/** Scales that an address can apply by itself. */
+export function isAddressScale(scale: number): scale is 1 | 2 | 4 | 8 {
+  return scale === 1 || scale === 2 || scale === 4 || scale === 8;
+}
+
+function at(values: Values, access: Load | Store, lane: number): Memory {
+  const bytes = elemBytes[values.kernel.params[access.buf].elem];
+  const memory = values.pointers.memory(access.buf, access.at, lane * access.stride * bytes);
+  if (!access.dyn) return memory;
+  const scale = access.dyn.scale * bytes;
+  const folds = isAddressScale(scale);
+  const index = values.index(access.dyn.index, folds ? 1 : scale);
+  return ptr(memory.base, { disp: memory.disp, index, scale: folds ? scale : 1 });
+}
+
+export function emitLoad(values: Values, load: Load, into: Register): void {
+  if (values.kernel.params[load.buf].elem === 'u8') loadBytes(values, load, into);
+  else loadWords(values, load, into);
+}
+
+function loadWords(values: Values, load: Load, into: Register): void {
+  const { lir } = values;
+  if (load.stride === 0) {
+    lir.op('vbroadcastss', into, at(values, load, 0));
+    return;
+  }
+  if (load.stride === 1) {
+    loadContiguous(values, load, into);
+    return;
+  }
+  const low = gatherFour(values, load, 0, load.lanes > 4 ? values.vec(128) : resized(into, 128));
+  if (load.lanes <= 4) return;
+  const high = gatherFour(values, load, 4, values.vec(128));
+  lir.op('vinsertf128', into, resized(low, 256), high, imm(1));
+}
+
+function loadContiguous(values: Values, load: Load, into: Register): void {
+  const { lir } = values;
+  const memory = at(values, load, 0);
+  switch (load.lanes) {
+    case 8:
+      lir.op('vmovups', into, memory);
+      return;
+    case 4:
+      lir.op('vmovups', resized(into, 128), memory);
+      return;
+    case 2:
+      lir.op('vmovsd', resized(into, 128), memory);
+      return;
+    case 1:
+      lir.op('vmovss', resized(into, 128), memory);
+      return;
+    default: {
+      const mask = values.vec();
+      lir.op(
+        'vmovups',
+        mask,
+        lir.constant((l) => (l < load.lanes ? -1 : 0)),
+      );
+      lir.op('vmaskmovps', into, mask, memory);
+    }
+  }
+}
+
+/** Lanes first..first+3 (those that are active) of a strided load in an xmm register; the others are 0. */
+function gatherFour(values: Values, load: Load, first: number, into: Register): Register {
+  const { lir } = values;
+  const count = Math.min(4, load.lanes - first);
+  lir.op('vmovss', into, at(values, load, first));
+  for (let l = 1; l < count; l++) {
+    lir.op('vinsertps', into, into, at(values, load, first + l), imm(l << 4));
+  }
+  return into;
+}
+
+function loadBytes(values: Values, load: Load, into: Register): void {
+  const { lir } = values;
+  if (load.stride === 0) {
+    const bytes = values.vec(128);
+    lir.op('vpbroadcastb', bytes, at(values, load, 0));
+    lir.op('vpmovzxbd', into, bytes);
+    return;
+  }
+  if (load.stride === 1 && load.lanes === 8) {
+    lir.op('vpmovzxbd', into, at(values, load, 0));
+    return;
+  }
+  if (load.stride === 1 && load.lanes === 4) {
+    lir.op('vpmovzxbd', resized(into, 128), at(values, load, 0));
+    return;
+  }
+  const bytes = values.vec(128);
+  lir.op('vxorps', bytes, bytes, bytes);
+  for (let l = 0; l < load.lanes; l++) lir.op('vpinsrb', bytes, bytes, at(values, load, l), imm(l));
+  lir.op('vpmovzxbd', into, bytes);
+}
+
+export function emitStore(values: Values, store: Store): void {
+  const value = values.register(store.value);
+  if (values.kernel.params[store.buf].elem === 'u8') storeBytes(values, store, value);
+  else if (store.lanes === 1 || store.stride === 1) storeContiguous(values, store, value);
+  else storeStrided(values, store, value);
+}
+
+/** In pieces of 4, 2 and 1 lanes: masked stores are slow on several processors. */
+function storeContiguous(values: Values, store: Store, value: Register): void {
+  const { lir } = values;
+  if (store.lanes === 8) {
+    lir.op('vmovups', at(values, store, 0), value);
+    return;
+  }
+  let half = resized(value, 128);
+  let lane = 0;
+  if (store.lanes >= 4) {
+    lir.op('vmovups', at(values, store, 0), half);
+    if (store.lanes === 4) return;
+    half = upperHalf(values, value);
+    lane = 4;
+  }
+  const left = store.lanes - lane;
+  if (left >= 2) lir.op('vmovsd', at(values, store, lane), half);
+  if (left === 1) lir.op('vmovss', at(values, store, lane), half);
+  if (left === 3) lir.op('vextractps', at(values, store, lane + 2), half, imm(2));
+}
+
+function storeStrided(values: Values, store: Store, value: Register): void {
+  const { lir } = values;
+  let half = resized(value, 128);
+  for (let l = 0; l < store.lanes; l++) {
+    if (l === 4) half = upperHalf(values, value);
+    if (l % 4 === 0) lir.op('vmovss', at(values, store, l), half);
+    else lir.op('vextractps', at(values, store, l), half, imm(l % 4));
+  }
+}
+
+function upperHalf(values: Values, value: Register): Register {
+  const half = values.vec(128);
+  values.lir.op('vextractf128', half, value, imm(1));
+  return half;
+}
+
+/** The low byte of each lane. */
+function storeBytes(values: Values, store: Store, value: Register): void {
+  const { lir } = values;
+  if (store.stride !== 1 || (store.lanes !== 8 && store.lanes !== 4)) {
+    let half = resized(value, 128);
+    for (let l = 0; l < store.lanes; l++) {
+      if (l === 4) half = upperHalf(values, value);
+      lir.op('vpextrb', at(values, store, l), half, imm(4 * (l % 4)));
+    }
+    return;
+  }
+  // Bytes 0, 4, 8, 12 of each half go to its first four bytes.
+  const packed = values.vec();
+  lir.op(
+    'vpshufb',
+    packed,
+    value,
+    lir.constant((l) => (l % 4 === 0 ? 0x0c080400 : -1)),
+  );
+  if (store.lanes === 4) {
+    lir.op('vmovss', at(values, store, 0), resized(packed, 128));
+    return;
+  }
+  const both = values.vec(128);
+  lir.op('vpunpckldq', both, resized(packed, 128), upperHalf(values, packed));
+  lir.op('vmovsd', at(values, store, 0), both);
+}

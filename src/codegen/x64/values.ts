@@ -1,0 +1,198 @@
+/**
+ * Where the values of IR registers are while a region is lowered: in a virtual register, a constant that is not loaded yet,
+ * or a load that waits for its first use (so that it can become a memory operand and occupies no register before). Knows
+ * no arithmetic.
+ */
+import { invariant } from '../../base/errors.ts';
+import type { Instr, Kernel, Node, Reg } from '../../kernel/ir.ts';
+import { elemBytes } from '../../kernel/ir.ts';
+import type { Facts } from './facts.ts';
+import type { Lir } from './lir.ts';
+import { floatBits } from './lir.ts';
+import type { Memory, Register } from './operands.ts';
+import type { Pointers } from './pointers.ts';
+
+export type Load = Extract<Instr, { op: 'load' }>;
+
+type Value =
+  | { readonly kind: 'register'; readonly register: Register }
+  | { readonly kind: 'constant'; readonly bits: number }
+  | { readonly kind: 'load'; readonly load: Load; readonly block: readonly Node[] };
+
+export class Values {
+  readonly lir: Lir;
+  readonly kernel: Kernel;
+  readonly facts: Facts;
+  readonly pointers: Pointers;
+  /** Width of every vector register of this kernel. */
+  readonly bits: 128 | 256;
+  /** The error record's address. */
+  readonly errors: Register;
+  /** The block that is being lowered. */
+  block: readonly Node[] = [];
+  /** Set by the lowering of memory accesses: writes a load into a register. */
+  emitLoad: (load: Load, into: Register) => void = () => invariant(false, 'no load emitter');
+  readonly #values = new Map<Reg, Value>();
+  /** General registers with lane 0 of a guarded index, by IR register and byte scale (1: unscaled). */
+  readonly #indices = new Map<string, Register>();
+  #pending: Reg[] = [];
+
+  constructor(lir: Lir, kernel: Kernel, facts: Facts, pointers: Pointers, errors: Register) {
+    this.lir = lir;
+    this.kernel = kernel;
+    this.facts = facts;
+    this.pointers = pointers;
+    this.errors = errors;
+    this.bits = kernel.lanes > 4 ? 256 : 128;
+  }
+
+  vec(bits: 128 | 256 = this.bits): Register {
+    return this.lir.virtual('vec', bits);
+  }
+
+  define(reg: Reg, register: Register): void {
+    this.#values.set(reg, { kind: 'register', register });
+  }
+
+  defineConstant(reg: Reg, type: 'f32' | 'i32', value: number): void {
+    this.#values.set(reg, { kind: 'constant', bits: type === 'f32' ? floatBits(value) : value | 0 });
+  }
+
+  defer(load: Load): void {
+    this.#values.set(load.out, { kind: 'load', load, block: this.block });
+    this.#pending.push(load.out);
+  }
+
+  /** The register that an instruction computes `out` into: its accumulator's where a set hands it on, else a new one. */
+  destination(out: Reg): Register {
+    const target = this.facts.target(out);
+    const register = target === undefined ? this.vec() : this.accumulator(target);
+    this.define(out, register);
+    return register;
+  }
+
+  accumulator(acc: Reg): Register {
+    const value = this.#values.get(acc);
+    invariant(value?.kind === 'register', `accumulator r${acc} is not declared`);
+    return value.register;
+  }
+
+  /** A register that holds the value; it must not be changed. */
+  register(reg: Reg): Register {
+    const value = this.#get(reg);
+    if (value.kind === 'register') return value.register;
+    const into = this.vec();
+    // A constant is loaded again at each use: it would otherwise occupy a register over the whole kernel.
+    if (value.kind === 'constant') {
+      this.constantInto(value.bits, into);
+    } else {
+      this.#consume(reg);
+      this.emitLoad(value.load, into);
+      this.define(reg, into);
+    }
+    return into;
+  }
+
+  /** Writes the value into a register. */
+  into(reg: Reg, to: Register): void {
+    const value = this.#get(reg);
+    if (value.kind === 'constant') {
+      this.constantInto(value.bits, to);
+    } else if (value.kind === 'load' && this.facts.useCount(reg) === 1) {
+      this.#consume(reg);
+      this.emitLoad(value.load, to);
+    } else {
+      this.lir.op('vmovups', to, this.register(reg));
+    }
+  }
+
+  constantInto(bits: number, to: Register): void {
+    if (bits === 0) this.lir.op('vxorps', to, to, to);
+    else if (bits === -1) this.lir.op('vpcmpeqd', to, to, to);
+    else this.lir.op('vmovups', to, this.lir.splat(bits));
+  }
+
+  /** A register, or memory where an instruction's last source may be memory. */
+  operand(reg: Reg): Register | Memory {
+    const value = this.#get(reg);
+    if (value.kind === 'constant') return this.lir.splat(value.bits);
+    if (value.kind === 'load' && this.#foldable(value.load)) {
+      this.#consume(reg);
+      return this.pointers.memory(value.load.buf, value.load.at);
+    }
+    return this.register(reg);
+  }
+
+  /** Whether operand would be memory: such a value should be the last source. */
+  inMemory(reg: Reg): boolean {
+    const value = this.#get(reg);
+    return value.kind === 'constant' || (value.kind === 'load' && this.#foldable(value.load));
+  }
+
+  constantBits(reg: Reg): number | undefined {
+    const value = this.#get(reg);
+    return value.kind === 'constant' ? value.bits : undefined;
+  }
+
+  /** The register of a value that nobody reads after this instruction, which may therefore be overwritten. */
+  dying(reg: Reg, at: Instr): Register | null {
+    const value = this.#get(reg);
+    if (value.kind !== 'register' || !this.facts.dies(reg, at, this.block)) return null;
+    return value.register;
+  }
+
+  /** Executes waiting loads before something that might change what they read; all of them, or those that `uses` names. */
+  flush(uses?: ReadonlySet<Reg>): void {
+    const left: Reg[] = [];
+    for (const reg of this.#pending.slice()) {
+      const value = this.#values.get(reg);
+      if (value?.kind !== 'load' || this.facts.useCount(reg) === 0) continue;
+      if (uses && !uses.has(reg)) left.push(reg);
+      else this.register(reg);
+    }
+    this.#pending = left;
+  }
+
+  /** Forgets loads of a finished block that nobody asked for. */
+  endBlock(block: readonly Node[]): void {
+    this.#pending = this.#pending.filter((reg) => {
+      const value = this.#values.get(reg);
+      return value?.kind === 'load' && value.block !== block;
+    });
+  }
+
+  defineIndex(reg: Reg, scale: number, register: Register): void {
+    this.#indices.set(`${reg}*${scale}`, register);
+  }
+
+  index(reg: Reg, scale: number): Register {
+    const register = this.#indices.get(`${reg}*${scale}`);
+    invariant(register, `dynamic index r${reg} does not come from a guard`);
+    return register;
+  }
+
+  isDeferred(reg: Reg): boolean {
+    return this.#get(reg).kind !== 'register';
+  }
+
+  #consume(reg: Reg): void {
+    this.#pending = this.#pending.filter((other) => other !== reg);
+  }
+
+  #get(reg: Reg): Value {
+    const value = this.#values.get(reg);
+    invariant(value, `r${reg} is used before it is defined`);
+    return value;
+  }
+
+  #foldable(load: Load): boolean {
+    const { lanes } = this.kernel;
+    return (
+      (lanes === 8 || lanes === 4) &&
+      load.lanes === lanes &&
+      load.stride === 1 &&
+      elemBytes[this.kernel.params[load.buf].elem] === 4 &&
+      this.facts.useCount(load.out) === 1
+    );
+  }
+}
