@@ -3,7 +3,7 @@
  * register numbers, loop variable ids and the work they report. It is the whole structure and no hash: code has no bounds
  * checks, so two kernels must never be taken for one another. It says nothing about whether a kernel is right.
  */
-import type { Affine, Instr, Kernel, Loop, Node, Reg } from './ir.ts';
+import type { Affine, Instr, Kernel, Loop, Node, Reg, Term } from './ir.ts';
 
 /** Each word that a kernel can contain; its place here is what stands for it in a key. */
 const words = [
@@ -138,8 +138,11 @@ function writeInstr(key: KeyWriter, instr: Instr): void {
 class KeyWriter {
   #units = new Uint16Array(1024);
   #length = 0;
-  readonly #registers = new Map<Reg, number>();
-  readonly #vars = new Map<number, number>();
+  /** By register or variable: its place in the order of definition. */
+  readonly #registers: number[] = [];
+  #registerCount = 0;
+  readonly #vars: number[] = [];
+  #varCount = 0;
   readonly #double = new Float64Array(1);
   readonly #doubleUnits = new Uint16Array(this.#double.buffer);
 
@@ -161,24 +164,27 @@ class KeyWriter {
   affine(at: Affine): void {
     this.number(at.offset);
     this.number(at.terms.length);
-    const terms = at.terms.map(({ v, coef }) => ({ at: this.#vars.get(v.id) ?? -1 - v.id, coef }));
-    if (terms.length > 1) terms.sort((a, b) => a.at - b.at);
+    const terms = at.terms.length > 1 ? at.terms.toSorted((a, b) => this.#place(a) - this.#place(b)) : at.terms;
     for (const term of terms) {
-      this.number(term.at);
+      this.number(this.#place(term));
       this.number(term.coef);
     }
   }
 
   define(reg: Reg): void {
-    this.#registers.set(reg, this.#registers.size);
+    this.#registers[reg] = this.#registerCount++;
   }
 
   defineVar(id: number): void {
-    this.#vars.set(id, this.#vars.size);
+    this.#vars[id] = this.#varCount++;
   }
 
   use(reg: Reg): void {
-    this.number(this.#registers.get(reg) ?? -1 - reg);
+    this.number(this.#registers[reg] ?? -1 - reg);
+  }
+
+  #place({ v }: Term): number {
+    return this.#vars[v.id] ?? -1 - v.id;
   }
 
   finish(): string {

@@ -1,0 +1,183 @@
+import { describe, expect, it } from 'vitest';
+import { KernelBuilder } from './builder.ts';
+import { type Kernel, type Param, zero } from './ir.ts';
+import type { BufferSpec, Program, Step } from './program.ts';
+import { verifyProgram } from './verifier.ts';
+
+/** x, then out: out[0..8] = x[0..8]. */
+function copy(size: number, access: Param['access'] = 'write', elem: 'f32' | 'i32' = 'f32'): Kernel {
+  const b = new KernelBuilder(8);
+  const x = b.param('x', elem, size, 'read');
+  const out = b.param('out', elem, size, access);
+  b.region('r', 1, () => b.store(out, zero, 1, 8, b.load(x, zero, 1, 8)));
+  return b.build('copy', { flops: 0, bytes: 0 });
+}
+
+const guarded = ((): Kernel => {
+  const b = new KernelBuilder(1);
+  const x = b.param('x', 'i32', 1, 'read');
+  b.region('r', 1, () => {
+    b.guard(b.load(x, zero, 1, 1), 5, 1);
+  });
+  return b.build('guarded', { flops: 0, bytes: 0 });
+})();
+
+const buffer = (kind: BufferSpec['kind'], offset = 0, over: Partial<BufferSpec> = {}): BufferSpec => ({
+  elem: 'f32',
+  size: 32,
+  kind,
+  offset,
+  ...(kind === 'constant' && { data: new Float32Array(32) }),
+  ...over,
+});
+const step = (stage: number, ...args: number[]): Step => ({ kernel: 0, args, stage });
+
+/** input 0 -> temp 1 -> temp 2 -> output 3, with a constant 4. */
+const chain: Program = {
+  name: 'chain',
+  kernels: [copy(32)],
+  buffers: [buffer('input'), buffer('temp', 0), buffer('temp', 128), buffer('output'), buffer('constant', 256)],
+  inputs: [0],
+  outputs: [3],
+  steps: [step(0, 0, 1), step(1, 1, 2), step(2, 2, 3)],
+  arenaBytes: 384,
+  sites: [],
+};
+
+function withBuffer(index: number, spec: BufferSpec): Partial<Program> {
+  return { buffers: chain.buffers.map((other, i) => (i === index ? spec : other)) };
+}
+
+const accumulate: Program = {
+  ...chain,
+  kernels: [copy(32, 'readwrite')],
+  buffers: [buffer('input'), buffer('output', 0, { alias: 0 }), buffer('temp', 0)],
+  outputs: [1],
+  steps: [step(0, 0, 1)],
+};
+
+const good: [string, Program][] = [
+  ['a chain', chain],
+  [
+    'memory used again',
+    {
+      ...chain,
+      buffers: [...chain.buffers, buffer('temp', 0)],
+      steps: [...chain.steps.slice(0, 2), step(2, 2, 5), step(3, 5, 3)],
+    },
+  ],
+  ['a larger buffer than the kernel needs', { ...chain, kernels: [copy(16)] }],
+  ['steps side by side', { ...chain, steps: [step(0, 0, 1), step(0, 4, 2), step(1, 2, 3)] }],
+  ['an output in place of an input', accumulate],
+  [
+    'a read of the input in the stage before',
+    { ...accumulate, kernels: [copy(32)], steps: [step(0, 0, 2), step(1, 2, 1)] },
+  ],
+  ['an output that a later step reads', { ...chain, steps: [step(0, 0, 3), step(1, 3, 1)] }],
+];
+
+const bad: [string, Program, RegExp][] = [
+  ['a broken kernel', { ...chain, kernels: [copy(4)] }, /kernel copy is refused: x has 4 elements/],
+  ['a guard without a site', { ...chain, kernels: [copy(32), guarded] }, /guard for site 1/],
+  ['an input not named', { ...chain, inputs: [] }, /its inputs are \[\]/],
+  ['an input named twice', { ...chain, inputs: [0, 0] }, /its inputs are/],
+  ['an output that is none', { ...chain, outputs: [1] }, /its outputs are/],
+  ['a negative size', { ...chain, ...withBuffer(1, buffer('temp', 0, { size: -1 })) }, /buffer 1 \(temp\) has size -1/],
+  ['an unaligned offset', { ...chain, ...withBuffer(1, buffer('temp', 32)) }, /no multiple of 64/],
+  ['a negative offset', { ...chain, ...withBuffer(1, buffer('temp', -64)) }, /starts at -64/],
+  ['a buffer beyond the arena', { ...chain, ...withBuffer(1, buffer('temp', 320)) }, /beyond the arena/],
+  [
+    'a constant without data',
+    { ...chain, ...withBuffer(4, buffer('constant', 256, { data: undefined })) },
+    /holds undefined/,
+  ],
+  [
+    'a constant of another length',
+    { ...chain, ...withBuffer(4, buffer('constant', 256, { data: new Float32Array(3) })) },
+    /holds 3 elements/,
+  ],
+  [
+    'a temp that aliases',
+    { ...chain, ...withBuffer(1, buffer('temp', 0, { alias: 0 })) },
+    /shares storage with buffer 0/,
+  ],
+  [
+    'an alias of no input',
+    { ...chain, ...withBuffer(3, buffer('output', 0, { alias: 1 })) },
+    /shares storage with buffer 1/,
+  ],
+  [
+    'an alias of another size',
+    { ...chain, ...withBuffer(3, buffer('output', 0, { alias: 0, size: 33 })) },
+    /differs in type or size/,
+  ],
+  [
+    'two aliases of one input',
+    { ...accumulate, buffers: [...accumulate.buffers, buffer('output', 0, { alias: 0 })], outputs: [1, 3] },
+    /second output/,
+  ],
+  [
+    'stages out of order',
+    { ...chain, steps: [step(1, 0, 1), step(0, 1, 2), step(2, 2, 3)] },
+    /step 1 is not in stage order/,
+  ],
+  ['a kernel that does not exist', { ...chain, steps: [{ kernel: 7, args: [], stage: 0 }] }, /runs kernel 7/],
+  ['too few buffers', { ...chain, steps: [step(0, 0)] }, /gives 1 buffers/],
+  [
+    'a buffer that does not exist',
+    { ...chain, steps: [step(0, 0, 9)] },
+    /given buffer 9 for out, which does not exist/,
+  ],
+  ['another type', { ...chain, kernels: [copy(32, 'write', 'i32')] }, /f32 for i32/],
+  ['a buffer that is too small', { ...chain, kernels: [copy(33)] }, /32 elements for 33/],
+  ['a write to an input', { ...chain, steps: [step(0, 4, 0)] }, /would write a buffer of kind input/],
+  ['a write to a constant', { ...chain, steps: [step(0, 0, 4)] }, /would write a buffer of kind constant/],
+  ['temps that overlap', { ...chain, ...withBuffer(2, buffer('temp', 64)) }, /buffers 1 and 2 share memory/],
+  ['a temp over a constant', { ...chain, ...withBuffer(2, buffer('temp', 256)) }, /share memory/],
+  [
+    'a temp read before it is written',
+    { ...chain, steps: [step(0, 1, 2), step(1, 2, 3)] },
+    /buffer 1 is read in stage 0 before/,
+  ],
+  [
+    'a temp read in the stage that writes it',
+    { ...chain, steps: [step(0, 0, 1), step(0, 1, 2), step(1, 2, 3)] },
+    /two steps of stage 0 touch buffer 1/,
+  ],
+  [
+    'a temp that its first step reads',
+    { ...chain, kernels: [copy(32, 'readwrite')] },
+    /buffer 1 is read in stage 0 before/,
+  ],
+  [
+    'two writes in one stage',
+    { ...chain, steps: [step(0, 0, 3), step(0, 4, 3)] },
+    /two steps of stage 0 touch buffer 3/,
+  ],
+  [
+    'a write beside a read',
+    { ...chain, steps: [step(0, 0, 1), step(1, 1, 3), step(1, 0, 1)] },
+    /two steps of stage 1 touch buffer 1/,
+  ],
+  ['an output never written', { ...chain, steps: chain.steps.slice(0, 2) }, /output buffer 3 is never written/],
+  [
+    'an aliased input read later',
+    { ...accumulate, kernels: [copy(32)], steps: [step(0, 0, 1), step(1, 0, 2)] },
+    /read after buffer 1/,
+  ],
+  [
+    'an aliased input read by another step',
+    { ...accumulate, kernels: [copy(32)], steps: [step(0, 0, 2), step(0, 0, 1)] },
+    /two steps of stage 0/,
+  ],
+];
+
+describe('verifyProgram', () => {
+  it.each(good)('accepts %s', (_, program) => {
+    verifyProgram(program);
+  });
+
+  it.each(bad)('refuses %s', (_, program, message) => {
+    expect(() => verifyProgram(program)).toThrow(message);
+  });
+});
