@@ -1,0 +1,322 @@
+/**
+ * A program in linear memory: its constants, the tables that the emitted functions and the threads read, and where its
+ * buffers lie while it runs. It copies storages in and out; it does not run anything.
+ */
+import { InternalError, invariant } from '../../base/errors.ts';
+import { elemBytes } from '../../kernel/ir.ts';
+import type { BufferSpec, Program } from '../../kernel/program.ts';
+import type { Storage } from '../storage.ts';
+import { ENTRY_BYTES, recordWords, stageWords } from './control.ts';
+import type { RegionFunction } from './control.ts';
+import type { LinearMemory } from './memory.ts';
+
+const WORD = 4;
+
+/** What the wasm code generator makes. */
+export interface WasmImage {
+  readonly module: Uint8Array;
+  readonly names: readonly (readonly string[])[];
+  readonly memoryFlagsAt: number;
+}
+
+/** One region of one step. */
+interface Record {
+  readonly fn: number;
+  readonly step: number;
+  readonly extent: number;
+}
+
+/** Records [first, end) with `chunks` chunks in all. */
+export interface Stage {
+  readonly first: number;
+  readonly end: number;
+  readonly chunks: number;
+}
+
+const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
+
+export class LoadedProgram {
+  readonly program: Program;
+  /** Where workers keep their instance of the code, and what tells it from the slot's earlier ones. */
+  readonly slot: number;
+  readonly version: number;
+  readonly functions: readonly RegionFunction[];
+  readonly stages: readonly Stage[];
+  /** The same work with every step in a stage of its own, for profiling. */
+  readonly stepStages: readonly (Stage & { readonly step: number })[];
+  /** Bytes of scratch memory that a run needs. */
+  readonly scratchBytes: number;
+  /** Seconds that a run takes on one thread, roughly. */
+  readonly estimate: number;
+  readonly moduleAddress: number;
+  readonly moduleBytes: number;
+  readonly #memory: LinearMemory;
+  readonly #records: Record[] = [];
+  /** For each buffer, its address if it is a constant, else its place in the scratch memory. */
+  readonly #place: number[] = [];
+  readonly #block: number;
+  readonly #tables: { argsOf: number[]; stages: number; stepStages: number; records: number; end: number };
+  #scratch = -1;
+  #isFreed = false;
+
+  constructor(memory: LinearMemory, program: Program, image: WasmImage, slot: number, version: number) {
+    this.program = program;
+    this.slot = slot;
+    this.version = version;
+    this.#memory = memory;
+    const code = withMemoryFlags(image, memory.shared);
+    const { functions, indices } = instantiate(code, image, memory);
+    this.functions = functions;
+    const { stages, stepStages } = this.#listRecords(indices);
+    this.stages = stages;
+    this.stepStages = stepStages;
+    this.estimate = program.steps.reduce((seconds, step) => {
+      const { flops, bytes } = program.kernels[step.kernel];
+      return seconds + Math.max(flops / 1e10, bytes / 5e9);
+    }, 0);
+    this.scratchBytes = this.#placeScratch();
+
+    // One block holds constants, argument tables, stages, records and the code's bytes, which workers compile from.
+    let top = 0;
+    const take = (bytes: number): number => {
+      const at = top;
+      top += align(bytes);
+      return at;
+    };
+    const constants = program.buffers.map((buffer) => (buffer.kind === 'constant' ? take(byteLength(buffer)) : -1));
+    const argsOf = program.steps.map((step) => take(step.args.length * WORD));
+    const stageTable = take(stages.length * ENTRY_BYTES);
+    const stepStageTable = take(stepStages.length * ENTRY_BYTES);
+    const records = take(this.#records.length * ENTRY_BYTES);
+    const module = take(memory.shared ? code.length : 0);
+    this.#block = memory.allocate(top, program.name);
+    const base = this.#block;
+    this.#tables = {
+      argsOf: argsOf.map((at) => base + at),
+      stages: base + stageTable,
+      stepStages: base + stepStageTable,
+      records: base + records,
+      end: base + top,
+    };
+    this.moduleAddress = base + module;
+    this.moduleBytes = code.length;
+    if (memory.shared) memory.bytes.set(code, this.moduleAddress);
+    program.buffers.forEach((buffer, i) => {
+      if (constants[i] < 0) return;
+      this.#place[i] = base + constants[i];
+      this.#writeConstant(buffer, this.#place[i]);
+    });
+    this.#writeTables();
+  }
+
+  get recordTable(): number {
+    return this.#tables.records;
+  }
+
+  get stageTable(): number {
+    return this.#tables.stages;
+  }
+
+  get stepStageTable(): number {
+    return this.#tables.stepStages;
+  }
+
+  /** Whether two threads could be busy at once. */
+  get isDivisible(): boolean {
+    return this.stages.some((stage) => stage.chunks > 1);
+  }
+
+  /** The end of all that a worker reads of the program itself. */
+  get end(): number {
+    return this.#tables.end;
+  }
+
+  get bytes(): number {
+    return this.#isFreed ? 0 : this.#tables.end - this.#block + this.scratchBytes;
+  }
+
+  get isFreed(): boolean {
+    return this.#isFreed;
+  }
+
+  /** Tells the argument tables where the scratch memory lies, if it has moved. */
+  bind(scratch: number): void {
+    if (this.#scratch === scratch) return;
+    this.#scratch = scratch;
+    const { words } = this.#memory;
+    this.program.steps.forEach((step, s) => {
+      const at = this.#tables.argsOf[s] / WORD;
+      step.args.forEach((buffer, i) => {
+        words[at + i] = this.#address(buffer);
+      });
+    });
+  }
+
+  /** No chunk claimed, none done. */
+  reset(): void {
+    const { words } = this.#memory;
+    const { records, stages, stepStages } = this.#tables;
+    for (let r = 0; r < this.#records.length; r++) words[(records + r * ENTRY_BYTES) / WORD + recordWords.next] = 0;
+    for (let s = 0; s < this.stages.length; s++) words[(stages + s * ENTRY_BYTES) / WORD + stageWords.done] = 0;
+    for (let s = 0; s < this.stepStages.length; s++) words[(stepStages + s * ENTRY_BYTES) / WORD + stageWords.done] = 0;
+  }
+
+  /** Runs a stage on the calling thread, without a word to others. */
+  runRecords(errors: number, stage: Stage): void {
+    for (let r = stage.first; r < stage.end; r++) {
+      const { fn, step, extent } = this.#records[r];
+      const run = this.functions[fn];
+      const args = this.#tables.argsOf[step];
+      for (let chunk = 0; chunk < extent; chunk++) run(args, chunk, errors);
+    }
+  }
+
+  copyIn(inputs: readonly Storage[]): void {
+    const { bytes } = this.#memory;
+    this.program.inputs.forEach((buffer, i) => {
+      bytes.set(this.#bytesOf('input', i, inputs, buffer), this.#address(buffer));
+    });
+  }
+
+  copyOut(outputs: readonly Storage[]): void {
+    const { bytes } = this.#memory;
+    this.program.outputs.forEach((buffer, i) => {
+      const target = this.#bytesOf('output', i, outputs, buffer);
+      const at = this.#address(buffer);
+      target.set(bytes.subarray(at, at + target.length));
+    });
+  }
+
+  free(): void {
+    if (this.#isFreed) return;
+    this.#isFreed = true;
+    this.#memory.release(this.#block);
+  }
+
+  #address(buffer: number): number {
+    const { kind } = this.program.buffers[buffer];
+    return kind === 'constant' ? this.#place[buffer] : this.#scratch + this.#place[buffer];
+  }
+
+  #bytesOf(what: string, i: number, storages: readonly Storage[], buffer: number): Uint8Array {
+    const length = byteLength(this.program.buffers[buffer]);
+    const storage = storages[i];
+    invariant(
+      storage !== undefined && storage.byteLength >= length,
+      `${what} ${i} of program ${this.program.name} takes ${length} bytes, got ${storage?.byteLength ?? 'nothing'}`,
+    );
+    return storage.bytes.subarray(0, length);
+  }
+
+  /** Temporaries at their offsets, then inputs and outputs; an output that shares an input's storage shares its place. */
+  #placeScratch(): number {
+    const { buffers } = this.program;
+    const temporaries = buffers.filter((buffer) => buffer.kind === 'temp');
+    const lowest = temporaries.reduce((low, { offset }) => Math.min(low, offset), Number.POSITIVE_INFINITY);
+    const start = Number.isFinite(lowest) ? lowest - (lowest % 64) : 0;
+    let top = 0;
+    buffers.forEach((buffer, i) => {
+      if (buffer.kind !== 'temp') return;
+      this.#place[i] = buffer.offset - start;
+      top = Math.max(top, align(this.#place[i] + byteLength(buffer)));
+    });
+    buffers.forEach((buffer, i) => {
+      if (buffer.kind !== 'input' && (buffer.kind !== 'output' || buffer.alias !== undefined)) return;
+      this.#place[i] = top;
+      top += align(byteLength(buffer));
+    });
+    buffers.forEach((buffer, i) => {
+      if (buffer.kind === 'output' && buffer.alias !== undefined) this.#place[i] = this.#place[buffer.alias];
+    });
+    return top;
+  }
+
+  #listRecords(indices: readonly (readonly number[])[]): Pick<LoadedProgram, 'stages' | 'stepStages'> {
+    const stages: Stage[] = [];
+    const stepStages: (Stage & { step: number })[] = [];
+    let stage = Number.NaN;
+    let open: { first: number; end: number; chunks: number } | null = null;
+    const close = (): void => {
+      // A stage without chunks would never be done.
+      if (open && open.chunks > 0) stages.push(open);
+    };
+    this.program.steps.forEach((step, s) => {
+      if (step.stage !== stage) {
+        close();
+        stage = step.stage;
+        open = { first: this.#records.length, end: this.#records.length, chunks: 0 };
+      }
+      const first = this.#records.length;
+      let chunks = 0;
+      this.program.kernels[step.kernel].regions.forEach((region, r) => {
+        if (region.extent === 0) return;
+        this.#records.push({ fn: indices[step.kernel][r], step: s, extent: region.extent });
+        chunks += region.extent;
+      });
+      open!.end = this.#records.length;
+      open!.chunks += chunks;
+      if (chunks > 0) stepStages.push({ first, end: this.#records.length, chunks, step: s });
+    });
+    close();
+    return { stages, stepStages };
+  }
+
+  #writeTables(): void {
+    const { words } = this.#memory;
+    const tables = this.#tables;
+    const writeStages = (table: number, stages: readonly Stage[]): void => {
+      stages.forEach((stage, s) => {
+        const at = (table + s * ENTRY_BYTES) / WORD;
+        words[at + stageWords.first] = stage.first;
+        words[at + stageWords.end] = stage.end;
+        words[at + stageWords.chunks] = stage.chunks;
+      });
+    };
+    writeStages(tables.stages, this.stages);
+    writeStages(tables.stepStages, this.stepStages);
+    this.#records.forEach((record, r) => {
+      const at = (tables.records + r * ENTRY_BYTES) / WORD;
+      words[at + recordWords.fn] = record.fn;
+      words[at + recordWords.args] = tables.argsOf[record.step];
+      words[at + recordWords.extent] = record.extent;
+    });
+  }
+
+  #writeConstant(buffer: BufferSpec, at: number): void {
+    const { bytes } = this.#memory;
+    const length = byteLength(buffer);
+    bytes.fill(0, at, at + length);
+    if (!buffer.data) return;
+    invariant(buffer.data.byteLength <= length, `a constant of ${this.program.name} is larger than its buffer`);
+    bytes.set(new Uint8Array(buffer.data.buffer, buffer.data.byteOffset, buffer.data.byteLength), at);
+  }
+}
+
+function byteLength(buffer: BufferSpec): number {
+  return buffer.size * elemBytes[buffer.elem];
+}
+
+/** The module for the kind of memory that is here; it is emitted for a shared one. */
+function withMemoryFlags(image: WasmImage, shared: boolean): Uint8Array<ArrayBuffer> {
+  const code = new Uint8Array(image.module);
+  code[image.memoryFlagsAt] = shared ? 3 : 1;
+  return code;
+}
+
+/** The functions in the module's order, which is also the workers', and for each kernel's regions their numbers in it. */
+function instantiate(
+  code: Uint8Array<ArrayBuffer>,
+  image: WasmImage,
+  memory: LinearMemory,
+): { functions: RegionFunction[]; indices: number[][] } {
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory: memory.memory } });
+  const order = new Map(Object.keys(instance.exports).map((name, i) => [name, i]));
+  const indices = image.names.map((names) =>
+    names.map((name) => {
+      const index = order.get(name);
+      if (index === undefined) throw new InternalError(`internal: the module does not export ${name}`);
+      return index;
+    }),
+  );
+  return { functions: Object.values(instance.exports) as unknown as RegionFunction[], indices };
+}
