@@ -1,0 +1,25 @@
+/** Errors of two classes: what the user did (UserError) and what we did (InternalError). Knows nothing of tensors. */
+
+export class TensorloomError extends Error {
+  override name = 'TensorloomError';
+}
+
+/** A mistake in the caller's program or data. The message reads `[op] what must hold; what came; what to try`. */
+export class UserError extends TensorloomError {
+  override name = 'UserError';
+}
+
+/** A broken promise inside tensorloom: a bug of ours, never the caller's fault. */
+export class InternalError extends TensorloomError {
+  override name = 'InternalError';
+}
+
+/** Throws a UserError in the house form. `came` and `hint` may be left out where there is nothing to say. */
+export function fail(op: string, must: string, came?: string, hint?: string): never {
+  throw new UserError(`[${op}] ${[must, came, hint].filter(Boolean).join('; ')}`);
+}
+
+/** Throws an InternalError unless `condition` holds. */
+export function invariant(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new InternalError(`internal: ${message}; this is a bug in tensorloom, please report it`);
+}

@@ -1,0 +1,93 @@
+/** Every row of the op table, compiled for several lane counts and run by the IR interpreter, against the row's own evaluation. */
+import { describe, expect, test } from 'vitest';
+import type { Value } from '../graph/graph.ts';
+import type { Capabilities } from '../kernel/capabilities.ts';
+import { interpretProgram } from '../kernel/interpreter.ts';
+import { apply } from '../ops/apply.ts';
+import { evaluateGraph } from '../ops/evaluate.ts';
+import type { NDArray, OpRow, Sample } from '../ops/row.ts';
+import { table } from '../ops/table.ts';
+import { newArray } from '../types/dtype.ts';
+import { sizeOf } from '../types/shape.ts';
+import { compile } from './index.ts';
+
+export function capabilities(lanes: number, threads = 2): Capabilities {
+  return {
+    target: `test${lanes}`,
+    lanes,
+    vectorRegisters: 16,
+    tile: { rows: 6, vectors: 4, accumulators: 12 },
+    fma: true,
+    threads,
+    cacheBytes: { l1: 32768, l2: 524288 },
+    native: new Set(),
+  };
+}
+
+let state = 12345;
+function random(): number {
+  state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+  return state / 2 ** 32;
+}
+
+function arrayFor(input: Sample['inputs'][number]): NDArray {
+  const data = newArray(input.dtype, sizeOf(input.shape));
+  const [low, high] = [input.low ?? -2, input.high ?? 2];
+  for (let i = 0; i < data.length; i++)
+    data[i] =
+      input.dtype === 'bool'
+        ? Number(random() < 0.5)
+        : input.dtype === 'int32'
+          ? Math.floor(low + random() * (high - low))
+          : low + random() * (high - low);
+  return { dtype: input.dtype, shape: input.shape, data };
+}
+
+function parameterFor(array: NDArray): Value {
+  return apply('parameter', [], { dtype: array.dtype, shape: array.shape as number[] })[0];
+}
+
+export function check(
+  outputs: readonly Value[],
+  inputs: readonly Value[],
+  arrays: readonly NDArray[],
+  tolerance: NonNullable<OpRow['tolerance']>,
+  lanes: number,
+): void {
+  const program = compile({ name: 'test', inputs, outputs, donations: new Map(), capabilities: capabilities(lanes) });
+  const expected = evaluateGraph(outputs, new Map(inputs.map((value, i) => [value, arrays[i]])));
+  const actual = outputs.map((output) => newArray(output.dtype, sizeOf(output.shape)));
+  interpretProgram(
+    program,
+    arrays.map((array) => array.data.slice()),
+    actual,
+  );
+  actual.forEach((array, o) => {
+    for (let i = 0; i < array.length; i++) {
+      const [x, y] = [array[i], expected[o].data[i]];
+      const close =
+        Object.is(x, y) || x === y || Math.abs(x - y) <= tolerance.absolute + tolerance.relative * Math.abs(y);
+      if (!close)
+        expect.fail(`output ${o} element ${i}: ${x} instead of ${y}; kernels ${program.kernels.map((k) => k.name)}`);
+    }
+  });
+}
+
+describe.each([1, 4, 8])('every row with %i lanes', (lanes) => {
+  for (const [kind, row] of Object.entries(table) as [string, OpRow][]) {
+    if (row.samples.length === 0) continue;
+    test(kind, () => {
+      for (const sample of row.samples) {
+        if (sample.inputs.reduce((sum, input) => sum + sizeOf(input.shape), 0) > 200_000) continue;
+        const arrays = sample.inputs.map(arrayFor);
+        const inputs = arrays.map(parameterFor);
+        const outputs = apply(kind, inputs, sample.attrs ?? {});
+        try {
+          check(outputs, inputs, arrays, row.tolerance ?? { absolute: 0, relative: 1e-6 }, lanes);
+        } catch (error) {
+          throw new Error(`${JSON.stringify(sample)}: ${(error as Error).message}`, { cause: error });
+        }
+      }
+    });
+  }
+});

@@ -1,0 +1,258 @@
+/**
+ * The one contraction generator: matmul in all its transposes, convolution and both its gradients. Chooses orientation,
+ * padding, packing and tiles, then writes the kernels. C[batch, m, n] = sum over k of A[batch, m, k] * B[batch, k, n].
+ */
+import { invariant } from '../../base/errors.ts';
+import type { Operation, Value } from '../../graph/graph.ts';
+import type { Affine, Node } from '../../kernel/ir.ts';
+import { variable } from '../../kernel/ir.ts';
+import { apply } from '../../ops/build.ts';
+import type { ContractionSpec } from '../../ops/lowering.ts';
+import { rowOf } from '../../ops/table.ts';
+import { sizeOf } from '../../types/shape.ts';
+import type { Emitter, LoweredKernel } from '../emitter.ts';
+import { coord, Index } from '../index-space.ts';
+import { type LowerContext, lowerPieces, newEmitter } from '../lower-elementwise.ts';
+import type { Group } from '../plan.ts';
+import { writeDots } from './dots.ts';
+import { packA, packB } from './pack.ts';
+import { dimsOf, exchange, extentOf, type Problem, problemOf } from './problem.ts';
+import { writeTiles } from './tiles.ts';
+import { chooseTiling } from './tiling.ts';
+
+export interface Task {
+  readonly context: LowerContext;
+  readonly group: Group;
+  readonly output: Value;
+  readonly emitter: Emitter;
+  readonly name: string;
+  /** Values whose buffer must not be written before the last read of what it shares memory with. */
+  readonly inPlace: ReadonlySet<Value>;
+}
+
+export function lowerContraction(
+  context: LowerContext,
+  group: Group,
+  name: string,
+  inPlace: ReadonlySet<Value>,
+): LoweredKernel[] {
+  const op = group.anchor as Operation;
+  const { lowering } = rowOf(op.kind);
+  const output = op.outputs[0];
+  if (lowering.tag !== 'contraction' || sizeOf(output.shape) === 0) return [];
+  const before: LoweredKernel[] = [];
+  const emitter = newEmitter(context, [...group.roots, output]);
+  const task: Task = { context, group, output, emitter, name, inPlace };
+  let flops = 0;
+  let padded: { value: Value; spec: ContractionSpec } | null = null;
+  for (const original of lowering.specs(
+    op.attrs,
+    op.inputs.map((input) => input.shape),
+    output.shape,
+  )) {
+    if (
+      original.dims.some(
+        (dim, d) => dim.extent === 0 && original.out.some((axis) => axis.terms.some((t) => t.dim === d)),
+      )
+    )
+      continue;
+    const walks = epilogueWalks(task, original);
+    let problem = problemOf(original, op.inputs[0], op.inputs[1], output, walks);
+    if (needsPadding(problem)) {
+      padded = makePadding(original, op.inputs[0], padded?.value ?? null);
+      problem = problemOf(padded.spec, padded.value, op.inputs[1], output, walks);
+    }
+    flops +=
+      2 *
+      extentOf(
+        problem,
+        problem.dims.map((_, d) => d),
+      );
+    before.push(...writeProblem(task, problem, `${name}${before.length || ''}`));
+  }
+  if (padded) before.unshift(...lowerPieces(context, padded.value.op, `${name}.pad`));
+  const bytes = 4 * (sizeOf(op.inputs[0].shape) + sizeOf(op.inputs[1].shape) + sizeOf(output.shape));
+  return [...before, emitter.build(name, { flops, bytes })];
+}
+
+/** Coefficients, for each dim of the spec, of every address in the epilogue: what dims may be walked as one depends on them. */
+function epilogueWalks(task: Task, spec: ContractionSpec): number[][] {
+  const { group, output } = task;
+  const trial = newEmitter({ ...task.context, sites: [] }, [...group.roots, output], 1);
+  const ids: number[] = [];
+  trial.b.region('trial', 1, () => {
+    const nest = (d: number, env: Affine[]): void => {
+      if (d < spec.dims.length) {
+        trial.b.loop(spec.dims[d].name, 0, Math.max(1, spec.dims[d].extent), (v) => {
+          ids.push(v.id);
+          nest(d + 1, [...env, variable(v)]);
+        });
+        return;
+      }
+      const index = outputIndex(output, spec.out, env, -1, 1);
+      index.memo.set(output, trial.b.f32(0));
+      trial.finish(group.roots, index);
+    };
+    nest(0, []);
+  });
+  const walks: number[][] = [];
+  const visit = (nodes: readonly Node[]): void => {
+    for (const node of nodes) {
+      if (node.op === 'loop') visit(node.body);
+      else if (node.op === 'load' || node.op === 'store' || node.op === 'index')
+        walks.push(ids.map((id) => node.at.terms.find((t) => t.v.id === id)?.coef ?? 0));
+    }
+  };
+  for (const region of trial.build('trial', { flops: 0, bytes: 0 }).kernel.regions) visit(region.body);
+  return walks;
+}
+
+/** The output's place for given dims; lanes run along `vectorDim`. */
+export function outputIndex(
+  output: Value,
+  axes: ContractionSpec['out'],
+  env: readonly Affine[],
+  vectorDim: number,
+  lanes: number,
+): Index {
+  const dims = axes.map((axis) => {
+    let at: Affine = { offset: axis.offset, terms: [] };
+    let laneStep = 0;
+    for (const { dim, coef } of axis.terms) {
+      at = addScaled(at, env[dim], coef);
+      if (dim === vectorDim) laneStep += coef;
+    }
+    return coord(at, laneStep);
+  });
+  return Index.at(output.shape, dims, lanes);
+}
+
+function addScaled(a: Affine, b: Affine, by: number): Affine {
+  const terms = a.terms.slice();
+  for (const t of b.terms) {
+    const i = terms.findIndex((u) => u.v.id === t.v.id);
+    if (i < 0) terms.push({ v: t.v, coef: t.coef * by });
+    else terms[i] = { v: t.v, coef: terms[i].coef + t.coef * by };
+  }
+  return { offset: a.offset + b.offset * by, terms: terms.filter((t) => t.coef !== 0) };
+}
+
+/**
+ * Guards cost nothing where they only shorten a loop over k: coefficient 1 or -1, one k dim, and rows along another dim.
+ * Where that cannot be, the padding is made real.
+ */
+function needsPadding(problem: Problem): boolean {
+  const { guards } = problem.a;
+  if (guards.length === 0) return false;
+  const k = new Set(dimsOf(problem, 'k'));
+  for (const guard of guards) {
+    const walked = guard.coefs.flatMap((coef, d) => (coef !== 0 && k.has(d) ? [coef] : []));
+    if (walked.length !== 1 || Math.abs(walked[0]) !== 1) return true;
+  }
+  const sharedK = new Set(guards.map((guard) => guard.coefs.findIndex((coef, d) => coef !== 0 && k.has(d))));
+  if (sharedK.size !== guards.length) return true;
+  const rows = dimsOf(problem, 'm').filter((d) => guards.every((guard) => guard.coefs[d] === 0));
+  return !rows.some((d) => problem.dims[d].extent >= 4);
+}
+
+function makePadding(
+  spec: ContractionSpec,
+  value: Value,
+  known: Value | null,
+): { value: Value; spec: ContractionSpec } {
+  const paddings = spec.a.map((axis, i) => {
+    let low = axis.offset;
+    let high = axis.offset;
+    for (const { dim, coef } of axis.terms) {
+      const reach = coef * (spec.dims[dim].extent - 1);
+      if (reach < 0) low += reach;
+      else high += reach;
+    }
+    return [Math.max(0, -low), Math.max(0, high - value.shape[i] + 1)];
+  });
+  const reusable = known && spec.a.every((_, i) => known.shape[i] >= value.shape[i] + paddings[i][0] + paddings[i][1]);
+  const before = reusable ? (known.op.attrs.paddings as number[][]) : paddings;
+  if (reusable && spec.a.every((_, i) => before[i][0] >= paddings[i][0])) {
+    return {
+      value: known,
+      spec: { ...spec, a: spec.a.map((axis, i) => ({ ...axis, offset: axis.offset + before[i][0], padded: false })) },
+    };
+  }
+  const [padded] = apply('pad', [value], { paddings, value: 0 });
+  return {
+    value: padded,
+    spec: { ...spec, a: spec.a.map((axis, i) => ({ ...axis, offset: axis.offset + paddings[i][0], padded: false })) },
+  };
+}
+
+/** The dim that fills the lanes: one that the output walks with stride 1. */
+function vectorDimOf(problem: Problem): number | null {
+  const n = dimsOf(problem, 'n');
+  return n.find((d) => problem.out.coefs[d] === 1) ?? null;
+}
+
+function writeProblem(task: Task, original: Problem, name: string): LoweredKernel[] {
+  const lanes = task.context.caps.lanes;
+  let problem = original;
+  const vectorWidth = (p: Problem) => {
+    const v = vectorDimOf(p);
+    return v === null ? 0 : p.dims[v].extent;
+  };
+  if (task.output.dtype !== 'float32') return writeDots(task, problem);
+  if (vectorWidth(problem) < Math.min(4, lanes) && problem.a.guards.length === 0) {
+    const other = exchange(problem);
+    if (vectorWidth(other) > vectorWidth(problem) && other.b.coefs[vectorDimOf(other) as number] === 1) problem = other;
+  }
+  const vectorDim = vectorDimOf(problem);
+  if (vectorDim === null || problem.dims[vectorDim].extent < 2) return writeDots(task, original);
+  const rows = extentOf(problem, dimsOf(problem, 'm'));
+  const direct = problem.b.coefs[vectorDim] === 1;
+  if (!direct && rows < 4) return writeDots(task, original);
+  const tiling = chooseTiling(problem, vectorDim, task.context.caps);
+  const kernels: LoweredKernel[] = [];
+  let rowsPacked = false;
+  if (!direct || wantsPackedB(problem, vectorDim, rows)) {
+    const packed = packB(task.context, problem, tiling, name);
+    kernels.push(packed.kernel);
+    problem = { ...problem, b: packed.side };
+  }
+  if (wantsPackedA(problem, tiling.rowDim)) {
+    const packed = packA(task.context, problem, tiling, name);
+    kernels.push(packed.kernel);
+    problem = { ...problem, a: packed.side };
+    rowsPacked = true;
+  }
+  invariant(problem.a.guards.length === 0 || !rowsPacked, 'a packed side has no padding');
+  writeTiles(
+    task,
+    problem,
+    tiling,
+    rowsPacked,
+    problem.b.buffer !== original.b.buffer && problem.b.buffer !== original.a.buffer,
+  );
+  return kernels;
+}
+
+/** Rows of B far apart fall into few sets of the first cache; a panel read often enough pays for its copy. */
+function wantsPackedB(problem: Problem, vectorDim: number, rows: number): boolean {
+  const k = dimsOf(problem, 'k');
+  const innermost = k[k.length - 1];
+  if (innermost === undefined || rows < 48) return false;
+  const stride = Math.abs(problem.b.coefs[innermost]) * 4;
+  const steps = extentOf(problem, k);
+  return stride >= 512 && steps >= 64 && problem.dims[vectorDim].extent >= 16 && steps * stride > 32768;
+}
+
+function wantsPackedA(problem: Problem, rowDim: number | null): boolean {
+  if (rowDim === null || problem.a.guards.length > 0) return false;
+  const k = dimsOf(problem, 'k');
+  const innermost = k[k.length - 1];
+  if (innermost === undefined || problem.a.coefs[innermost] !== 1) return false;
+  const columns = extentOf(problem, dimsOf(problem, 'n'));
+  return (
+    problem.a.coefs[rowDim] * 4 >= 2048 &&
+    columns >= 256 &&
+    problem.dims[rowDim].extent >= 48 &&
+    extentOf(problem, k) >= 256
+  );
+}

@@ -1,0 +1,368 @@
+/**
+ * Register tiles: rows of A are broadcast, columns of B fill the vectors, the products stay in accumulators for a whole walk
+ * over k. Loop order inside a chunk: batch, blocks of k, panels, other rows, tiles, k.
+ */
+import type { Value } from '../../graph/graph.ts';
+import type { Affine, Reg } from '../../kernel/ir.ts';
+import { constant, shift, times, variable } from '../../kernel/ir.ts';
+import { Scratch } from '../emitter.ts';
+import { blockedRegion } from '../nest.ts';
+import { outputIndex, type Task } from './lower.ts';
+import { addressOf, loops, scaleK } from './pack.ts';
+import { dimsOf, extentOf, type Guard, type Problem, type Side } from './problem.ts';
+import { chooseKBlocks, type KBlocks, type PanelSegment, type RowSegment, type Tiling } from './tiling.ts';
+
+/** Multiply-adds that a chunk should have at least. */
+const LEAST_CHUNK = 200_000;
+/** k steps that are written out instead of looped over. */
+const UNROLL = 16;
+
+interface Walk {
+  readonly task: Task;
+  readonly problem: Problem;
+  readonly tiling: Tiling;
+  readonly rowsPacked: boolean;
+  /** Full vectors may be read behind the last column: panels are padded with zeros. */
+  readonly panelsPadded: boolean;
+  readonly blocks: KBlocks;
+  readonly env: Affine[];
+  /** Where partial sums are kept between blocks of k; null where k is one block. */
+  readonly partial: number | null;
+  readonly needsEpilogue: boolean;
+  readonly outer: { readonly before: number[]; readonly rows: number[] };
+}
+
+export function writeTiles(
+  task: Task,
+  problem: Problem,
+  tiling: Tiling,
+  rowsPacked: boolean,
+  panelsPadded: boolean,
+): void {
+  const blocks = chooseKBlocks(problem);
+  const blocked = blocks.outer.length > 0 || blocks.cut > 0;
+  const plain = task.group.roots.length === 1 && task.group.roots[0] === task.output && !task.inPlace.has(task.output);
+  const key: Value | Scratch = plain
+    ? task.output
+    : new Scratch(
+        'f32',
+        task.output.shape.reduce((p, e) => p * e, 1),
+      );
+  const partial = blocked ? task.emitter.buffer(key, 'write') : null;
+  const shared = chooseShared(task, problem, tiling);
+  const batch = [...dimsOf(problem, 'batch'), ...dimsOf(problem, 'n').filter((d) => d !== tiling.vectorDim)];
+  const rows = dimsOf(problem, 'm').filter((d) => d !== tiling.rowDim);
+  const walk: Walk = {
+    task,
+    problem,
+    tiling,
+    rowsPacked,
+    panelsPadded,
+    blocks,
+    partial,
+    env: problem.dims.map(() => constant(0)),
+    needsEpilogue: !plain,
+    outer: { before: batch.filter((d) => d !== shared.dim), rows: rows.filter((d) => d !== shared.dim) },
+  };
+  writeRegions(walk, shared);
+}
+
+interface Shared {
+  readonly kind: 'dim' | 'rows' | 'panels' | 'none';
+  readonly dim: number | null;
+  /** Iterations of one chunk. */
+  readonly block: number;
+}
+
+/** What threads share: an outer dim that is long enough, else tiles of rows, else panels. Results never depend on it. */
+function chooseShared(task: Task, problem: Problem, tiling: Tiling): Shared {
+  const { threads } = task.context.caps;
+  const all = extentOf(
+    problem,
+    problem.dims.map((_, d) => d),
+  );
+  const wanted = threads * 2;
+  // B is read again for each chunk: where k is long it is not cached, so chunks are few.
+  const streams = extentOf(problem, dimsOf(problem, 'k')) > 2048;
+  const most = streams ? wanted : threads * 8;
+  const blockOf = (count: number) => Math.max(1, Math.ceil(count / most), Math.ceil((LEAST_CHUNK * count) / all));
+  const outer = [
+    ...dimsOf(problem, 'batch'),
+    ...dimsOf(problem, 'm').filter((d) => d !== tiling.rowDim),
+    ...dimsOf(problem, 'n').filter((d) => d !== tiling.vectorDim),
+  ];
+  const choices: { kind: Shared['kind']; dim: number | null; count: number }[] = outer.map((dim) => ({
+    kind: 'dim',
+    dim,
+    count: problem.dims[dim].extent,
+  }));
+  choices.push({
+    kind: 'rows',
+    dim: null,
+    count: tiling.rowDim === null ? 1 : Math.max(...tiling.rows.map((row) => row.count)),
+  });
+  choices.push({ kind: 'panels', dim: null, count: tiling.panels[0].count });
+  const chunks = (choice: { count: number }) => Math.ceil(choice.count / blockOf(choice.count));
+  const good = choices.find((choice) => chunks(choice) >= Math.min(wanted * 2, Math.ceil(all / LEAST_CHUNK)));
+  const best = good ?? choices.reduce((a, b) => (chunks(b) > chunks(a) ? b : a));
+  if (best.count === 1) return { kind: 'none', dim: null, block: 1 };
+  return { kind: best.kind, dim: best.dim, block: blockOf(best.count) };
+}
+
+type RowWalk = (each: (row: RowSegment, at: Affine) => void) => void;
+type PanelWalk = (each: (panel: PanelSegment, at: Affine) => void) => void;
+
+function writeRegions(walk: Walk, shared: Shared): void {
+  const { tiling, env, task } = walk;
+  const { b } = task.emitter;
+  const allRows: RowWalk = (each) => {
+    for (const row of tiling.rows) b.each('t', row.count, (t) => each(row, shift(times(t, row.size), row.from)));
+  };
+  const allPanels: PanelWalk = (each) => {
+    for (const panel of tiling.panels)
+      b.each('p', panel.count, (p) => each(panel, shift(times(p, tiling.width), panel.from)));
+  };
+  const rowWalk: RowWalk =
+    tiling.rowDim === null ? (each) => each({ size: 1, count: 1, from: 0 }, constant(0)) : allRows;
+  switch (shared.kind) {
+    case 'none':
+      return b.region('all', 1, () => chunk(walk, rowWalk, allPanels));
+    case 'dim': {
+      const dim = shared.dim as number;
+      return blockedRegion(b, walk.problem.dims[dim].name, walk.problem.dims[dim].extent, shared.block, (at) => {
+        env[dim] = at;
+        chunk(walk, rowWalk, allPanels);
+      });
+    }
+    case 'rows':
+      for (const row of tiling.rows) {
+        regionOfBlocks(walk, 'tile', row.count, shared.block, (range) => {
+          chunk(walk, (each) => range((t) => each(row, shift(times(t, row.size), row.from))), allPanels);
+        });
+      }
+      return;
+    case 'panels':
+      for (const panel of tiling.panels) {
+        regionOfBlocks(walk, 'panel', panel.count, shared.block, (range) => {
+          chunk(walk, rowWalk, (each) => range((p) => each(panel, shift(times(p, tiling.width), panel.from))));
+        });
+      }
+  }
+}
+
+/** A region over blocks whose inner walk may be made several times. */
+function regionOfBlocks(
+  walk: Walk,
+  name: string,
+  count: number,
+  block: number,
+  body: (range: (each: (at: Affine) => void) => void) => void,
+): void {
+  const { b } = walk.task.emitter;
+  const chunks = Math.ceil(count / block);
+  b.region(name, chunks, (c) =>
+    body((each) => {
+      if (chunks === 1) return b.each(`${name}i`, count, each);
+      if (block === 1) return each(variable(c));
+      const hi = [shift(variable(c, block), block)];
+      if (count % block !== 0) hi.push(constant(count));
+      b.loop(`${name}i`, [variable(c, block)], hi, (v) => each(variable(v)));
+    }),
+  );
+}
+
+/** Everything that one chunk does. */
+function chunk(walk: Walk, rows: RowWalk, panels: PanelWalk): void {
+  const { problem, env, task, blocks, outer } = walk;
+  const { emitter } = task;
+  const tiles = (each: (row: RowSegment, panel: PanelSegment) => void) =>
+    panels((panel, column) => {
+      env[walk.tiling.vectorDim] = column;
+      loops(emitter, problem, outer.rows, env, () =>
+        rows((row, at) => {
+          if (walk.tiling.rowDim !== null) env[walk.tiling.rowDim] = at;
+          each(row, panel);
+        }),
+      );
+    });
+  loops(emitter, problem, outer.before, env, () => {
+    if (walk.partial === null) return tiles((row, panel) => tile(walk, row, panel, 'whole', []));
+    tiles((row, panel) => clear(walk, row, panel));
+    kBlocks(walk, blocks.outer, (bounds) => tiles((row, panel) => tile(walk, row, panel, 'part', bounds)));
+    if (walk.needsEpilogue) tiles((row, panel) => epilogue(walk, row, panel));
+  });
+}
+
+/** Bounds of the innermost cut, or [] where it runs from 0 to its extent. */
+type Bounds = readonly [] | readonly [readonly Affine[], readonly Affine[]];
+
+function kBlocks(walk: Walk, dims: readonly number[], each: (bounds: Bounds) => void): void {
+  const { b } = walk.task.emitter;
+  const { blocks, problem, env } = walk;
+  if (dims.length > 0) return kLoop(walk, dims[0], () => kBlocks(walk, dims.slice(1), each));
+  if (blocks.cut === 0) return each([]);
+  const { extent } = problem.dims[blocks.inner[0]];
+  const count = Math.ceil(extent / blocks.cut);
+  b.loop('kb', 0, count, (kb) => {
+    const hi = [shift(variable(kb, blocks.cut), blocks.cut)];
+    if (extent % blocks.cut !== 0) hi.push(constant(extent));
+    each([[variable(kb, blocks.cut)], hi]);
+  });
+  env[blocks.inner[0]] = constant(0);
+}
+
+/** A loop over one dim of k, shortened where A would be read outside of itself. */
+function kLoop(walk: Walk, dim: number, body: () => void): void {
+  const { problem, env, task } = walk;
+  const { extent, name } = problem.dims[dim];
+  const guards = problem.a.guards.filter((guard) => guard.coefs[dim] !== 0);
+  if (guards.length === 0) {
+    task.emitter.b.each(name, extent, (at) => {
+      env[dim] = at;
+      body();
+    });
+  } else {
+    const [lo, hi] = guardBounds(guards, dim, extent, env);
+    task.emitter.b.loop(name, lo, hi, (v) => {
+      env[dim] = variable(v);
+      body();
+    });
+  }
+  env[dim] = constant(0);
+}
+
+/** Where 0 <= rest + coef * k < extent holds for a coefficient of 1 or -1. */
+function guardBounds(
+  guards: readonly Guard[],
+  dim: number,
+  extent: number,
+  env: readonly Affine[],
+): [Affine[], Affine[]] {
+  const lo: Affine[] = [constant(0)];
+  const hi: Affine[] = [constant(extent)];
+  for (const guard of guards) {
+    const rest = addressOf({ offset: guard.offset, coefs: guard.coefs.map((coef, d) => (d === dim ? 0 : coef)) }, env);
+    if (guard.coefs[dim] > 0) {
+      lo.push(times(rest, -1));
+      hi.push(shift(times(rest, -1), guard.extent));
+    } else {
+      lo.push(shift(rest, 1 - guard.extent));
+      hi.push(shift(rest, 1));
+    }
+  }
+  return [lo, hi];
+}
+
+function outAt(walk: Walk, row: number, column: number): Affine {
+  const { problem, tiling, env } = walk;
+  const rowCoef = tiling.rowDim === null ? 0 : problem.out.coefs[tiling.rowDim];
+  return shift(addressOf(problem.out, env), row * rowCoef + column * problem.out.coefs[tiling.vectorDim]);
+}
+
+function forTile(
+  walk: Walk,
+  row: RowSegment,
+  panel: PanelSegment,
+  each: (i: number, v: number, lanes: number) => void,
+): void {
+  for (let i = 0; i < row.size; i++)
+    panel.lanes.forEach((lanes, v) => each(i, v * walk.task.context.caps.lanes, lanes));
+}
+
+function clear(walk: Walk, row: RowSegment, panel: PanelSegment): void {
+  const { b } = walk.task.emitter;
+  const stride = walk.problem.out.coefs[walk.tiling.vectorDim];
+  forTile(walk, row, panel, (i, j, lanes) =>
+    b.store(walk.partial as number, outAt(walk, i, j), stride, lanes, b.f32(0)),
+  );
+}
+
+function finishOne(walk: Walk, i: number, j: number, lanes: number, value: Reg): void {
+  const { task, problem, tiling, env } = walk;
+  const here = env.slice();
+  if (tiling.rowDim !== null) here[tiling.rowDim] = shift(here[tiling.rowDim], i);
+  here[tiling.vectorDim] = shift(here[tiling.vectorDim], j);
+  const index = outputIndex(task.output, problem.outAxes, here, tiling.vectorDim, lanes);
+  index.memo.set(task.output, value);
+  task.emitter.finish(task.group.roots, index);
+}
+
+function epilogue(walk: Walk, row: RowSegment, panel: PanelSegment): void {
+  const { b } = walk.task.emitter;
+  const stride = walk.problem.out.coefs[walk.tiling.vectorDim];
+  forTile(walk, row, panel, (i, j, lanes) =>
+    finishOne(walk, i, j, lanes, b.load(walk.partial as number, outAt(walk, i, j), stride, lanes)),
+  );
+}
+
+/** One register tile over the inner dims of k. */
+function tile(walk: Walk, row: RowSegment, panel: PanelSegment, mode: 'whole' | 'part', bounds: Bounds): void {
+  const { task, problem, tiling, blocks } = walk;
+  const { b } = task.emitter;
+  const stride = problem.out.coefs[tiling.vectorDim];
+  const accs: Reg[] = [];
+  forTile(walk, row, panel, (i, j, lanes) =>
+    accs.push(b.acc(mode === 'whole' ? b.f32(0) : b.load(walk.partial as number, outAt(walk, i, j), stride, lanes))),
+  );
+  const sideA = walk.rowsPacked ? scaleK(problem.a, dimsOf(problem, 'k'), row.size) : problem.a;
+  const step = () => multiply(walk, row, panel, sideA, accs);
+  kSteps(walk, blocks.inner, bounds, step);
+  let next = 0;
+  forTile(walk, row, panel, (i, j, lanes) => {
+    const acc = accs[next++];
+    if (mode === 'whole') finishOne(walk, i, j, lanes, acc);
+    else b.store(walk.partial as number, outAt(walk, i, j), stride, lanes, acc);
+  });
+}
+
+function kSteps(walk: Walk, dims: readonly number[], bounds: Bounds, step: () => void): void {
+  const { b } = walk.task.emitter;
+  const { env, problem } = walk;
+  if (dims.length === 0) return step();
+  if (bounds.length === 2) {
+    b.loop(problem.dims[dims[0]].name, bounds[0], bounds[1], (v) => {
+      env[dims[0]] = variable(v);
+      kSteps(walk, dims.slice(1), [], step);
+    });
+    env[dims[0]] = constant(0);
+    return;
+  }
+  if (extentOf(problem, dims) <= UNROLL && problem.a.guards.every((guard) => dims.every((d) => guard.coefs[d] === 0))) {
+    b.each(
+      'k',
+      problem.dims[dims[0]].extent,
+      (at) => {
+        env[dims[0]] = at;
+        kSteps(walk, dims.slice(1), [], step);
+      },
+      true,
+    );
+    env[dims[0]] = constant(0);
+    return;
+  }
+  kLoop(walk, dims[0], () => kSteps(walk, dims.slice(1), [], step));
+}
+
+/** One step of k: the vectors of B once, each row of A broadcast against them. */
+function multiply(walk: Walk, row: RowSegment, panel: PanelSegment, sideA: Side, accs: readonly Reg[]): void {
+  const { task, problem, tiling, env } = walk;
+  const { b } = task.emitter;
+  const bufferA = task.emitter.buffer(sideA.buffer, 'read');
+  const bufferB = task.emitter.buffer(problem.b.buffer, 'read');
+  const atB = addressOf(problem.b, env);
+  const unit = walk.panelsPadded ? 1 : problem.b.coefs[tiling.vectorDim];
+  const vectors = panel.lanes.map((lanes, v) =>
+    b.load(
+      bufferB,
+      shift(atB, v * task.context.caps.lanes * unit),
+      unit,
+      walk.panelsPadded ? task.context.caps.lanes : lanes,
+    ),
+  );
+  const atA = addressOf(sideA, env);
+  const rowStep = walk.rowsPacked ? 1 : tiling.rowDim === null ? 0 : sideA.coefs[tiling.rowDim];
+  for (let i = 0; i < row.size; i++) {
+    const a = b.load(bufferA, shift(atA, i * rowStep), 0, task.context.caps.lanes);
+    vectors.forEach((vector, v) => b.fmaAcc(accs[i * vectors.length + v], a, vector));
+  }
+}

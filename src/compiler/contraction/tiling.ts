@@ -1,0 +1,121 @@
+/**
+ * How a contraction is cut: register tiles (rows x vectors), the row dim, blocks of k, the dim that threads share. A small
+ * cost model in cycles; it knows capabilities, not targets.
+ */
+import type { Capabilities } from '../../kernel/capabilities.ts';
+import { dimsOf, extentOf, type Problem } from './problem.ts';
+
+/** `count` neighbouring tiles of `size` rows from row `from`. */
+export interface RowSegment {
+  readonly size: number;
+  readonly count: number;
+  readonly from: number;
+}
+
+/** `count` neighbouring panels whose vectors have `lanes` active lanes, from column `from`. */
+export interface PanelSegment {
+  readonly lanes: readonly number[];
+  readonly count: number;
+  readonly from: number;
+}
+
+export interface Tiling {
+  /** The dim whose neighbours are the tile's rows; null where there is a single row. */
+  readonly rowDim: number | null;
+  readonly vectorDim: number;
+  readonly rows: readonly RowSegment[];
+  readonly panels: readonly PanelSegment[];
+  /** Columns of a full panel. */
+  readonly width: number;
+}
+
+/** k is walked in blocks of about this many steps, so that a panel stays in the first cache. */
+const K_BLOCK = 256;
+/** Below this the whole of k is one block. */
+const K_WHOLE = 640;
+
+/** Rows cut into tiles of at most `most`, as equal as can be: 26 = 6 + 5 + 5 + 5 + 5. */
+export function rowSegments(extent: number, most: number): RowSegment[] {
+  const tiles = Math.ceil(extent / most);
+  const size = Math.ceil(extent / tiles);
+  const big = extent - tiles * (size - 1);
+  const segments = [
+    { size, count: big, from: 0 },
+    { size: size - 1, count: tiles - big, from: big * size },
+  ];
+  return segments.filter((segment) => segment.count > 0 && segment.size > 0);
+}
+
+export function panelSegments(extent: number, vectors: number, lanes: number): PanelSegment[] {
+  const width = vectors * lanes;
+  const full = Math.floor(extent / width);
+  const rest = extent - full * width;
+  const segments: PanelSegment[] = [];
+  if (full > 0) segments.push({ lanes: new Array<number>(vectors).fill(lanes), count: full, from: 0 });
+  if (rest > 0) {
+    const list = new Array<number>(Math.floor(rest / lanes)).fill(lanes);
+    if (rest % lanes > 0) list.push(rest % lanes);
+    segments.push({ lanes: list, count: 1, from: full * width });
+  }
+  return segments;
+}
+
+/** Cycles of one step of k: multiply-adds, loads, or the latency of a chain of multiply-adds. */
+function tileCycles(rows: number, vectors: number): number {
+  const work = rows * vectors;
+  return Math.max(work / 2, (rows + vectors) / 2, 4) + 0.25;
+}
+
+function cycles(rows: readonly RowSegment[], panels: readonly PanelSegment[]): number {
+  let sum = 0;
+  for (const row of rows)
+    for (const panel of panels) sum += row.count * panel.count * tileCycles(row.size, panel.lanes.length);
+  return sum;
+}
+
+export function chooseTiling(problem: Problem, vectorDim: number, caps: Capabilities): Tiling {
+  const guarded = (d: number) => problem.a.guards.some((guard) => guard.coefs[d] !== 0);
+  const m = dimsOf(problem, 'm');
+  const candidates: (number | null)[] = m.filter((d) => !guarded(d));
+  if (candidates.length === 0) candidates.push(null);
+  let best: { tiling: Tiling; cost: number } | null = null;
+  for (const rowDim of candidates) {
+    const extent = rowDim === null ? 1 : problem.dims[rowDim].extent;
+    const others = extentOf(problem, m) / extent;
+    for (let vectors = 1; vectors <= caps.tile.vectors; vectors++) {
+      for (let most = 1; most <= caps.tile.rows; most++) {
+        if (most * vectors > caps.tile.accumulators || most * vectors + vectors + 1 > caps.vectorRegisters) continue;
+        const rows = rowSegments(extent, most);
+        const panels = panelSegments(problem.dims[vectorDim].extent, vectors, caps.lanes);
+        // Rows that stand close together share cache lines: prefer them slightly.
+        const far = rowDim !== null && problem.a.coefs[rowDim] > 1024 ? 1.03 : 1;
+        const cost = cycles(rows, panels) * others * far;
+        if (best === null || cost < best.cost * 0.999)
+          best = { tiling: { rowDim, vectorDim, rows, panels, width: vectors * caps.lanes }, cost };
+      }
+    }
+  }
+  return (best as { tiling: Tiling }).tiling;
+}
+
+export interface KBlocks {
+  /** Dims walked outside of the tiles, outermost first. */
+  readonly outer: readonly number[];
+  readonly inner: readonly number[];
+  /** Steps of a block of the first inner dim where it is cut, else its extent. */
+  readonly cut: number;
+}
+
+/** Which dims of k are walked inside of a register tile. */
+export function chooseKBlocks(problem: Problem): KBlocks {
+  const k = dimsOf(problem, 'k');
+  if (extentOf(problem, k) <= K_WHOLE) return { outer: [], inner: k, cut: 0 };
+  let first = k.length - 1;
+  let steps = problem.dims[k[first]].extent;
+  while (first > 0 && steps * problem.dims[k[first - 1]].extent <= K_BLOCK * 1.5)
+    steps *= problem.dims[k[--first]].extent;
+  const inner = k.slice(first);
+  const extent = problem.dims[inner[0]].extent;
+  const parts = inner.length === 1 && extent > K_WHOLE ? Math.ceil(extent / K_BLOCK) : 1;
+  return { outer: k.slice(0, first), inner, cut: parts > 1 ? Math.ceil(extent / parts) : 0 };
+}

@@ -1,0 +1,210 @@
+/**
+ * Writes the expressions of one kernel: what is stored is loaded, everything else is computed where it is used. Loops are
+ * the business of the lower-*.ts files.
+ */
+import { invariant } from '../base/errors.ts';
+import type { Operation, Value } from '../graph/graph.ts';
+import { KernelBuilder } from '../kernel/builder.ts';
+import type { Elem, Kernel, Reg } from '../kernel/ir.ts';
+import { plus, shift, times } from '../kernel/ir.ts';
+import type { GuardSite } from '../kernel/program.ts';
+import type { Coord, DynamicCoord, PointContext } from '../ops/lowering.ts';
+import { rowOf } from '../ops/table.ts';
+import type { DType } from '../types/dtype.ts';
+import { sizeOf, stridesOf } from '../types/shape.ts';
+import { Index } from './index-space.ts';
+import { baseOf, isConstant } from './plan.ts';
+
+/** A buffer that a kernel takes: a stored value, or scratch that lowering made up. */
+export type BufferKey = Value | Scratch;
+
+/** A temporary between the kernels of one group. */
+export class Scratch {
+  readonly elem: Elem;
+  readonly size: number;
+  constructor(elem: Elem, size: number) {
+    this.elem = elem;
+    this.size = size;
+  }
+}
+
+export interface LoweredKernel {
+  readonly kernel: Kernel;
+  readonly args: readonly BufferKey[];
+}
+
+export const elemOf: { readonly [K in DType]: Elem } = { float32: 'f32', int32: 'i32', bool: 'u8' };
+
+/** Thrown where lanes would need different data-dependent indices; the nest is then written one element at a time. */
+export class NeedsScalar extends Error {}
+
+/** Thrown where a value cannot be computed in place, since its coordinates are not known there; the plan is made anew with it stored. */
+export class NeedsStore extends Error {
+  readonly value: Value;
+  constructor(value: Value) {
+    super('a value has to be stored');
+    this.value = value;
+  }
+}
+
+export class Emitter {
+  readonly b: KernelBuilder;
+  readonly #stored: ReadonlySet<Value>;
+  /** Values that this kernel computes itself although they are stored. */
+  readonly #own: ReadonlySet<Value>;
+  readonly #sites: GuardSite[];
+  readonly #args: BufferKey[] = [];
+  readonly #params = new Map<BufferKey, number>();
+
+  constructor(lanes: number, stored: ReadonlySet<Value>, own: Iterable<Value>, sites: GuardSite[]) {
+    this.b = new KernelBuilder(lanes);
+    this.#stored = stored;
+    this.#own = new Set(own);
+    this.#sites = sites;
+  }
+
+  /** The parameter that holds a value. What a kernel both reads and writes must be asked for with 'readwrite' first. */
+  buffer(key: BufferKey, access: 'read' | 'write' | 'readwrite'): number {
+    const base = key instanceof Scratch ? key : baseOf(key);
+    let param = this.#params.get(base);
+    if (param === undefined) {
+      const elem = base instanceof Scratch ? base.elem : elemOf[base.dtype];
+      const size = base instanceof Scratch ? base.size : sizeOf(base.shape);
+      param = this.b.param(`p${this.#args.length}`, elem, size, access);
+      this.#args.push(base);
+      this.#params.set(base, param);
+    }
+    return param;
+  }
+
+  isLoaded(value: Value): boolean {
+    return this.#stored.has(baseOf(value)) && !this.#own.has(value) && !this.#own.has(baseOf(value));
+  }
+
+  /** The value at a place of its own shape. */
+  value(value: Value, index: Index): Reg {
+    const known = index.memo.get(value);
+    if (known !== undefined) return known;
+    const reg = this.isLoaded(value) ? this.loadFlat(value, index) : this.#compute(value, index);
+    index.memo.set(value, reg);
+    return reg;
+  }
+
+  loadFlat(value: Value, index: Index): Reg {
+    invariant(index.flat !== null, 'a flat position is always known');
+    return this.#asRegister(
+      value,
+      this.b.load(this.buffer(value, 'read'), index.flat.at, index.flat.laneStep, index.lanes),
+    );
+  }
+
+  #asRegister(value: Value, loaded: Reg): Reg {
+    return value.dtype === 'bool' ? this.b.convert('i32ToMask', loaded) : loaded;
+  }
+
+  store(value: Value, index: Index, reg: Reg): void {
+    invariant(index.flat !== null, 'a flat position is always known');
+    const stored = value.dtype === 'bool' ? this.b.convert('maskToI32', reg) : reg;
+    const { at, laneStep } = index.flat;
+    this.b.store(
+      this.buffer(value, 'write'),
+      at,
+      laneStep === 0 ? 1 : laneStep,
+      laneStep === 0 ? 1 : index.lanes,
+      stored,
+    );
+  }
+
+  /** Computes the roots at a place given in the anchor's shape, and stores them. */
+  finish(roots: readonly Value[], index: Index): void {
+    const regs = roots.map((root) => this.value(root, index.reshape(root.shape)));
+    roots.forEach((root, i) => this.store(root, index.reshape(root.shape), regs[i]));
+  }
+
+  fill(dtype: DType, value: number): Reg {
+    if (dtype === 'float32') return this.b.f32(value);
+    return dtype === 'int32' ? this.b.i32(value) : this.b.convert('i32ToMask', this.b.i32(value ? 1 : 0));
+  }
+
+  #compute(value: Value, index: Index): Reg {
+    const { op } = value;
+    const { lowering } = rowOf(op.kind);
+    if (isConstant(op)) return this.fill(value.dtype, Number(op.attrs.value));
+    switch (lowering.tag) {
+      case 'reshape':
+        return this.value(op.inputs[0], index.reshape(op.inputs[0].shape));
+      case 'view': {
+        const inner = index.view(op, () => lowering.axes(op.attrs, op.inputs[0].shape, value.shape));
+        if (inner === null) throw new NeedsStore(value);
+        return this.value(op.inputs[0], inner);
+      }
+      case 'map': {
+        const args = op.inputs.map((input) => this.value(input, index));
+        return lowering.emit(
+          this.b,
+          args,
+          op.attrs,
+          op.inputs.map((input) => input.dtype),
+          value.dtype,
+        );
+      }
+      case 'point': {
+        const regs = this.point(op, index);
+        op.outputs.forEach((output, i) => {
+          index.memo.set(output, regs[i]);
+        });
+        return regs[value.index];
+      }
+      default:
+        invariant(false, `${op.kind} cannot be computed inside of another kernel`);
+    }
+  }
+
+  /** Writes a point operation's outputs at one place. */
+  point(op: Operation, index: Index): Reg[] {
+    const { lowering } = rowOf(op.kind);
+    invariant(lowering.tag === 'point', `${op.kind} is not a point operation`);
+    if (index.dims === null) throw new NeedsStore(op.outputs[0]);
+    const context: PointContext = {
+      b: this.b,
+      attrs: op.attrs,
+      inputs: op.inputs,
+      outputs: op.outputs,
+      load: (input, at) => this.value(op.inputs[input], Index.at(op.inputs[input].shape, at, index.lanes)),
+      guarded: (input, at, bound, what) => {
+        if (at.some((c) => c.laneStep !== 0)) throw new NeedsScalar();
+        const reg = this.value(op.inputs[input], Index.at(op.inputs[input].shape, at, index.lanes));
+        return { index: this.b.guard(reg, bound, this.site(op, what, bound)) };
+      },
+      loadAt: (input, at) => this.#loadAt(op.inputs[input], at, index.lanes),
+    };
+    return lowering.emit(context, index.dims);
+  }
+
+  #loadAt(value: Value, at: readonly (Coord | DynamicCoord)[], lanes: number): Reg {
+    if (!this.isLoaded(value)) throw new NeedsStore(value);
+    const strides = stridesOf(value.shape);
+    let offset = times({ offset: 0, terms: [] }, 1);
+    let laneStep = 0;
+    let dyn: { index: Reg; scale: number } | undefined;
+    at.forEach((c, axis) => {
+      if ('index' in c) {
+        invariant(dyn === undefined, 'one coordinate may come from data');
+        dyn = { index: c.index, scale: strides[axis] };
+      } else {
+        offset = plus(offset, times(c.at, strides[axis]));
+        laneStep += c.laneStep * strides[axis];
+      }
+    });
+    return this.#asRegister(value, this.b.load(this.buffer(value, 'read'), shift(offset, 0), laneStep, lanes, dyn));
+  }
+
+  site(op: Operation, what: string, bound: number): number {
+    this.#sites.push({ op: op.name || op.kind, what, bound });
+    return this.#sites.length - 1;
+  }
+
+  build(name: string, work: { flops: number; bytes: number }): LoweredKernel {
+    return { kernel: this.b.build(name, work), args: this.#args };
+  }
+}

@@ -1,0 +1,53 @@
+/** From groups to kernels: each class of lowering has its own file; this one chooses by the row's tag. */
+import type { Operation, Value } from '../graph/graph.ts';
+import type { KernelContext } from '../ops/lowering.ts';
+import { rowOf } from '../ops/table.ts';
+import { sizeOf } from '../types/shape.ts';
+import { lowerContraction } from './contraction/lower.ts';
+import type { LoweredKernel } from './emitter.ts';
+import { type LowerContext, lowerPieces, lowerPointwise, newEmitter, workOf } from './lower-elementwise.ts';
+import { lowerReduce } from './lower-reduce.ts';
+import type { Group } from './plan.ts';
+import { tagOf } from './plan.ts';
+
+/** The kernels of one group, in order. `inPlace` are values whose memory still holds what the program was given. */
+export function lowerGroup(context: LowerContext, group: Group, inPlace: ReadonlySet<Value>): LoweredKernel[] {
+  const name = nameOf(group);
+  if (!group.anchor) return lowerPointwise(context, group, name);
+  switch (tagOf(group.anchor)) {
+    case 'contraction':
+      return lowerContraction(context, group, name, inPlace);
+    case 'reduce':
+      return lowerReduce(context, group, name);
+    case 'pieces':
+      return lowerPieces(context, group.anchor, name);
+    case 'kernel':
+      return lowerWhole(context, group.anchor, name);
+    default:
+      return lowerPointwise(context, group, name);
+  }
+}
+
+/** The anchor's name and those of the roots behind it: conv2d+relu. */
+function nameOf(group: Group): string {
+  const parts = new Set([...(group.anchor ? [group.anchor.kind] : []), ...group.roots.map((root) => root.op.kind)]);
+  return [...parts].slice(0, 4).join('+');
+}
+
+/** An operation that writes its kernel by itself. */
+function lowerWhole(context: LowerContext, op: Operation, name: string): LoweredKernel[] {
+  const { lowering } = rowOf(op.kind);
+  if (lowering.tag !== 'kernel' || op.outputs.every((output) => sizeOf(output.shape) === 0)) return [];
+  const emitter = newEmitter(context, op.outputs);
+  const kernel: KernelContext = {
+    b: emitter.b,
+    attrs: op.attrs,
+    inputs: op.inputs,
+    outputs: op.outputs,
+    inputBuffers: op.inputs.map((input) => emitter.buffer(input, 'read')),
+    outputBuffers: op.outputs.map((output) => emitter.buffer(output, 'write')),
+    site: (what, bound) => emitter.site(op, what, bound),
+  };
+  lowering.emit(kernel);
+  return [emitter.build(name, workOf(emitter, op.outputs, 1))];
+}

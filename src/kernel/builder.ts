@@ -1,0 +1,218 @@
+/** Writes kernel IR: hands out registers and loop variables and keeps the open block. Knows no target and no graph. */
+import { invariant } from '../base/errors.ts';
+import type {
+  Affine,
+  BinaryFn,
+  CompareFn,
+  ConvertFn,
+  Dynamic,
+  Elem,
+  Instr,
+  Kernel,
+  Loop,
+  LoopVar,
+  Node,
+  Param,
+  ReduceFn,
+  Reg,
+  Region,
+  RegType,
+  UnaryFn,
+} from './ir.ts';
+import { constant, variable } from './ir.ts';
+
+export interface LoopOptions {
+  readonly step?: number;
+}
+
+export class KernelBuilder {
+  readonly lanes: number;
+  readonly #params: Param[] = [];
+  readonly #regions: Region[] = [];
+  readonly #types: RegType[] = [];
+  #block: Node[] | null = null;
+  #constants: Map<string, Reg>[] = [];
+  #loopVars = 0;
+
+  constructor(lanes: number) {
+    this.lanes = lanes;
+  }
+
+  param(name: string, elem: Elem, size: number, access: Param['access']): number {
+    this.#params.push({ name, elem, size, access });
+    return this.#params.length - 1;
+  }
+
+  paramInfo(index: number): Param {
+    return this.#params[index];
+  }
+
+  typeOf(reg: Reg): RegType {
+    return this.#types[reg];
+  }
+
+  /** A loop whose iterations are shared among threads. */
+  region(name: string, extent: number, body: (v: LoopVar) => void): void {
+    invariant(this.#block === null, 'regions do not nest');
+    const v = this.#loopVar(name);
+    const nodes = this.#scope(() => body(v));
+    if (extent > 0) this.#regions.push({ v, extent, body: nodes });
+  }
+
+  /** `for v in [lo, hi) by step`; a bound that is a list means the tightest of them. */
+  loop(
+    name: string,
+    lo: number | readonly Affine[],
+    hi: number | readonly Affine[],
+    body: (v: LoopVar) => void,
+    options: LoopOptions = {},
+  ): void {
+    const v = this.#loopVar(name);
+    const nodes = this.#scope(() => body(v));
+    const los = typeof lo === 'number' ? [constant(lo)] : lo;
+    const his = typeof hi === 'number' ? [constant(hi)] : hi;
+    this.#push({ op: 'loop', v, lo: los, hi: his, step: options.step ?? 1, body: nodes } satisfies Loop);
+  }
+
+  /** Like loop over [0, extent), but calls the body with plain affines and emits no loop at all for a single iteration, and copies for `unroll`. */
+  each(name: string, extent: number, body: (at: Affine) => void, unroll = false): void {
+    if (extent <= 0) return;
+    if (extent === 1 || unroll) {
+      for (let i = 0; i < extent; i++) body(constant(i));
+    } else {
+      this.loop(name, 0, extent, (v) => body(variable(v)));
+    }
+  }
+
+  f32(value: number): Reg {
+    return this.#constant('f32', Math.fround(value));
+  }
+
+  i32(value: number): Reg {
+    return this.#constant('i32', value | 0);
+  }
+
+  index(at: Affine, laneStep = 0): Reg {
+    return this.#emit('i32', (out) => ({ op: 'index', out, type: 'i32', at, laneStep }));
+  }
+
+  load(buf: number, at: Affine, stride: number, lanes: number, dyn?: Dynamic): Reg {
+    const type = this.#params[buf].elem === 'f32' ? 'f32' : 'i32';
+    return this.#emit(type, (out) => ({ op: 'load', out, type, buf, at, stride, lanes, ...(dyn && { dyn }) }));
+  }
+
+  store(buf: number, at: Affine, stride: number, lanes: number, value: Reg, dyn?: Dynamic): void {
+    this.#push({ op: 'store', buf, at, stride, lanes, value, ...(dyn && { dyn }) });
+  }
+
+  unary(fn: UnaryFn, a: Reg): Reg {
+    const type = this.typeOf(a);
+    return this.#emit(type, (out) => ({ op: 'unary', out, type, fn, a }));
+  }
+
+  binary(fn: BinaryFn, a: Reg, b: Reg): Reg {
+    const type = this.typeOf(a);
+    invariant(type === this.typeOf(b), `binary ${fn} takes registers of one type, got ${type} and ${this.typeOf(b)}`);
+    return this.#emit(type, (out) => ({ op: 'binary', out, type, fn, a, b }));
+  }
+
+  compare(fn: CompareFn, a: Reg, b: Reg): Reg {
+    const of = this.typeOf(a);
+    invariant(of !== 'mask' && of === this.typeOf(b), `compare ${fn} takes two f32 or two i32 registers`);
+    return this.#emit('mask', (out) => ({ op: 'compare', out, type: 'mask', fn, of, a, b }));
+  }
+
+  select(mask: Reg, a: Reg, b: Reg): Reg {
+    const type = this.typeOf(a);
+    invariant(
+      this.typeOf(mask) === 'mask' && type === this.typeOf(b),
+      'select takes a mask and two registers of one type',
+    );
+    return this.#emit(type, (out) => ({ op: 'select', out, type, mask, a, b }));
+  }
+
+  fma(a: Reg, b: Reg, c: Reg): Reg {
+    return this.#emit('f32', (out) => ({ op: 'fma', out, type: 'f32', a, b, c }));
+  }
+
+  convert(fn: ConvertFn, a: Reg): Reg {
+    const type: RegType = fn === 'i32ToF32' || fn === 'bitsToF32' ? 'f32' : fn === 'i32ToMask' ? 'mask' : 'i32';
+    return this.#emit(type, (out) => ({ op: 'convert', out, type, fn, a }));
+  }
+
+  reduceLanes(fn: ReduceFn, a: Reg, lanes: number): Reg {
+    const type = this.typeOf(a);
+    invariant(type !== 'mask', 'reduce takes f32 or i32');
+    return this.#emit(type, (out) => ({ op: 'reduce', out, type, fn, a, lanes }));
+  }
+
+  acc(init: Reg): Reg {
+    const type = this.typeOf(init);
+    return this.#emit(type, (out) => ({ op: 'acc', out, type, init }));
+  }
+
+  set(acc: Reg, value: Reg): void {
+    this.#push({ op: 'set', acc, value });
+  }
+
+  fmaAcc(acc: Reg, a: Reg, b: Reg): void {
+    this.#push({ op: 'fmaAcc', acc, a, b });
+  }
+
+  guard(index: Reg, bound: number, site: number): Reg {
+    return this.#emit('i32', (out) => ({ op: 'guard', out, type: 'i32', index, bound, site }));
+  }
+
+  build(name: string, work: { flops: number; bytes: number }): Kernel {
+    invariant(this.#block === null, 'build within a region');
+    return {
+      name,
+      params: this.#params,
+      regions: this.#regions,
+      lanes: this.lanes,
+      flops: work.flops,
+      bytes: work.bytes,
+    };
+  }
+
+  #constant(type: 'f32' | 'i32', value: number): Reg {
+    const key = `${type}${Object.is(value, -0) ? '-0' : value}`;
+    for (const scope of this.#constants) {
+      const known = scope.get(key);
+      if (known !== undefined) return known;
+    }
+    const reg = this.#emit(type, (out) => ({ op: 'const', out, type, value }));
+    this.#constants[this.#constants.length - 1].set(key, reg);
+    return reg;
+  }
+
+  #emit(type: RegType, make: (out: Reg) => Instr): Reg {
+    const out = this.#types.length;
+    this.#types.push(type);
+    this.#push(make(out));
+    return out;
+  }
+
+  #push(node: Node): void {
+    invariant(this.#block !== null, 'instructions live inside a region');
+    this.#block.push(node);
+  }
+
+  #loopVar(name: string): LoopVar {
+    return { id: this.#loopVars++, name };
+  }
+
+  #scope(body: () => void): Node[] {
+    const outer = this.#block;
+    const nodes: Node[] = [];
+    this.#block = nodes;
+    this.#constants.push(new Map());
+    try {
+      body();
+    } finally {
+      this.#block = outer;
+      this.#constants.pop();
+    }
+    return nodes;
+  }
+}

@@ -1,0 +1,18 @@
+/** What a code generator can do: all that scheduling and legalisation may ask about a target. */
+import type { BinaryFn, ConvertFn, UnaryFn } from './ir.ts';
+
+export interface Capabilities {
+  readonly target: string;
+  /** 32-bit lanes of a vector register. */
+  readonly lanes: number;
+  /** Vector registers that a register tile may fill. */
+  readonly vectorRegisters: number;
+  /** Most accumulator vectors that a register tile may use, and most rows; less than the registers where the engine spills. */
+  readonly tile: { readonly rows: number; readonly vectors: number; readonly accumulators: number };
+  readonly fma: boolean;
+  /** Threads that a program will be shared among; it never changes results, only how work is cut. */
+  readonly threads: number;
+  readonly cacheBytes: { readonly l1: number; readonly l2: number };
+  /** Functions that the target has as instructions; the others are decomposed by legalize. */
+  readonly native: ReadonlySet<UnaryFn | BinaryFn | ConvertFn>;
+}

@@ -1,0 +1,46 @@
+/** A program: kernels, buffers and an order. What the compiler makes, a code generator translates and a device runs. */
+import type { TypedArray } from '../types/dtype.ts';
+import type { Elem, Kernel } from './ir.ts';
+
+export interface BufferSpec {
+  readonly elem: Elem;
+  /** In elements. */
+  readonly size: number;
+  /** input and output live in storages handed to run; temp and constant live in the program's arena. */
+  readonly kind: 'input' | 'output' | 'temp' | 'constant';
+  /** Bytes from the arena's start, a multiple of 64 (temp, constant). */
+  readonly offset: number;
+  /** What a constant holds. */
+  readonly data?: TypedArray;
+  /** An output that is updated in place: the input buffer whose storage it shares (run is handed the same storage for both). */
+  readonly alias?: number;
+}
+
+export interface Step {
+  /** Index into Program.kernels. */
+  readonly kernel: number;
+  /** For each parameter of the kernel, an index into Program.buffers. */
+  readonly args: readonly number[];
+  /** Steps of one stage are independent; a barrier stands between stages. Steps are sorted by it. */
+  readonly stage: number;
+}
+
+/** What a guard protects, for the error message. */
+export interface GuardSite {
+  readonly op: string;
+  readonly what: string;
+  readonly bound: number;
+}
+
+export interface Program {
+  readonly name: string;
+  /** Distinct kernels. */
+  readonly kernels: readonly Kernel[];
+  readonly buffers: readonly BufferSpec[];
+  /** Buffer indices in the order in which run takes storages. */
+  readonly inputs: readonly number[];
+  readonly outputs: readonly number[];
+  readonly steps: readonly Step[];
+  readonly arenaBytes: number;
+  readonly sites: readonly GuardSite[];
+}

@@ -1,0 +1,100 @@
+/**
+ * Bytes of tensors. They are JavaScript ArrayBuffers, so that the garbage collector sees their size and frees what nobody
+ * holds, also in a loop that never yields; x64 code runs on them in place. What is released by hand is kept for reuse,
+ * since fresh pages cost more than most kernels.
+ */
+import { InternalError } from '../base/errors.ts';
+import type { DType, TypedArray } from '../types/dtype.ts';
+import { dtypes } from '../types/dtype.ts';
+
+const ALIGNMENT = 64;
+/** Most bytes kept for reuse. */
+const POOL_LIMIT = 256 * 2 ** 20;
+
+export class Storage {
+  /** Aligned to 64 bytes only where `alignedOffset` was set by the device's allocator. */
+  #bytes: Uint8Array | null;
+  readonly byteLength: number;
+  /** Native address of the first byte, cached by devices that need one. */
+  address = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.byteLength = bytes.byteLength;
+  }
+
+  get isReleased(): boolean {
+    return this.#bytes === null;
+  }
+
+  get bytes(): Uint8Array {
+    if (this.#bytes === null) throw new InternalError('internal: a released storage was used');
+    return this.#bytes;
+  }
+
+  /** A view of the first `length` elements, sharing memory. */
+  view(dtype: DType, length: number): TypedArray {
+    const bytes = this.bytes;
+    return new dtypes[dtype].array(bytes.buffer, bytes.byteOffset, length);
+  }
+
+  /** Gives up the bytes and returns them. */
+  detach(): Uint8Array {
+    const bytes = this.bytes;
+    this.#bytes = null;
+    return bytes;
+  }
+}
+
+/** Finds the native address of a buffer; 0 where there is none. Set by the device that needs addresses. */
+export type AddressOf = (buffer: ArrayBuffer) => number;
+
+/** Hands out storages and keeps released ones, by size, for reuse. */
+export class StoragePool {
+  #free = new Map<number, { bytes: Uint8Array; address: number }[]>();
+  #pooled = 0;
+  #addressOf: AddressOf = () => 0;
+
+  set addressOf(find: AddressOf) {
+    this.#addressOf = find;
+  }
+
+  /** Bytes kept for reuse. */
+  get pooledBytes(): number {
+    return this.#pooled;
+  }
+
+  /** Contents are undefined: whatever was there before. */
+  allocate(byteLength: number): Storage {
+    const size = Math.max(ALIGNMENT, Math.ceil(byteLength / ALIGNMENT) * ALIGNMENT);
+    const kept = this.#free.get(size)?.pop();
+    if (kept) {
+      this.#pooled -= size;
+      const storage = new Storage(kept.bytes);
+      storage.address = kept.address;
+      return storage;
+    }
+    const buffer = new ArrayBuffer(size + ALIGNMENT);
+    const base = this.#addressOf(buffer);
+    const skip = base === 0 ? 0 : (ALIGNMENT - (base % ALIGNMENT)) % ALIGNMENT;
+    const storage = new Storage(new Uint8Array(buffer, skip, size));
+    storage.address = base === 0 ? 0 : base + skip;
+    return storage;
+  }
+
+  release(storage: Storage): void {
+    if (storage.isReleased) return;
+    const address = storage.address;
+    const bytes = storage.detach();
+    if (this.#pooled + bytes.byteLength > POOL_LIMIT) return;
+    this.#pooled += bytes.byteLength;
+    const list = this.#free.get(bytes.byteLength);
+    if (list) list.push({ bytes, address });
+    else this.#free.set(bytes.byteLength, [{ bytes, address }]);
+  }
+
+  clear(): void {
+    this.#free.clear();
+    this.#pooled = 0;
+  }
+}
