@@ -1,0 +1,133 @@
+"""
+Computes the polynomials of src/codegen/shared/math: Remez's exchange in high precision, then the coefficients are rounded to
+float32 one after the other, each time with the rest fitted anew. Prints them with the greatest error that is left, in units of
+2**-24 relative to the function. It knows nothing of how they are evaluated; the tests measure that.
+
+Usage: python3 scripts/minimax.py [name ...]     (needs mpmath and numpy)
+"""
+
+import sys
+
+import numpy
+from mpmath import cos, erf, erfc, exp, findroot, linspace, log, lu_solve, matrix, mp, mpf, pi, sin, sqrt
+
+mp.prec = 160
+
+
+def remez(f, weight, exponents, low, high):
+    """Coefficients c that minimise max |weight(x) * (f(x) - sum c[i] * x**exponents[i])| on [low, high]."""
+    n = len(exponents)
+    points = [(low + high) / 2 - (high - low) / 2 * cos(pi * i / n) for i in range(n + 1)]
+    grid = linspace(low, high, 60 * n + 61)
+    for _ in range(40):
+        system = matrix(n + 1, n + 1)
+        values = matrix(n + 1, 1)
+        for row, x in enumerate(points):
+            for column, k in enumerate(exponents):
+                system[row, column] = x**k
+            system[row, n] = (-1) ** row / weight(x)
+            values[row] = f(x)
+        solution = lu_solve(system, values)
+        c = [solution[i] for i in range(n)]
+        errors = [weight(x) * (f(x) - sum(a * x**k for a, k in zip(c, exponents))) for x in grid]
+        extremes = []
+        for x, e in zip(grid, errors):  # the greatest error of each run of one sign
+            if extremes and (extremes[-1][1] > 0) == (e > 0):
+                if abs(e) > abs(extremes[-1][1]):
+                    extremes[-1] = (x, e)
+            else:
+                extremes.append((x, e))
+        while len(extremes) > n + 1:
+            extremes.pop(0 if abs(extremes[0][1]) < abs(extremes[-1][1]) else -1)
+        worst = max(abs(e) for e in errors)
+        if len(extremes) < n + 1 or worst < abs(solution[n]) * (1 + mpf(10) ** -4):
+            return c, worst
+        points = [x for x, _ in extremes]
+    return c, worst
+
+
+def rounded(f, weight, exponents, low, high):
+    """The same with float32 coefficients, lowest exponents first."""
+    fixed = []
+    low, high = mpf(low), mpf(high)
+    for at in range(len(exponents)):
+        rest = lambda x: f(x) - sum(a * x**k for a, k in zip(fixed, exponents))
+        c, _ = remez(rest, weight, exponents[at:], low, high)
+        fixed.append(mpf(float(numpy.float32(float(c[0])))))
+    grid = linspace(low, high, 4000)
+    return fixed, max(abs(weight(x) * (f(x) - sum(a * x**k for a, k in zip(fixed, exponents)))) for x in grid)
+
+
+def series(f, order, x):
+    """f(x), or its value beside 0 where x is too near to it for the formula."""
+    return f(x if abs(x) > mpf(10) ** -12 else mpf(10) ** -12)
+
+
+ln2 = log(mpf(2))
+quarter = pi / 4 * mpf("1.02")  # the reduced argument may lie a little beyond pi/4
+
+table = {
+    # expm1(r) = r + r^2 P(r); also for exp, where it is more than enough
+    "expm1": (
+        lambda r: series(lambda t: (exp(t) - 1 - t) / t**2, 0, r),
+        lambda r: series(lambda t: t**2 / (exp(t) - 1), 0, r),
+        range(5),
+        -ln2 / 2 * mpf("1.01"),
+        ln2 / 2 * mpf("1.01"),
+    ),
+    # log(1 + f) = f - f^2/2 + f^3 P(f)
+    "log": (
+        lambda f: series(lambda t: (log(1 + t) - t + t**2 / 2) / t**3, 0, f),
+        lambda f: series(lambda t: t**3 / log(1 + t), 0, f),
+        range(9),
+        sqrt(mpf(1) / 2) - 1,
+        sqrt(mpf(2)) - 1,
+    ),
+    # sin(r) = r + r^3 P(r^2), cos(r) = 1 - r^2/2 + r^4 P(r^2): over z = r^2
+    "sin": (
+        lambda z: series(lambda t: (sin(sqrt(t)) / sqrt(t) - 1) / t, 0, z),
+        lambda z: series(lambda t: t * sqrt(t) / sin(sqrt(t)), 0, z),
+        range(4),
+        0,
+        quarter**2,
+    ),
+    "cos": (
+        lambda z: series(lambda t: (cos(sqrt(t)) - 1 + t / 2) / t**2, 0, z),
+        lambda z: series(lambda t: t**2 / cos(sqrt(t)), 0, z),
+        range(4),
+        0,
+        quarter**2,
+    ),
+    # erf(x) = x + x P(x^2) on [0, 1], over z = x^2
+    "erf": (
+        lambda z: series(lambda t: erf(sqrt(t)) / sqrt(t) - 1, 0, z),
+        lambda z: series(lambda t: sqrt(t) / erf(sqrt(t)), 0, z),
+        range(7),
+        0,
+        1,
+    ),
+    # erf(x) = 1 - exp(P(x)) on [1, 4]
+    "erfc": (lambda x: log(erfc(x)), lambda x: erfc(x) / erf(x), range(7), 1, 4),
+    # 2^z = 1 + z P(z)
+    "exp2": (
+        lambda z: series(lambda t: (mpf(2) ** t - 1) / t, 0, z),
+        lambda z: series(lambda t: t / mpf(2) ** t, 0, z),
+        range(7),
+        mpf("-0.505"),
+        mpf("0.505"),
+    ),
+    # log2((1 + s) / (1 - s)) = 2 log2(e) s + s^3 P(s^2), over z = s^2
+    "log2": (
+        lambda z: series(lambda t: (log((1 + sqrt(t)) / (1 - sqrt(t))) / ln2 - 2 * sqrt(t) / ln2) / (t * sqrt(t)), 0, z),
+        lambda z: series(lambda t: t * sqrt(t) * ln2 / log((1 + sqrt(t)) / (1 - sqrt(t))), 0, z),
+        range(4),
+        0,
+        mpf("0.0296"),
+    ),
+}
+
+for name in sys.argv[1:] or table:
+    f, weight, exponents, low, high = table[name]
+    coefficients, worst = rounded(f, weight, list(exponents), low, high)
+    print(f"{name}: [{', '.join(repr(numpy.float32(float(c))).split('(')[-1].rstrip(')') for c in coefficients)}]")
+    print(f"  error {float(worst * 2**24):.4f} x 2^-24")
