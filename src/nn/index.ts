@@ -1,0 +1,43 @@
+/** Layers, models, optimizers, losses, metrics and callbacks, with TensorFlow.js's names. */
+export type { Activation, ActivationIdentifier } from './activations.ts';
+export {
+  BaseCallback,
+  Callback,
+  type CallbackArgs,
+  CallbackList,
+  type CallbackParams,
+  CustomCallback,
+  type CustomCallbackArgs,
+  type Logs,
+} from './callbacks/callback.ts';
+export { callbacks, EarlyStopping, type EarlyStoppingArgs } from './callbacks/early_stopping.ts';
+export { History } from './callbacks/history.ts';
+export { ProgbarLogger, type ProgressStream } from './callbacks/progbar.ts';
+export { Constraint, type ConstraintIdentifier, constraints } from './constraints.ts';
+export { Initializer, type InitializerIdentifier, initializers } from './initializers.ts';
+export { toCategorical } from './labels.ts';
+export { ActivatedLayer } from './layers/activated.ts';
+export type { Conv2DArgs } from './layers/conv2d.ts';
+export type { DenseArgs } from './layers/dense.ts';
+export { layers } from './layers/index.ts';
+export { type CallOptions, type InputSpec, Layer, type LayerArgs, type WeightArgs } from './layers/layer.ts';
+export { LayerVariable } from './layers/layer_variable.ts';
+export type { KerasShape } from './layers/shapes.ts';
+export type { LossOrMetricFn } from './losses.ts';
+export { metrics } from './metrics.ts';
+export { models } from './models/from_json.ts';
+export { LayersModel } from './models/layers_model.ts';
+export type { SaveConfig } from './models/saving.ts';
+export { Sequential, type SequentialArgs, sequential } from './models/sequential.ts';
+export { AdamOptimizer } from './optimizers/adam.ts';
+export { type OptimizerIdentifier, train } from './optimizers/index.ts';
+export { type GradientPair, type NamedTensor, Optimizer } from './optimizers/optimizer.ts';
+export { RMSPropOptimizer } from './optimizers/rmsprop.ts';
+export { MomentumOptimizer, SGDOptimizer } from './optimizers/sgd.ts';
+export { Regularizer, type RegularizerIdentifier, regularizers } from './regularizers.ts';
+export { serialization } from './serialization.ts';
+export type { ModelCompileArgs } from './training/compile.ts';
+export type { ModelEvaluateArgs } from './training/evaluate.ts';
+export type { ModelFitArgs } from './training/fit.ts';
+export type { YieldEvery } from './training/pace.ts';
+export type { ModelPredictArgs } from './training/predict.ts';

@@ -1,0 +1,229 @@
+/**
+ * Initial values of weights. Each is a pure function of shape and seed; without a seed it draws from the global random
+ * state. Source of the variance-scaling family: Glorot and Bengio 2010, He et al. 2015, LeCun 1998.
+ */
+import { fail } from '../base/errors.ts';
+import { fill, ones, randomNormal, randomUniform, type Tensor, truncatedNormal, zeros } from '../tensor/index.ts';
+import type { DType } from '../types/dtype.ts';
+import { type Config, isSerializedObject } from './keras_config.ts';
+import { failUnknownName, toCamelCase } from './naming.ts';
+
+export abstract class Initializer {
+  abstract getClassName(): string;
+  /** A tensor of `shape` with initial values. */
+  abstract apply(shape: readonly number[], dtype?: DType): Tensor;
+  getConfig(): Config {
+    return {};
+  }
+}
+
+export interface SeedArgs {
+  /** The same seed gives the same values. */
+  seed?: number | null;
+}
+
+class Zeros extends Initializer {
+  override getClassName(): string {
+    return 'Zeros';
+  }
+  override apply(shape: readonly number[], dtype: DType = 'float32'): Tensor {
+    return zeros([...shape], dtype);
+  }
+}
+
+class Ones extends Initializer {
+  override getClassName(): string {
+    return 'Ones';
+  }
+  override apply(shape: readonly number[], dtype: DType = 'float32'): Tensor {
+    return ones([...shape], dtype);
+  }
+}
+
+export interface ConstantArgs {
+  value: number;
+}
+
+class Constant extends Initializer {
+  readonly value: number;
+  constructor(args: ConstantArgs) {
+    super();
+    if (typeof args?.value !== 'number') {
+      fail('initializers.constant', 'value must be a number', `got ${JSON.stringify(args)}`, 'pass {value: 0.1}');
+    }
+    this.value = args.value;
+  }
+  override getClassName(): string {
+    return 'Constant';
+  }
+  override apply(shape: readonly number[], dtype: DType = 'float32'): Tensor {
+    return fill([...shape], this.value, dtype);
+  }
+  override getConfig(): Config {
+    return { value: this.value };
+  }
+}
+
+export interface RandomUniformArgs extends SeedArgs {
+  /** Default -0.05. */
+  minval?: number;
+  /** Default 0.05. */
+  maxval?: number;
+}
+
+class RandomUniform extends Initializer {
+  readonly minval: number;
+  readonly maxval: number;
+  readonly seed: number | null;
+  constructor(args: RandomUniformArgs = {}) {
+    super();
+    this.minval = args.minval ?? -0.05;
+    this.maxval = args.maxval ?? 0.05;
+    this.seed = args.seed ?? null;
+  }
+  override getClassName(): string {
+    return 'RandomUniform';
+  }
+  override apply(shape: readonly number[], dtype: DType = 'float32'): Tensor {
+    return randomUniform([...shape], this.minval, this.maxval, dtype, this.seed ?? undefined);
+  }
+  override getConfig(): Config {
+    return { minval: this.minval, maxval: this.maxval, seed: this.seed };
+  }
+}
+
+export interface NormalArgs extends SeedArgs {
+  /** Default 0. */
+  mean?: number;
+  /** Default 0.05. */
+  stddev?: number;
+}
+
+class Normal extends Initializer {
+  readonly mean: number;
+  readonly stddev: number;
+  readonly seed: number | null;
+  readonly #truncated: boolean;
+  /** `truncated`: values beyond two standard deviations are drawn again. */
+  constructor(args: NormalArgs = {}, truncated = false) {
+    super();
+    this.mean = args.mean ?? 0;
+    this.stddev = args.stddev ?? 0.05;
+    this.seed = args.seed ?? null;
+    this.#truncated = truncated;
+  }
+  override getClassName(): string {
+    return this.#truncated ? 'TruncatedNormal' : 'RandomNormal';
+  }
+  override apply(shape: readonly number[]): Tensor {
+    const draw = this.#truncated ? truncatedNormal : randomNormal;
+    return draw([...shape], this.mean, this.stddev, 'float32', this.seed ?? undefined);
+  }
+  override getConfig(): Config {
+    return { mean: this.mean, stddev: this.stddev, seed: this.seed };
+  }
+}
+
+const fanModes = ['fanIn', 'fanOut', 'fanAvg'] as const;
+const distributions = ['normal', 'uniform', 'truncatedNormal', 'untruncatedNormal'] as const;
+export type FanMode = (typeof fanModes)[number];
+export type Distribution = (typeof distributions)[number];
+
+export interface VarianceScalingArgs extends SeedArgs {
+  /** Default 1. */
+  scale?: number;
+  /** Default 'fanIn'. */
+  mode?: FanMode;
+  /** 'normal' (the default) is truncated at two standard deviations. */
+  distribution?: Distribution;
+}
+
+/**
+ * Values of variance scale / n, where n is the number of inputs (fanIn), of outputs (fanOut) or their mean (fanAvg):
+ * normal with that deviation before truncation, or uniform in +-sqrt(3 scale / n).
+ */
+export class VarianceScaling extends Initializer {
+  readonly scale: number;
+  readonly mode: FanMode;
+  readonly distribution: Distribution;
+  readonly seed: number | null;
+
+  constructor(args: VarianceScalingArgs = {}) {
+    super();
+    const op = 'initializers.varianceScaling';
+    this.scale = args.scale ?? 1;
+    this.mode = args.mode ?? 'fanIn';
+    this.distribution = args.distribution ?? 'normal';
+    this.seed = args.seed ?? null;
+    if (!(this.scale > 0)) fail(op, 'scale must be a positive number', `got ${this.scale}`);
+    if (!fanModes.includes(this.mode)) failUnknownName(op, 'mode', this.mode, fanModes);
+    if (!distributions.includes(this.distribution)) {
+      failUnknownName(op, 'distribution', this.distribution, distributions);
+    }
+  }
+  override getClassName(): string {
+    return 'VarianceScaling';
+  }
+  override apply(shape: readonly number[]): Tensor {
+    const [fanIn, fanOut] = fans(shape);
+    const n = { fanIn, fanOut, fanAvg: (fanIn + fanOut) / 2 }[this.mode];
+    const scale = this.scale / Math.max(1, n);
+    const seed = this.seed ?? undefined;
+    if (this.distribution === 'uniform') {
+      const limit = Math.sqrt(3 * scale);
+      return randomUniform([...shape], -limit, limit, 'float32', seed);
+    }
+    const draw = this.distribution === 'untruncatedNormal' ? randomNormal : truncatedNormal;
+    return draw([...shape], 0, Math.sqrt(scale), 'float32', seed);
+  }
+  override getConfig(): Config {
+    return { scale: this.scale, mode: this.mode, distribution: this.distribution, seed: this.seed };
+  }
+}
+
+/** Inputs and outputs of one unit of a dense kernel [in, out] or of a convolution's [...space, in, out]. */
+function fans(shape: readonly number[]): [number, number] {
+  if (shape.length < 2) {
+    const size = shape.reduce((a, b) => a * b, 1);
+    return [Math.sqrt(size), Math.sqrt(size)];
+  }
+  const space = shape.slice(0, -2).reduce((a, b) => a * b, 1);
+  return [shape[shape.length - 2] * space, shape[shape.length - 1] * space];
+}
+
+const scaled = (scale: number, mode: FanMode, distribution: Distribution) => (args?: SeedArgs) =>
+  new VarianceScaling({ scale, mode, distribution, seed: args?.seed });
+
+/** tf.initializers: a factory for each. */
+export const initializers = {
+  zeros: (): Initializer => new Zeros(),
+  ones: (): Initializer => new Ones(),
+  constant: (args: ConstantArgs): Initializer => new Constant(args),
+  randomUniform: (args?: RandomUniformArgs): Initializer => new RandomUniform(args),
+  randomNormal: (args?: NormalArgs): Initializer => new Normal(args),
+  truncatedNormal: (args?: NormalArgs): Initializer => new Normal(args, true),
+  varianceScaling: (args?: VarianceScalingArgs): Initializer => new VarianceScaling(args),
+  glorotUniform: scaled(1, 'fanAvg', 'uniform') as (args?: SeedArgs) => Initializer,
+  glorotNormal: scaled(1, 'fanAvg', 'normal') as (args?: SeedArgs) => Initializer,
+  heUniform: scaled(2, 'fanIn', 'uniform') as (args?: SeedArgs) => Initializer,
+  heNormal: scaled(2, 'fanIn', 'normal') as (args?: SeedArgs) => Initializer,
+  leCunUniform: scaled(1, 'fanIn', 'uniform') as (args?: SeedArgs) => Initializer,
+  leCunNormal: scaled(1, 'fanIn', 'normal') as (args?: SeedArgs) => Initializer,
+};
+
+export type InitializerIdentifier = Exclude<keyof typeof initializers, 'constant'>;
+
+const byName = new Map<string, (args?: Config) => Initializer>(
+  Object.entries(initializers).map(([name, make]) => [name.toLowerCase(), make as (args?: Config) => Initializer]),
+);
+
+/** An initializer from a name (`glorotUniform`, `GlorotUniform`, `glorot_uniform`), its config, or itself. */
+export function getInitializer(op: string, identifier: unknown): Initializer {
+  if (identifier instanceof Initializer) return identifier;
+  const { className, config } = isSerializedObject(identifier) ? identifier : { className: identifier, config: {} };
+  if (typeof className === 'string') {
+    const make = byName.get(toCamelCase(className).toLowerCase());
+    if (make) return make(config);
+  }
+  failUnknownName(op, 'initializer', className, Object.keys(initializers));
+}

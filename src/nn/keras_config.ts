@@ -1,0 +1,60 @@
+/**
+ * Configs of layers, initializers and the like as plain data: `{className, config}` in camelCase inside, snake_case in
+ * Keras's JSON. Knows nothing of files and of what the classes are.
+ */
+import { fail } from '../base/errors.ts';
+import { toCamelCase, toSnakeCase } from './naming.ts';
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+export interface Config {
+  [key: string]: unknown;
+}
+
+/** Something that can be made again from its class's name and its config. */
+export interface SerializedObject {
+  readonly className: string;
+  readonly config: Config;
+}
+
+export interface Configurable {
+  getClassName(): string;
+  getConfig(): Config;
+}
+
+export function serialize(object: Configurable | null | undefined): SerializedObject | null {
+  return object ? { className: object.getClassName(), config: object.getConfig() } : null;
+}
+
+export function isSerializedObject(value: unknown): value is SerializedObject {
+  return typeof value === 'object' && value !== null && typeof (value as SerializedObject).className === 'string';
+}
+
+/** Names of layers and classes are data, not keywords: their case is kept. */
+const keptKeys = new Set(['name', 'className', 'class_name']);
+
+/** Keras's JSON -> ours: keys and keyword values to camelCase (`fan_avg` -> `fanAvg`). */
+export function fromPythonic(value: unknown): unknown {
+  if (typeof value === 'string') return toCamelCase(value);
+  if (Array.isArray(value)) return value.map(fromPythonic);
+  if (typeof value !== 'object' || value === null) return value;
+  const out: Config = {};
+  for (const [key, item] of Object.entries(value)) {
+    out[toCamelCase(key)] = keptKeys.has(key) && typeof item === 'string' ? item : fromPythonic(item);
+  }
+  return out;
+}
+
+/** Ours -> Keras's JSON: keys and keyword values to snake_case. */
+export function toPythonic(value: unknown): Json {
+  if (value === null || value === undefined) return null;
+  if (typeof value === 'string') return toSnakeCase(value);
+  if (typeof value === 'number' || typeof value === 'boolean') return value;
+  if (Array.isArray(value)) return value.map(toPythonic);
+  if (typeof value !== 'object') fail('toJSON', 'a config must be plain data', `got a ${typeof value}`);
+  const out: { [key: string]: Json } = {};
+  for (const [key, item] of Object.entries(value)) {
+    out[toSnakeCase(key)] = keptKeys.has(key) && typeof item === 'string' ? item : toPythonic(item);
+  }
+  return out;
+}

@@ -1,0 +1,59 @@
+/** A weight of a layer: a Variable with its regularizer, its constraint and the name that model files know it by. */
+import { fail } from '../../base/errors.ts';
+import { type Tensor, type Variable, variable } from '../../tensor/index.ts';
+import type { DType } from '../../types/dtype.ts';
+import { sameShape, showShape } from '../../types/shape.ts';
+import type { Constraint } from '../constraints.ts';
+import { uniqueVariableName } from '../naming.ts';
+import type { Regularizer } from '../regularizers.ts';
+
+export interface LayerVariableArgs {
+  readonly regularizer: Regularizer | null;
+  readonly constraint: Constraint | null;
+  readonly trainable: boolean;
+}
+
+export class LayerVariable {
+  /** `dense_Dense1/kernel`: the name in model files, which two models may share. */
+  readonly originalName: string;
+  /** The Variable's own name, unique in the process. */
+  readonly name: string;
+  readonly val: Variable;
+  readonly regularizer: Regularizer | null;
+  readonly constraint: Constraint | null;
+  trainable: boolean;
+
+  constructor(originalName: string, initial: Tensor, args: LayerVariableArgs) {
+    this.originalName = originalName;
+    this.name = uniqueVariableName(originalName);
+    this.val = variable(initial, args.trainable, this.name);
+    initial.dispose();
+    this.regularizer = args.regularizer;
+    this.constraint = args.constraint;
+    this.trainable = args.trainable;
+  }
+
+  get shape(): readonly number[] {
+    return this.val.shape;
+  }
+
+  get dtype(): DType {
+    return this.val.dtype as DType;
+  }
+
+  read(): Variable {
+    return this.val;
+  }
+
+  /** Replaces the value, under the constraint. */
+  write(value: Tensor): void {
+    if (!sameShape(value.shape, this.shape)) {
+      fail('setWeights', `${this.originalName} must be ${showShape(this.shape)}`, `got ${showShape(value.shape)}`);
+    }
+    this.val.assign(this.constraint ? this.constraint.apply(value) : value);
+  }
+
+  dispose(): void {
+    this.val.dispose();
+  }
+}

@@ -1,0 +1,33 @@
+/** Makes models from Keras's JSON. */
+import { fail } from '../../base/errors.ts';
+import { type Config, fromPythonic, isSerializedObject } from '../keras_config.ts';
+import type { LayersModel } from './layers_model.ts';
+import { Sequential } from './sequential.ts';
+
+/** A model, without its weights, from a topology: as toJSON wrote it, TensorFlow.js, or Keras. */
+export function modelFromTopology(op: string, topology: unknown): LayersModel {
+  const outer = typeof topology === 'string' ? parse(op, topology) : topology;
+  if (typeof outer !== 'object' || outer === null) {
+    fail(op, 'the topology must be an object', `got ${outer === null ? 'null' : typeof outer}`);
+  }
+  const inner = (outer as Config)['model_config'] ?? outer;
+  const object = fromPythonic(typeof inner === 'string' ? parse(op, inner) : inner);
+  if (!isSerializedObject(object)) fail(op, 'the topology must have a class_name', 'got none', 'is it a Keras model?');
+  if (object.className !== 'Sequential') {
+    fail(op, 'the model must be Sequential', `got ${object.className}`, 'other kinds of models cannot be loaded yet');
+  }
+  return Sequential.fromConfig(object.config);
+}
+
+function parse(op: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    fail(op, 'the topology must be JSON', (error as Error).message);
+  }
+}
+
+/** tf.models */
+export const models = {
+  modelFromJSON: async (topology: unknown): Promise<LayersModel> => modelFromTopology('modelFromJSON', topology),
+};
