@@ -11,7 +11,7 @@ import { newArray } from '../types/dtype.ts';
 import { sizeOf } from '../types/shape.ts';
 import { compile } from './index.ts';
 
-export function capabilities(lanes: number, threads = 2): Capabilities {
+function capabilities(lanes: number, threads = 2): Capabilities {
   return {
     target: `test${lanes}`,
     lanes,
@@ -47,7 +47,7 @@ function parameterFor(array: NDArray): Value {
   return apply('parameter', [], { dtype: array.dtype, shape: array.shape as number[] })[0];
 }
 
-export function check(
+function check(
   outputs: readonly Value[],
   inputs: readonly Value[],
   arrays: readonly NDArray[],
