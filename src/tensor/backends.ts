@@ -1,0 +1,125 @@
+/**
+ * The targets that can run programs, and which one is in use. A backend is one entry of a table; its code generator and device
+ * come by dynamic import, so that a browser never carries x64. Knows no tensors.
+ */
+import { debug } from '../base/debug.ts';
+import { fail } from '../base/errors.ts';
+import type { CompileRequest } from '../compiler/request.ts';
+import type { Program } from '../kernel/program.ts';
+import type { Executable, StepTime } from '../runtime/device.ts';
+import type { Storage } from '../runtime/storage.ts';
+
+export type BackendName = 'x64' | 'wasm' | 'reference';
+
+/** A program on its device. */
+export interface Loaded {
+  readonly executable: Executable;
+  /** Null on a target that interprets the graph. */
+  readonly program: Program | null;
+  profile?(inputs: readonly Storage[], outputs: readonly Storage[]): StepTime[];
+}
+
+/** What this machine can do at most, measured. */
+export interface Peak {
+  readonly gflops: number;
+  /** Bytes per second, read and written together. */
+  readonly copyBandwidth: number;
+}
+
+export interface Backend {
+  readonly name: BackendName;
+  readonly threads: number;
+  load(request: Omit<CompileRequest, 'capabilities'>): Loaded;
+  measurePeak?(): Peak;
+}
+
+/** How a backend is made; rejects or resolves to null where this machine cannot run it. */
+export type BackendFactory = () => Promise<Backend | null>;
+
+const factories = new Map<BackendName, BackendFactory>();
+const made = new Map<BackendName, Promise<Backend | null>>();
+let current: Backend | null = null;
+/** Programs of the old backend are of no use to the new one. */
+const onChange: (() => void)[] = [];
+
+/** Adds a target to the table. The order of registration is the order of preference for 'cpu'. */
+export function registerBackend(name: BackendName, factory: BackendFactory): void {
+  factories.set(name, factory);
+}
+
+export function whenBackendChanges(listener: () => void): void {
+  onChange.push(listener);
+}
+
+function make(name: BackendName): Promise<Backend | null> {
+  let backend = made.get(name);
+  if (!backend) {
+    backend = factories.get(name)!().catch((error: unknown) => {
+      debug(1, () => `backend ${name} cannot be used: ${error instanceof Error ? error.message : String(error)}`);
+      return null;
+    });
+    made.set(name, backend);
+  }
+  return backend;
+}
+
+/**
+ * Chooses where tensors are computed: 'x64' (machine code), 'wasm', 'reference' (interprets; slow, the definition of right) or
+ * 'cpu' (the best of them that this machine runs). Resolves to false where it cannot run here; nothing changes then.
+ */
+export async function setBackend(name: string): Promise<boolean> {
+  const names = name === 'cpu' ? [...factories.keys()] : [...factories.keys()].filter((known) => known === name);
+  if (names.length === 0) {
+    fail('setBackend', `the backend must be one of ${[...factories.keys(), 'cpu'].join(', ')}`, `got '${name}'`);
+  }
+  for (const candidate of names) {
+    const backend = await make(candidate);
+    if (!backend) continue;
+    if (current !== backend) {
+      current = backend;
+      for (const listener of onChange) listener();
+    }
+    debug(1, () => `backend ${backend.name}, ${backend.threads} thread(s)`);
+    return true;
+  }
+  return false;
+}
+
+/** Name of the backend in use. */
+export function getBackend(): BackendName {
+  return currentBackend().name;
+}
+
+export function currentBackend(): Backend {
+  if (current) return current;
+  fail('backend', 'a backend must be ready before values are read', 'none is yet', 'await tf.ready() first');
+}
+
+export function hasBackend(): boolean {
+  return current !== null;
+}
+
+let choosing: Promise<void> | null = null;
+
+/** Resolves once a backend is chosen: the one named by TENSORLOOM_BACKEND, else the best that this machine runs. */
+export function ready(): Promise<void> {
+  if (current) return Promise.resolve();
+  choosing ??= chooseDefault();
+  return choosing;
+}
+
+async function chooseDefault(): Promise<void> {
+  const host = (globalThis as { process?: { env?: Record<string, string | undefined> } }).process;
+  const wanted = host?.env?.TENSORLOOM_BACKEND;
+  if (wanted && !(await setBackend(wanted))) {
+    fail('backend', `TENSORLOOM_BACKEND must name a backend that runs here`, `got '${wanted}'`, 'see DEBUG=1 for why');
+  }
+  if (!current) await setBackend('cpu');
+}
+
+/** The peak of this machine, measured now: multiply-adds in registers, and a copy that does not fit in the caches. */
+export function measurePeak(): Peak {
+  const backend = currentBackend();
+  if (backend.measurePeak) return backend.measurePeak();
+  fail('measurePeak', 'the backend must be able to measure itself', `${backend.name} cannot`, "setBackend('x64')");
+}

@@ -1,0 +1,37 @@
+/**
+ * What new operations are part of: by default the implicit graph of eager code; inside jit a trace; inside a Graph, that graph.
+ * A recorder stands between variables and their values there. Knows no tensors.
+ */
+import type { Value } from '../graph/graph.ts';
+import type { Variable } from './variable.ts';
+
+export interface Recorder {
+  readonly kind: 'jit' | 'graph';
+  /** The variable's value as an operation of this graph sees it. */
+  readVariable(variable: Variable): Value;
+  assignVariable(variable: Variable, value: Value): void;
+  /** Told of every value that becomes a tensor. */
+  record(value: Value): void;
+}
+
+let active: Recorder | null = null;
+
+export function recorder(): Recorder | null {
+  return active;
+}
+
+/** Runs `f` with another recorder; null is eager code. */
+export function withRecorder<T>(next: Recorder | null, f: () => T): T {
+  const previous = active;
+  active = next;
+  try {
+    return f();
+  } finally {
+    active = previous;
+  }
+}
+
+/** Runs `f` eagerly even inside jit or a Graph: for initial values and other things that are computed once. */
+export function eagerly<T>(f: () => T): T {
+  return withRecorder(null, f);
+}

@@ -1,0 +1,163 @@
+/** Makes tensors of JavaScript values: shape and dtype are inferred and checked. */
+import { fail } from '../base/errors.ts';
+import { Operation } from '../graph/graph.ts';
+import type { DType, TypedArray } from '../types/dtype.ts';
+import { checkDType, newArray } from '../types/dtype.ts';
+import type { Shape } from '../types/shape.ts';
+import { checkShape, sameShape, showShape, sizeOf } from '../types/shape.ts';
+import { cellOf } from './cell.ts';
+import { uploadData } from './memory.ts';
+import { parameter } from './plan.ts';
+import { Tensor, wrap } from './tensor.ts';
+import type { Rank, TensorLike } from './types.ts';
+
+type FlatArray = TypedArray | Float64Array | Uint8ClampedArray;
+
+function isFlatArray(x: unknown): x is FlatArray {
+  return ArrayBuffer.isView(x) && !(x instanceof DataView);
+}
+
+/** Inferred as in TensorFlow.js: numbers are float32, booleans bool, integer arrays int32. */
+function inferDType(op: string, x: unknown): DType {
+  let first = x;
+  while (Array.isArray(first) && first.length > 0) first = first[0];
+  if (typeof first === 'boolean') return 'bool';
+  if (first instanceof Int32Array || first instanceof Uint8Array || first instanceof Uint8ClampedArray) return 'int32';
+  if (typeof first === 'number' || Array.isArray(first)) return 'float32';
+  if (first instanceof Float32Array || first instanceof Float64Array) return 'float32';
+  fail(
+    op,
+    'values must be numbers, booleans, nested lists of them, or a Float32Array, Int32Array or Uint8Array',
+    `got ${describe(first)}`,
+  );
+}
+
+function describe(x: unknown): string {
+  if (typeof x === 'object' && x !== null) return x.constructor?.name ?? 'an object';
+  return typeof x === 'string' ? JSON.stringify(x) : String(x);
+}
+
+/** Shape of nested lists, going by their first elements. */
+function inferShape(x: unknown): number[] {
+  const shape: number[] = [];
+  let level = x;
+  while (Array.isArray(level)) {
+    shape.push(level.length);
+    if (level.length === 0) return shape;
+    level = level[0];
+  }
+  if (isFlatArray(level)) shape.push(level.length);
+  return shape;
+}
+
+/** Writes nested lists into `out`; a place that does not fit the shape is an error with its path. */
+function flatten(op: string, x: unknown, shape: Shape, out: TypedArray): void {
+  let at = 0;
+  const put = (value: unknown, path: readonly number[]) => {
+    if (typeof value === 'number') out[at++] = value;
+    else if (typeof value === 'boolean') out[at++] = value ? 1 : 0;
+    else fail(op, 'every element must be a number or a boolean', `element [${path.join('][')}] is ${describe(value)}`);
+  };
+  const visit = (value: unknown, path: readonly number[]) => {
+    const axis = path.length;
+    if (axis === shape.length) return put(value, path);
+    const list = Array.isArray(value) || isFlatArray(value);
+    if (!list || value.length !== shape[axis]) {
+      const where = axis === 0 ? 'the list' : `element [${path.join('][')}]`;
+      const came = list ? `${where} has ${value.length}` : `${where} is ${describe(value)}`;
+      fail(op, `nested lists must not be ragged: ${shape[axis]} elements are wanted here`, came);
+    }
+    for (let i = 0; i < value.length; i++) {
+      if (axis + 1 === shape.length && typeof value[i] === 'number') out[at++] = value[i] as number;
+      else visit(value[i], [...path, i]);
+    }
+  };
+  visit(x, []);
+}
+
+/** int32 and bool elements as TensorFlow.js converts them: toward zero; anything but 0 (and NaN) is true. */
+function convertFlat(x: FlatArray, dtype: DType): TypedArray {
+  if (dtype === 'float32' && x instanceof Float32Array) return x;
+  if (dtype === 'int32' && x instanceof Int32Array) return x;
+  const out = newArray(dtype, x.length);
+  if (dtype === 'bool') for (let i = 0; i < x.length; i++) out[i] = x[i] ? 1 : 0;
+  else out.set(x);
+  return out;
+}
+
+function elementsOf(op: string, values: unknown, shape: Shape, dtype: DType): TypedArray {
+  if (isFlatArray(values)) return convertFlat(values, dtype);
+  // Through float64, so that booleans in the making of an int32, and 2.5 in that of a bool, convert as they should.
+  if (dtype === 'bool') {
+    const numbers = newArray('float32', sizeOf(shape));
+    flatten(op, values, shape, numbers);
+    return convertFlat(numbers, 'bool');
+  }
+  const out = newArray(dtype, sizeOf(shape));
+  flatten(op, values, shape, out);
+  return out;
+}
+
+/** A known number as a scalar tensor: part of the graph, so that the compiler sees it. */
+export function scalarValue(value: number, dtype: DType): Tensor<'R0'> {
+  let stored = value;
+  if (dtype === 'int32') stored = value | 0;
+  else if (dtype === 'bool') stored = value ? 1 : 0;
+  const type = { dtype, shape: [] };
+  return wrap(new Operation('constant', [], { value: stored, dtype }, [type]).outputs[0]);
+}
+
+/**
+ * A tensor of the given values. Without a shape it is that of the nested lists; with one, flat values (or nested ones that
+ * fit) are laid out in it.
+ */
+export function makeTensor<R extends Rank = Rank>(
+  values: TensorLike,
+  shape?: Shape,
+  dtype?: DType,
+  op = 'tensor',
+): Tensor<R> {
+  if (values === null || values === undefined) fail(op, 'values must be given', `got ${String(values)}`);
+  if (shape !== undefined) checkShape(op, shape);
+  const type = dtype === undefined ? inferDType(op, values) : checkDType(op, dtype);
+  if ((typeof values === 'number' || typeof values === 'boolean') && (shape === undefined || shape.length === 0)) {
+    return scalarValue(Number(values), type) as Tensor<Rank> as Tensor<R>;
+  }
+  const given = inferShape(values);
+  const target = shape === undefined ? given : [...shape];
+  if (sizeOf(given) !== sizeOf(target)) {
+    fail(op, `shape ${showShape(target)} needs ${sizeOf(target)} values`, `got ${sizeOf(given)}`);
+  }
+  if (shape !== undefined && given.length > 1 && !sameShape(given, target)) {
+    fail(op, 'nested values must have the given shape', `got ${showShape(given)} for ${showShape(target)}`);
+  }
+  const elements = elementsOf(op, values, given, type);
+  const value = parameter({ dtype: type, shape: target });
+  cellOf(value).data = uploadData(type, elements);
+  return wrap<R>(value);
+}
+
+/**
+ * An argument of an op as a tensor: tensors as they are, tensor-likes converted. `dtype` says what numbers become where they
+ * do not say themselves.
+ */
+export function toTensor<R extends Rank = Rank>(
+  x: Tensor<R> | TensorLike,
+  argument: string,
+  op: string,
+  dtype?: DType,
+): Tensor<R> {
+  if (x instanceof Tensor) {
+    x.throwIfDisposed(op);
+    return x as Tensor<R>;
+  }
+  if (typeof x === 'number') return scalarValue(x, dtype ?? 'float32') as Tensor<Rank> as Tensor<R>;
+  if (x === null || x === undefined || typeof x === 'string' || (typeof x === 'object' && !isListLike(x))) {
+    fail(op, `${argument} must be a tensor, or a number, boolean, list or typed array`, `got ${describe(x)}`);
+  }
+  return makeTensor<R>(x, undefined, dtype, op);
+}
+
+function isListLike(x: object): boolean {
+  return Array.isArray(x) || isFlatArray(x);
+}

@@ -1,0 +1,25 @@
+/** What the room gives to the rooms below: tensors and all that acts on them. */
+export { Tensor, wrap } from './tensor.ts';
+export { Variable, variable } from './variable.ts';
+export { TensorBuffer, buffer } from './buffer.ts';
+export { makeTensor, scalarValue, toTensor } from './convert.ts';
+export { dispose, keep, memory, tensorsIn, tidy } from './scope.ts';
+export type { MemoryInfo } from './scope.ts';
+export { jit } from './jit.ts';
+export type { Jitted } from './jit.ts';
+export {
+  customGrad,
+  grad,
+  gradients,
+  grads,
+  valueAndGrad,
+  valueAndGrads,
+  variableGrads,
+} from './autograd.ts';
+export type { GradSaver } from './autograd.ts';
+export { nextRandomKey, randomState, restoreRandomState, setSeed } from './random.ts';
+export { evaluateAll } from './evaluate-all.ts';
+export { eagerly } from './context.ts';
+export { getBackend, measurePeak, ready, registerBackend, setBackend } from './backends.ts';
+export type { Backend, BackendName, Peak } from './backends.ts';
+export * from './types.ts';

@@ -1,0 +1,57 @@
+/**
+ * Keys for random ops: a pure function of the global seed and a counter. In eager code the counter is JavaScript's; inside jit
+ * or a Graph it is a variable that the program itself counts up, so that each run draws fresh numbers.
+ */
+import { fail } from '../base/errors.ts';
+import { makeTensor } from './convert.ts';
+import { add } from '../ops/build.ts';
+import { eagerly, recorder } from './context.ts';
+import { untracked } from './scope.ts';
+import type { Tensor } from './tensor.ts';
+import { wrap } from './tensor.ts';
+import type { Variable } from './variable.ts';
+import { variable } from './variable.ts';
+
+/** Keeps the keys of programs apart from those of eager code. */
+const PROGRAM_STREAM = 0x5bd1e995;
+
+let seed = (Math.random() * 2 ** 31) | 0;
+let drawn = 0;
+let programState: Variable<'R1'> | null = null;
+
+/** Makes all randomness from here on a function of `next`: the same seed draws the same numbers, on every target. */
+export function setSeed(next: number): void {
+  if (!Number.isFinite(next)) fail('setSeed', 'the seed must be a finite number', `got ${next}`);
+  seed = next | 0;
+  drawn = 0;
+  if (programState) eagerly(() => programState!.assign(firstState()));
+}
+
+function firstState(): Tensor<'R1'> {
+  return makeTensor<'R1'>(new Int32Array([seed ^ PROGRAM_STREAM, 0]));
+}
+
+/** A key that was not drawn before: int32[2]. With an `own` seed it is a function of that alone. */
+export function nextRandomKey(own?: number): Tensor<'R1'> {
+  if (own !== undefined) return makeTensor<'R1'>(new Int32Array([own | 0, Math.floor(own / 2 ** 32) | 0]));
+  if (!recorder()) return makeTensor<'R1'>(new Int32Array([seed, drawn++]));
+  programState ??= eagerly(() => untracked(() => variable<'R1'>(firstState(), false, 'tensorloom/random')));
+  const key = programState.value;
+  const step = untracked(() => eagerly(() => makeTensor<'R1'>(new Int32Array([0, 1]))));
+  programState.assign(wrap<'R1'>(add(key, step.value)));
+  return wrap<'R1'>(key);
+}
+
+/** @internal The state to save in a checkpoint, and to come back to. */
+export function randomState(): { seed: number; drawn: number; program: number[] | null } {
+  return { seed, drawn, program: programState && Array.from(programState.dataSync()) };
+}
+
+export function restoreRandomState(state: { seed: number; drawn: number; program: readonly number[] | null }): void {
+  setSeed(state.seed);
+  drawn = state.drawn;
+  if (!state.program) return;
+  const values = new Int32Array(state.program);
+  programState ??= eagerly(() => untracked(() => variable<'R1'>(firstState(), false, 'tensorloom/random')));
+  eagerly(() => programState!.assign(makeTensor<'R1'>(values)));
+}

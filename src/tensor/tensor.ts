@@ -1,0 +1,178 @@
+/**
+ * Tensor: what users hold. A tensor is a handle of a graph value; it computes nothing until its elements are read. Its
+ * mathematics is in api/: here is only what every tensor has.
+ */
+import { fail } from '../base/errors.ts';
+import type { Value } from '../graph/graph.ts';
+import type { DType } from '../types/dtype.ts';
+import { sameShape, showShape, sizeOf, stridesOf } from '../types/shape.ts';
+import { TensorBuffer } from './buffer.ts';
+import { cellOf, dropHandle } from './cell.ts';
+import { recorder } from './context.ts';
+import { DEPTH_LIMIT, evaluateValues } from './evaluate.ts';
+import { formatTensor, toNested } from './format.ts';
+import { countTensor, returned } from './memory.ts';
+import type { Receipt } from './memory.ts';
+import { readAsync, readSync, settleAsync } from './read.ts';
+import { trackTensor } from './scope.ts';
+import type { ArrayMap, DataTypeMap, Rank, ShapeMap } from './types.ts';
+
+let nextTensorId = 0;
+
+export class Tensor<R extends Rank = Rank> {
+  readonly id: number = nextTensorId++;
+  readonly shape: ShapeMap[R];
+  readonly dtype: DType;
+  /** Number of elements. */
+  readonly size: number;
+  /** Set by keep(): tidy leaves it alone. */
+  kept = false;
+  #value: Value;
+  #disposed = false;
+  readonly #receipt: Receipt;
+
+  /** @internal Users make tensors with tf.tensor and its like. */
+  constructor(value: Value) {
+    this.#value = value;
+    this.shape = value.shape as ShapeMap[R];
+    this.dtype = value.dtype;
+    this.size = sizeOf(value.shape);
+    cellOf(value).handles++;
+    this.#receipt = countTensor(this);
+  }
+
+  /** The graph value behind the tensor; throws where the tensor was disposed. */
+  get value(): Value {
+    if (this.#disposed) this.throwIfDisposed();
+    return this.#value;
+  }
+
+  /** Lets the handle stand for another value of the same type. */
+  protected replaceValue(next: Value): void {
+    const old = this.#value;
+    cellOf(next).handles++;
+    this.#value = next;
+    dropHandle(old);
+  }
+
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  get rankType(): R {
+    return `R${this.shape.length}` as R;
+  }
+
+  /** Row-major strides in elements, without the last axis, as in TensorFlow.js. */
+  get strides(): number[] {
+    return stridesOf(this.shape).slice(0, -1);
+  }
+
+  get isDisposed(): boolean {
+    return this.#disposed;
+  }
+
+  throwIfDisposed(op = 'tensor'): void {
+    if (!this.#disposed) return;
+    fail(
+      op,
+      'a tensor must not be used after it was disposed',
+      `got a disposed ${this.dtype} tensor of shape ${showShape(this.shape)}`,
+      'return it from tidy, or keep() it',
+    );
+  }
+
+  // ---- reading ---------------------------------------------------------------------------------------------------------
+
+  /** The elements, in row-major order; computes them while the event loop stays free. The array is the caller's own. */
+  data<D extends DType = DType>(): Promise<DataTypeMap[D]> {
+    try {
+      return readAsync(this.value) as Promise<DataTypeMap[D]>;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** The elements, in row-major order; computes them now. The array is the caller's own. */
+  dataSync<D extends DType = DType>(): DataTypeMap[D] {
+    return readSync(this.value) as DataTypeMap[D];
+  }
+
+  /** The elements as nested lists; a number for a scalar. bool gives 0 and 1. */
+  async array(): Promise<ArrayMap[R]> {
+    return toNested(this.shape, await this.data()) as ArrayMap[R];
+  }
+
+  arraySync(): ArrayMap[R] {
+    return toNested(this.shape, this.dataSync()) as ArrayMap[R];
+  }
+
+  /** The elements in a buffer that can be read and written by coordinates. */
+  async buffer<D extends DType = DType>(): Promise<TensorBuffer<R, D>> {
+    return new TensorBuffer<R, D>(this.shape, this.dtype as D, await this.data<D>());
+  }
+
+  bufferSync<D extends DType = DType>(): TensorBuffer<R, D> {
+    return new TensorBuffer<R, D>(this.shape, this.dtype as D, this.dataSync<D>());
+  }
+
+  /** The bytes of the elements. */
+  async bytes(): Promise<Uint8Array> {
+    const data = await this.data();
+    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  }
+
+  /** Computes the tensor without copying it out; resolves to the tensor itself. */
+  async ready(): Promise<this> {
+    await settleAsync(this.value);
+    return this;
+  }
+
+  /** Writes the elements to the console. */
+  print(verbose = false): void {
+    console.log(this.toString(verbose));
+  }
+
+  toString(verbose = false): string {
+    return formatTensor(this.shape, this.dtype, this.dataSync(), verbose);
+  }
+
+  /** How a debugger shows it: never computes anything. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `Tensor ${this.dtype}${showShape(this.shape)}${this.#disposed ? ' (disposed)' : ''}`;
+  }
+
+  // ---- lifetime --------------------------------------------------------------------------------------------------------
+
+  /** Gives up the tensor: its memory is free for reuse as soon as nothing pending needs it. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    returned(this.#receipt);
+    dropHandle(this.#value);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** A further handle of the same value; no elements are copied. */
+  clone(): Tensor<R> {
+    return wrap<R>(this.value);
+  }
+
+  /** True where the other tensor has the same shape. */
+  hasShapeOf(other: Tensor): boolean {
+    return sameShape(this.shape, other.shape);
+  }
+}
+
+/** A tensor for a graph value. What computes too long a chain is computed here, so that a loop cannot grow without bound. */
+export function wrap<R extends Rank = Rank>(value: Value): Tensor<R> {
+  const tensor = new Tensor<R>(value);
+  const active = recorder();
+  if (active) active.record(value);
+  else if (value.op.depth > DEPTH_LIMIT) evaluateValues([value]);
+  trackTensor(tensor);
+  return tensor;
+}

@@ -1,0 +1,119 @@
+/**
+ * Variable: a tensor whose value can be replaced. Operations read a snapshot of it; inside jit and in a Graph the recorder
+ * stands between, so that a program reads and updates the variable itself.
+ */
+import { fail } from '../base/errors.ts';
+import type { Value } from '../graph/graph.ts';
+import type { DType } from '../types/dtype.ts';
+import { sameShape, showShape } from '../types/shape.ts';
+import { makeTensor } from './convert.ts';
+import { eagerly, recorder } from './context.ts';
+import { liftConstant } from './structure.ts';
+import { evaluateValues, DEPTH_LIMIT } from './evaluate.ts';
+import { Tensor } from './tensor.ts';
+import type { Rank, TensorLike } from './types.ts';
+import { isWatched, noteRead } from './watch.ts';
+
+const names = new Set<string>();
+let nextName = 0;
+
+export class Variable<R extends Rank = Rank> extends Tensor<R> {
+  readonly name: string;
+  /** Optimizers change it. */
+  trainable: boolean;
+
+  /** @internal Users make variables with tf.variable. */
+  constructor(initial: Value, trainable: boolean, name: string) {
+    super(concrete(initial));
+    this.trainable = trainable;
+    this.name = name;
+    this.kept = true;
+    names.add(name);
+  }
+
+  /** What an operation reads: the current value, or the variable's place in the program being recorded. */
+  override get value(): Value {
+    const current = super.value;
+    const value = recorder()?.readVariable(this) ?? current;
+    if (isWatched()) noteRead(this, value);
+    return value;
+  }
+
+  /** The value outside of any recording. */
+  get current(): Value {
+    return super.value;
+  }
+
+  /** Takes another value of the same shape and dtype. */
+  assign(next: Tensor<R>): void {
+    this.throwIfDisposed('assign');
+    next.throwIfDisposed('assign');
+    if (next.dtype !== this.dtype || !sameShape(next.shape, this.shape)) {
+      fail(
+        'assign',
+        `variable '${this.name}' holds ${this.dtype}${showShape(this.shape)}, and so must what it is assigned`,
+        `got ${next.dtype}${showShape(next.shape)}`,
+      );
+    }
+    const active = recorder();
+    if (active) active.assignVariable(this, next.value);
+    else this.replace(next.value);
+  }
+
+  /** @internal Puts a value in place, whatever is being recorded. */
+  replace(next: Value): void {
+    if (next.op.kind === 'constant') liftConstant(next, true);
+    else if (next.op.depth > DEPTH_LIMIT) evaluateValues([next]);
+    this.replaceValue(next);
+  }
+
+  override dispose(): void {
+    names.delete(this.name);
+    super.dispose();
+  }
+
+  /** A tensor that keeps the value the variable has now. */
+  override clone(): Tensor<R> {
+    return super.clone();
+  }
+}
+
+/** A variable holds data from the start: also one that is made while a function is traced. */
+function concrete(value: Value): Value {
+  eagerly(() => evaluateValues([value]));
+  return value;
+}
+
+/**
+ * A variable with the given initial value. `name` must be new; without one it gets one.
+ */
+export function variable<R extends Rank = Rank>(
+  initial: Tensor<R> | TensorLike,
+  trainable = true,
+  name?: string,
+  dtype?: DType,
+): Variable<R> {
+  if (name !== undefined && names.has(name)) {
+    fail('variable', 'the name of a variable must be new', `'${name}' is taken`, 'dispose the other one first');
+  }
+  const unique = name ?? freshName();
+  return eagerly(() => {
+    if (!(initial instanceof Tensor)) {
+      const source = makeTensor<R>(initial, undefined, dtype, 'variable');
+      const made = new Variable<R>(source.value, trainable, unique);
+      source.dispose();
+      return made;
+    }
+    initial.throwIfDisposed('variable');
+    if (dtype !== undefined && dtype !== initial.dtype) {
+      fail('variable', `the initial value must have the dtype ${dtype}`, `got ${initial.dtype}`, 'cast it first');
+    }
+    return new Variable<R>(initial.value, trainable, unique);
+  });
+}
+
+function freshName(): string {
+  let name = `Variable_${nextName++}`;
+  while (names.has(name)) name = `Variable_${nextName++}`;
+  return name;
+}
