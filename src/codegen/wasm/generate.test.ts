@@ -287,6 +287,30 @@ describe('loops', () => {
     check(b.build('unrolled', none), [new Float32Array(n * 3 + 4).map((_, i) => i / 7), new Float32Array(4)]);
   });
 
+  it('unrolled with bounds that depend on another loop, upwards and downwards', () => {
+    for (const n of [1, 3, 31, 40, 41, 47, 64, 65]) {
+      const b = new KernelBuilder(4);
+      const x = b.param('x', 'f32', n + 8, 'read');
+      const y = b.param('y', 'f32', 64, 'readwrite');
+      b.region('r', 1, () => {
+        const sum = b.acc(b.f32(0));
+        b.loop('block', 0, Math.ceil(n / 20), (k) => {
+          b.loop(
+            'i',
+            [variable(k, 20)],
+            [variable(k, 20), constant(n)].map((hi, i) => (i ? hi : shift(hi, 20))),
+            (i) => {
+              b.set(sum, b.binary('add', sum, b.load(x, variable(i), 1, 4)));
+              b.fmaAcc(sum, b.load(x, shift(variable(i, -1), n - 1), 0, 4), b.f32(0.5));
+            },
+          );
+          b.store(y, variable(k, 4), 1, 4, sum);
+        });
+      });
+      check(b.build('blocks', none), [new Float32Array(n + 8).map((_, i) => i / 7), new Float32Array(64)]);
+    }
+  });
+
   it('register tiles with ragged edges', () => {
     for (const [m, n, k] of [
       [5, 8, 7],

@@ -6,6 +6,7 @@
 import type { Affine, Instr, Kernel, LoopVar, Region, Term } from '../../kernel/ir.ts';
 import { elemBytes } from '../../kernel/ir.ts';
 import type { Analysis, Block } from './analysis.ts';
+import { partOf } from './unroll.ts';
 
 export type Access = Extract<Instr, { op: 'load' | 'store' }>;
 
@@ -80,7 +81,13 @@ export function planPointers(kernel: Kernel, region: Region, analysis: Analysis)
     for (const [key, { terms, buf, lowest, accesses }] of found) {
       // The pointer itself must be an address that is really accessed whenever these are: then it cannot have wrapped
       // around below zero, where adding the offset would not wrap back. An outer block's access gives that promise.
-      const known = groups.get(key)?.find((g) => g.pointer.offset <= lowest && encloses(g.block, block));
+      const known = groups
+        .get(key)
+        ?.find(
+          (g) =>
+            (g.pointer.offset <= lowest && encloses(g.block, block)) ||
+            (g.pointer.offset === lowest && isTailOf(block, g.block)),
+        );
       const pointer = known?.pointer ?? make(buf, terms, lowest);
       if (!known) append(groups, key, { pointer, block });
       for (const [access, offset] of accesses) of.set(access, { pointer, offset: offset - pointer.offset });
@@ -92,6 +99,11 @@ export function planPointers(kernel: Kernel, region: Region, analysis: Analysis)
 function encloses(outer: Block, inner: Block): boolean {
   for (let at: Block | null = inner; at; at = at.parent) if (at === outer) return true;
   return false;
+}
+
+/** The rest of an unrolled loop goes on with the pointers of the main part. */
+function isTailOf(block: Block, main: Block): boolean {
+  return block.loop !== null && partOf(block.loop) === 'tail' && main.loop?.v.id === block.loop.v.id;
 }
 
 function append<K, V>(map: Map<K, V[]>, key: K, value: V): void {

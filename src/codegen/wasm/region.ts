@@ -10,6 +10,7 @@ import type { FunctionWriter, ValueType } from './encoder.ts';
 import type { Access, Pointer, PointerPlan } from './pointers.ts';
 import { planPointers } from './pointers.ts';
 import { emitInstr, emitLaneOf } from './select.ts';
+import { constantTrips, partOf } from './unroll.ts';
 
 /** Parameters of every region's function. */
 const ARGS = 0;
@@ -279,43 +280,59 @@ export class RegionEmitter {
   #loop(loop: Loop): void {
     const { w } = this;
     const trips = constantTrips(loop);
-    if (trips === 0) return;
-    const block = this.analysis.blockOf.get(loop.body)!;
-    const v = this.local('i32');
-    this.#variables.set(loop.v.id, v);
-    this.#pushBound(loop.lo, 'i32.gt_s');
-    w.set(v);
+    const part = partOf(loop);
+    if (trips === 0 && part === null) return;
+    const pointers = this.#plan.byVariable.get(loop.v) ?? [];
+    const start = (): void => {
+      for (const pointer of pointers) this.#startPointer(pointer, () => w.get(v));
+    };
+    // A tail goes on with the variable and the pointers of the main part.
+    const v = part === 'tail' ? this.#variable(loop.v) : this.local('i32');
+    if (part !== 'tail') {
+      this.#variables.set(loop.v.id, v);
+      this.#pushBound(loop.lo, 'i32.gt_s');
+      w.set(v);
+    }
     const hi = this.#loopEnd(loop);
+    if (part === 'main') start();
     if (trips === null) {
       w.get(v);
       hi();
       w.op('i32.lt_s');
       w.open('if');
     }
-    const pointers = this.#plan.byVariable.get(loop.v) ?? [];
-    for (const pointer of pointers) this.#startPointer(pointer, () => w.get(v));
-    if (trips === 1) {
-      this.#block(block);
-    } else {
-      w.open('loop');
-      this.#block(block);
-      for (const pointer of pointers) {
-        const { coef } = pointer.terms[pointer.terms.length - 1];
-        w.get(pointer.local);
-        w.i32(coef * loop.step);
-        w.op('i32.add');
-        w.set(pointer.local);
-      }
-      w.get(v);
-      w.i32(loop.step);
-      w.op('i32.add');
-      w.tee(v);
-      hi();
-      w.op('i32.lt_s');
-      w.branchIf(0);
-      w.op('end');
-    }
+    if (part === null) start();
+    if (trips !== 0) this.#iterate(loop, v, hi, pointers, trips);
     if (trips === null) w.op('end');
+  }
+
+  /** At least one iteration. */
+  #iterate(loop: Loop, v: number, hi: () => void, pointers: readonly Pointer[], trips: number | null): void {
+    const { w } = this;
+    const block = this.analysis.blockOf.get(loop.body)!;
+    const once = trips === 1;
+    if (!once) w.open('loop');
+    this.#block(block);
+    if (once && partOf(loop) !== 'main') return;
+    for (const pointer of pointers) {
+      const { coef } = pointer.terms[pointer.terms.length - 1];
+      w.get(pointer.local);
+      w.i32(coef * loop.step);
+      w.op('i32.add');
+      w.set(pointer.local);
+    }
+    w.get(v);
+    w.i32(loop.step);
+    w.op('i32.add');
+    if (once) {
+      w.set(v);
+      return;
+    }
+    w.tee(v);
+    hi();
+    w.op('i32.lt_s');
+    w.branchIf(0);
+    w.op('end');
   }
 
   /** What pushes the loop's end: a constant, or a local that is computed here. */
@@ -456,12 +473,6 @@ function operands(instr: Instr): Reg[] {
     case 'guard':
       return [instr.index];
   }
-}
-
-function constantTrips(loop: Loop): number | null {
-  if (loop.lo.length !== 1 || loop.hi.length !== 1) return null;
-  if (loop.lo[0].terms.length > 0 || loop.hi[0].terms.length > 0) return null;
-  return Math.max(0, Math.ceil((loop.hi[0].offset - loop.lo[0].offset) / loop.step));
 }
 
 const scratch = new DataView(new ArrayBuffer(4));

@@ -1,9 +1,10 @@
 /**
- * Unrolls small innermost loops with constant bounds: engines check for interrupts and step every pointer once per iteration.
- * Copies differ only by constants in their addresses, which become offsets of the instructions. Kernel IR in, kernel IR out.
+ * Unrolls small innermost loops: engines check for interrupts and step every pointer once per iteration. Copies differ only by
+ * constants in their addresses, which become offsets of the instructions. What is left over is a second loop that goes on where
+ * the first one ended.
  */
-import type { Affine, Instr, Loop, LoopVar, Node, Reg, Region } from '../../kernel/ir.ts';
-import { constant, shift } from '../../kernel/ir.ts';
+import type { Affine, Instr, Loop, Node, Reg, Region } from '../../kernel/ir.ts';
+import { shift } from '../../kernel/ir.ts';
 
 export interface UnrollOptions {
   /** Most copies of a body, and most instructions that an unrolled body may have. */
@@ -11,93 +12,104 @@ export interface UnrollOptions {
   readonly instructions: number;
 }
 
-/** Hands out registers and loop variables that the region does not have. */
-interface Fresh {
-  reg(): Reg;
-  variable(like: LoopVar): LoopVar;
+/**
+ * A loop that was cut in two. Both parts share the variable. The tail starts with the value that the main part left; its own
+ * lower bound only says how often it runs where that is known.
+ */
+export interface LoopPart extends Loop {
+  readonly part: 'main' | 'tail';
 }
 
+export function partOf(loop: Loop): LoopPart['part'] | null {
+  return 'part' in loop ? (loop as LoopPart).part : null;
+}
+
+const asPart = (part: LoopPart): Loop => part;
+
 export function unrollRegion(region: Region, options: UnrollOptions): Region {
-  const highest = { reg: -1, variable: region.v.id };
-  findHighest(region.body, highest);
-  const fresh: Fresh = {
-    reg: () => ++highest.reg,
-    variable: (like) => ({ id: ++highest.variable, name: like.name }),
-  };
+  let highest = highestRegister(region.body);
+  const fresh = (): Reg => ++highest;
   return { ...region, body: region.body.flatMap((node) => unrollNode(node, options, fresh)) };
 }
 
-function unrollNode(node: Node, options: UnrollOptions, fresh: Fresh): Node[] {
+/** How often a loop runs, or null where that depends on other loops. */
+export function constantTrips(loop: Loop): number | null {
+  return loop.lo.length === 1 && loop.hi.length === 1 ? mostTrips(loop) : null;
+}
+
+function unrollNode(node: Node, options: UnrollOptions, fresh: () => Reg): Node[] {
   if (node.op !== 'loop') return [node];
   if (node.body.some((inner) => inner.op === 'loop'))
     return [{ ...node, body: node.body.flatMap((inner) => unrollNode(inner, options, fresh)) }];
   const trips = constantTrips(node);
-  if (trips === null || trips < 2) return [node];
-  const copies = chooseCopies(trips, node.body.length, options);
+  const most = mostTrips(node);
+  if (most === null || most < 2) return [node];
+  const copies = chooseCopies(most, trips !== null, node.body.length, options);
   if (copies < 2) return [node];
-  const lo = node.lo[0].offset;
-  const rest = trips % copies;
-  const split = lo + (trips - rest) * node.step;
   const bodies: Node[] = [];
-  for (let i = 0; i < copies; i++)
-    bodies.push(...copyBody(node.body as Instr[], { from: node.v, to: node.v, by: i * node.step }, fresh));
-  const main: Loop = { ...node, hi: [constant(split)], step: node.step * copies, body: bodies };
-  if (rest === 0) return [main];
-  const v = fresh.variable(node.v);
-  const tail: Loop = {
-    ...node,
-    v,
-    lo: [constant(split)],
-    hi: [constant(lo + trips * node.step)],
-    body: copyBody(node.body as Instr[], { from: node.v, to: v, by: 0 }, fresh),
-  };
-  return [main, tail];
+  for (let i = 0; i < copies; i++) bodies.push(...copyBody(node, i * node.step, fresh));
+  const main = { ...node, step: node.step * copies, body: bodies };
+  if (trips === null) {
+    const whole = node.hi.map((bound) => shift(bound, -(copies - 1) * node.step));
+    return [
+      asPart({ ...main, hi: whole, part: 'main' }),
+      asPart({ ...node, body: copyBody(node, 0, fresh), part: 'tail' }),
+    ];
+  }
+  const rest = trips % copies;
+  const split = shift(node.lo[0], (trips - rest) * node.step);
+  if (rest === 0) return [{ ...main, hi: [split] }];
+  return [
+    asPart({ ...main, hi: [split], part: 'main' }),
+    asPart({ ...node, lo: [split], body: copyBody(node, 0, fresh), part: 'tail' }),
+  ];
 }
 
-function chooseCopies(trips: number, size: number, options: UnrollOptions): number {
+function chooseCopies(trips: number, exact: boolean, size: number, options: UnrollOptions): number {
   const most = Math.min(options.copies, trips, Math.floor(options.instructions / Math.max(1, size)));
+  if (!exact) return trips >= 4 * most ? most : 1;
   // A divisor of the trip count leaves no tail.
   for (let copies = most; copies > most / 2; copies--) if (trips % copies === 0) return copies;
   return most;
 }
 
-function constantTrips(loop: Loop): number | null {
-  if ([...loop.lo, ...loop.hi].some((bound) => bound.terms.length > 0)) return null;
-  if (loop.lo.length !== 1 || loop.hi.length !== 1) return null;
-  return Math.max(0, Math.ceil((loop.hi[0].offset - loop.lo[0].offset) / loop.step));
-}
-
-function findHighest(nodes: readonly Node[], highest: { reg: Reg; variable: number }): void {
-  for (const node of nodes) {
-    if (node.op === 'loop') {
-      highest.variable = Math.max(highest.variable, node.v.id);
-      findHighest(node.body, highest);
-    } else if ('out' in node) highest.reg = Math.max(highest.reg, node.out);
+/** A bound on how often a loop runs, from those of its bounds that differ by a constant; null where there are none. */
+function mostTrips(loop: Loop): number | null {
+  let most: number | null = null;
+  for (const hi of loop.hi) {
+    for (const lo of loop.lo) {
+      const same =
+        hi.terms.length === lo.terms.length &&
+        hi.terms.every((t) => lo.terms.some((u) => u.v.id === t.v.id && u.coef === t.coef));
+      if (!same) continue;
+      const trips = Math.max(0, Math.ceil((hi.offset - lo.offset) / loop.step));
+      most = most === null ? trips : Math.min(most, trips);
+    }
   }
+  return most;
 }
 
-/** `from` is replaced by `to + by`. */
-interface Substitution {
-  readonly from: LoopVar;
-  readonly to: LoopVar;
-  readonly by: number;
+function highestRegister(nodes: readonly Node[]): Reg {
+  let highest = -1;
+  for (const node of nodes) {
+    if (node.op === 'loop') highest = Math.max(highest, highestRegister(node.body));
+    else if ('out' in node) highest = Math.max(highest, node.out);
+  }
+  return highest;
 }
 
-/** The instructions after a substitution, with registers of their own. Uses of registers from outside stay. */
-function copyBody(body: readonly Instr[], { from, to, by }: Substitution, fresh: Fresh): Instr[] {
+/** The body with v + by for v, and registers of its own. Uses of registers from outside stay. */
+function copyBody(loop: Loop, by: number, fresh: () => Reg): Instr[] {
   const renamed = new Map<Reg, Reg>();
   const use = (reg: Reg): Reg => renamed.get(reg) ?? reg;
   const at = (affine: Affine): Affine => {
-    const term = affine.terms.find((t) => t.v.id === from.id);
-    if (!term) return affine;
-    if (to.id === from.id) return shift(affine, term.coef * by);
-    const terms = affine.terms.map((t) => (t === term ? { v: to, coef: t.coef } : t));
-    return { offset: affine.offset + term.coef * by, terms };
+    const term = affine.terms.find((t) => t.v.id === loop.v.id);
+    return term ? shift(affine, term.coef * by) : affine;
   };
-  return body.map((instr): Instr => {
+  return (loop.body as Instr[]).map((instr): Instr => {
     const copy = rename(instr, use, at);
     if (!('out' in copy)) return copy;
-    const out = fresh.reg();
+    const out = fresh();
     renamed.set(copy.out, out);
     return { ...copy, out };
   });
