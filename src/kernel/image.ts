@@ -8,3 +8,82 @@ export interface X64Image {
   /** Assembly, where DEBUG or the caller asked for it. */
   readonly listing?: string;
 }
+
+export type X64System = 'linux' | 'darwin' | 'windows';
+
+/**
+ * The code that runs programs: each entry is a function of one pointer in the system's own calling convention. What the
+ * pointers point to is laid out by x64Layout.
+ */
+export interface X64Driver {
+  readonly code: Uint8Array;
+  readonly system: X64System;
+  readonly entries: {
+    /** (job): runs its records and returns when all are done. */
+    readonly run: number;
+    /** (control): a worker's whole life. */
+    readonly worker: number;
+    /** (int32[8]): cpuid leaf 1 eax..edx, leaf 7 ebx, ecx; xcr0. */
+    readonly identify: number;
+    /** Kernel entries, for records: args[0] = iterations of PEAK_FLOPS operations. */
+    readonly peak: number;
+    /** args = { source, target, bytes of a chunk (a multiple of 128) }. */
+    readonly copy: number;
+  };
+  /** Operations of one iteration of the peak loop. */
+  readonly peakFlops: number;
+}
+
+/** Byte offsets of the structures that device and driver share. Fields that threads write stand on cache lines of their own. */
+export const x64Layout = {
+  record: {
+    entry: 0,
+    args: 8,
+    /** Chunks; int32. */
+    extent: 16,
+    /** int32: 1 on the last record of a stage. */
+    endsStage: 24,
+    /** int32, on the last record of a stage: chunks of the whole stage. */
+    stageChunks: 32,
+    /** int32: the next chunk to claim. */
+    claimed: 64,
+    /** int32, on the last record of a stage: chunks that are done. */
+    done: 128,
+    size: 192,
+  },
+  job: {
+    control: 0,
+    begin: 8,
+    end: 16,
+    errors: 24,
+    /** int32: runs take their turns by it. */
+    ticket: 32,
+    /** int32: 0 runs everything on the calling thread. */
+    parallel: 36,
+    size: 64,
+  },
+  control: {
+    /** int32: the ticket whose turn it is. */
+    serving: 0,
+    turnWaiters: 64,
+    /** int32: grows with each parallel job; workers sleep on it. */
+    generation: 128,
+    sleepers: 192,
+    /** int32: workers that may be reading the job. */
+    active: 256,
+    /** int32: whether a job may be entered. */
+    open: 320,
+    begin: 328,
+    end: 336,
+    errors: 344,
+    /** int32: workers leave when it is 1. */
+    exit: 384,
+    /** int32: workers that have not left. */
+    live: 448,
+    /** Functions of the system, where it has no stable system calls. */
+    wait: 512,
+    wake: 520,
+    yield: 528,
+    size: 576,
+  },
+} as const;

@@ -1,0 +1,108 @@
+/**
+ * The native device of Node on x86-64: loads images of machine code and runs programs on threads of its own. Where anything
+ * that it needs is missing it says what, and throws nothing. Knows neither the code generator nor graphs.
+ */
+import { availableParallelism } from 'node:os';
+import { InternalError } from '../../base/errors.ts';
+import type { X64Driver, X64Image } from '../../kernel/image.ts';
+import type { Program } from '../../kernel/program.ts';
+import type { Device } from '../device.ts';
+import { CodePageCache } from './code-pages.ts';
+import type { Ffi } from './ffi.ts';
+import { addressOf, loadFfi } from './ffi.ts';
+import { measurePeak } from './peak.ts';
+import type { Platform } from './platform.ts';
+import { currentPlatform, systemOf } from './platform.ts';
+import { Team } from './team.ts';
+import { X64Executable } from './x64-executable.ts';
+
+export interface X64Options {
+  /** Default: TENSORLOOM_THREADS, else what the machine offers. */
+  readonly threads?: number;
+}
+
+export interface Unavailable {
+  readonly unavailable: string;
+}
+
+/** Emits the driver for a system; handed in by the session, since a device knows no code generator. */
+export type EmitDriver = (system: X64Driver['system']) => X64Driver;
+
+export class X64Device implements Device<X64Image> {
+  readonly threads: number;
+  readonly #ffi: Ffi;
+  readonly #platform: Platform;
+  readonly #pages: CodePageCache;
+  readonly #team: Team;
+
+  constructor(ffi: Ffi, platform: Platform, pages: CodePageCache, team: Team) {
+    this.threads = team.threads;
+    this.#ffi = ffi;
+    this.#platform = platform;
+    this.#pages = pages;
+    this.#team = team;
+  }
+
+  load(program: Program, image: X64Image): X64Executable {
+    if (image.entries.length !== program.kernels.length) {
+      throw new InternalError(
+        `internal: the image has ${image.entries.length} kernels, the program ${program.kernels.length}`,
+      );
+    }
+    const pages = this.#pages.load(image.code);
+    return new X64Executable(this.#ffi, this.#platform, this.#team, pages, program, image);
+  }
+
+  /** For StoragePool.addressOf. */
+  readonly addressOf = (buffer: ArrayBuffer): number => addressOf(this.#ffi, buffer);
+
+  /** The most that this machine's multiply-add units and memory do with all threads; takes some tens of milliseconds. */
+  measurePeak(): { gflops: number; copyBytesPerSecond: number } {
+    return measurePeak(this.#ffi, this.#platform, this.#team);
+  }
+
+  dispose(): void {
+    this.#team.dispose();
+  }
+}
+
+/** The device, or why there is none. */
+export function createX64Device(emitDriver: EmitDriver, options: X64Options = {}): X64Device | Unavailable {
+  if (process.arch !== 'x64') return { unavailable: `the processor is ${process.arch}, not x64` };
+  try {
+    const ffi = loadFfi();
+    if (typeof ffi === 'string') return { unavailable: ffi };
+    const platform = currentPlatform(ffi);
+    if (typeof platform === 'string') return { unavailable: platform };
+    const pages = new CodePageCache(ffi, platform);
+    const team = new Team(ffi, platform, pages, emitDriver(systemOf(process.platform)), threadsFrom(options));
+    const missing = missingFeatures(team.identify());
+    if (missing.length > 0) {
+      team.dispose();
+      return { unavailable: `the processor lacks ${missing.join(', ')}` };
+    }
+    return new X64Device(ffi, platform, pages, team);
+  } catch (error) {
+    return { unavailable: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+export function isUnavailable(device: X64Device | Unavailable): device is Unavailable {
+  return 'unavailable' in device;
+}
+
+function threadsFrom(options: X64Options): number {
+  const wanted = options.threads ?? Number(process.env.TENSORLOOM_THREADS || availableParallelism());
+  return Number.isInteger(wanted) && wanted >= 1 ? Math.min(wanted, 256) : availableParallelism();
+}
+
+/** cpuid: [leaf 1 eax, ebx, ecx, edx, leaf 7 ebx, ecx, xcr0]. */
+function missingFeatures(id: Int32Array): string[] {
+  const has = (word: number, bit: number): boolean => ((id[word] >>> bit) & 1) === 1;
+  const missing: string[] = [];
+  if (!has(2, 28)) missing.push('AVX');
+  if (!has(2, 12)) missing.push('FMA');
+  if (!has(4, 5)) missing.push('AVX2');
+  if (!has(2, 27) || (id[6] & 6) !== 6) missing.push('the operating system keeping AVX registers');
+  return missing;
+}
