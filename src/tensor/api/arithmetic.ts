@@ -1,0 +1,75 @@
+/**
+ * Arithmetic of two tensors. Shapes broadcast as in NumPy; dtypes are promoted (bool < int32 < float32); numbers and lists may
+ * stand for tensors. Each throws where the shapes do not broadcast.
+ */
+import * as build from '../../ops/build.ts';
+import * as composite from '../../ops/composite.ts';
+import type { Tensor } from '../tensor.ts';
+import type { TensorLike } from '../types.ts';
+import type { Input } from './lift.ts';
+import { binary, lift, valuesOf } from './lift.ts';
+
+/** a + b. */
+export function add<T extends Tensor = Tensor>(a: Tensor | TensorLike, b: Tensor | TensorLike): T {
+  return binary<T>('add', a, b, build.add);
+}
+
+/** The sum of a list of tensors of one shape and dtype. */
+export function addN<T extends Tensor = Tensor>(tensors: readonly Input[]): T {
+  return lift<T>(valuesOf(tensors, 'tensors', 'addN').reduce(build.add));
+}
+
+/** a - b. */
+export function sub<T extends Tensor = Tensor>(a: Tensor | TensorLike, b: Tensor | TensorLike): T {
+  return binary<T>('sub', a, b, build.sub);
+}
+
+/** a * b, element by element. */
+export function mul<T extends Tensor = Tensor>(a: Tensor | TensorLike, b: Tensor | TensorLike): T {
+  return binary<T>('mul', a, b, build.mul);
+}
+
+/** a / b; of two int32 tensors the floor of the quotient. */
+export function div<T extends Tensor = Tensor>(a: Tensor | TensorLike, b: Tensor | TensorLike): T {
+  return binary<T>('div', a, b, build.div);
+}
+
+/** a / b, and 0 where b is 0. */
+export function divNoNan<T extends Tensor = Tensor>(a: Tensor | TensorLike, b: Tensor | TensorLike): T {
+  return binary<T>('divNoNan', a, b, composite.divNoNan);
+}
+
+/** floor(a / b). */
+export function floorDiv<T extends Tensor = Tensor>(a: Tensor | TensorLike, b: Tensor | TensorLike): T {
+  return binary<T>('floorDiv', a, b, build.floorDiv);
+}
+
+/** a - b floor(a / b): the remainder, with the sign of b. */
+export function mod<T extends Tensor = Tensor>(a: Tensor | TensorLike, b: Tensor | TensorLike): T {
+  return binary<T>('mod', a, b, build.mod);
+}
+
+/** base to the power of exponent. */
+export function pow<T extends Tensor = Tensor>(base: Tensor | TensorLike, exponent: Tensor | TensorLike): T {
+  return binary<T>('pow', base, exponent, build.pow);
+}
+
+/** The larger of a and b; NaN where either is. */
+export function maximum<T extends Tensor = Tensor>(a: Tensor | TensorLike, b: Tensor | TensorLike): T {
+  return binary<T>('maximum', a, b, build.maximum);
+}
+
+/** The smaller of a and b; NaN where either is. */
+export function minimum<T extends Tensor = Tensor>(a: Tensor | TensorLike, b: Tensor | TensorLike): T {
+  return binary<T>('minimum', a, b, build.minimum);
+}
+
+/** (a - b)^2. */
+export function squaredDifference<T extends Tensor = Tensor>(a: Tensor | TensorLike, b: Tensor | TensorLike): T {
+  return binary<T>('squaredDifference', a, b, build.squaredDifference);
+}
+
+/** The angle of the point (b, a) in (-pi, pi]. */
+export function atan2<T extends Tensor = Tensor>(a: Tensor | TensorLike, b: Tensor | TensorLike): T {
+  return binary<T>('atan2', a, b, composite.atan2);
+}

@@ -1,0 +1,26 @@
+/** The user's functions on tensors, by family. */
+import { installMethods } from './methods.ts';
+
+installMethods();
+
+export * from './activations.ts';
+export * from './arithmetic.ts';
+export * from './convolution.ts';
+export * from './creation.ts';
+export * from './joining.ts';
+export * from './logical.ts';
+export { losses, Reduction } from './losses.ts';
+export * from './math.ts';
+export * from './matrices.ts';
+export * from './normalization.ts';
+export type { Padding, Rounding } from './padding.ts';
+export {
+  dropout,
+  randomNormal,
+  randomStandardNormal,
+  randomUniform,
+  randomUniformInt,
+  truncatedNormal,
+} from './random.ts';
+export * from './reduction.ts';
+export * from './transformations.ts';

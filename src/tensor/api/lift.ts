@@ -1,0 +1,48 @@
+/** From functions on graph values to functions on tensors: arguments converted and checked, results wrapped. */
+import { fail } from '../../base/errors.ts';
+import type { Value } from '../../graph/graph.ts';
+import type { DType } from '../../types/dtype.ts';
+import { toTensor } from '../convert.ts';
+import type { Tensor } from '../tensor.ts';
+import { wrap } from '../tensor.ts';
+import type { TensorLike } from '../types.ts';
+
+export type Input = Tensor | TensorLike;
+
+/** The graph value of an argument. */
+export function valueOf(x: Input, argument: string, op: string, dtype?: DType): Value {
+  return toTensor(x as Tensor, argument, op, dtype).value;
+}
+
+/** A tensor for a value; the caller says its static type. */
+export function lift<T extends Tensor = Tensor>(value: Value): T {
+  return wrap(value) as Tensor as T;
+}
+
+export function unary<T extends Tensor>(op: string, x: Input, f: (x: Value) => Value): T {
+  return lift<T>(f(valueOf(x, 'x', op)));
+}
+
+export function binary<T extends Tensor>(op: string, a: Input, b: Input, f: (a: Value, b: Value) => Value): T {
+  return lift<T>(f(valueOf(a, 'a', op), valueOf(b, 'b', op)));
+}
+
+/** A list of tensors. */
+export function valuesOf(xs: readonly Input[], argument: string, op: string): Value[] {
+  if (!Array.isArray(xs) || xs.length === 0) {
+    fail(
+      op,
+      `${argument} must be a list of at least one tensor`,
+      `got ${Array.isArray(xs) ? 'an empty list' : typeof xs}`,
+    );
+  }
+  return xs.map((x, i) => valueOf(x, `${argument}[${i}]`, op));
+}
+
+/** An axis counted from the front. */
+export function axisOf(op: string, axis: number, rank: number): number {
+  if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
+    fail(op, `axis must be an integer in [${-rank}, ${rank - 1}] for a tensor of rank ${rank}`, `got ${axis}`);
+  }
+  return axis < 0 ? axis + rank : axis;
+}
