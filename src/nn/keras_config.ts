@@ -33,14 +33,18 @@ export function isSerializedObject(value: unknown): value is SerializedObject {
 /** Names of layers and classes are data, not keywords: their case is kept. */
 const keptKeys = new Set(['name', 'className', 'class_name']);
 
+/** No config is nested deeper; a file that is would only exhaust the stack. */
+const deepest = 100;
+
 /** Keras's JSON -> ours: keys and keyword values to camelCase (`fan_avg` -> `fanAvg`). */
-export function fromPythonic(value: unknown): unknown {
+export function fromPythonic(value: unknown, depth = 0): unknown {
+  if (depth > deepest) fail('fromJSON', `a config may be nested ${deepest} levels deep`, 'this one is deeper');
   if (typeof value === 'string') return toCamelCase(value);
-  if (Array.isArray(value)) return value.map(fromPythonic);
+  if (Array.isArray(value)) return value.map((item) => fromPythonic(item, depth + 1));
   if (typeof value !== 'object' || value === null) return value;
   const out: Config = {};
   for (const [key, item] of Object.entries(value)) {
-    out[toCamelCase(key)] = keptKeys.has(key) && typeof item === 'string' ? item : fromPythonic(item);
+    out[toCamelCase(key)] = keptKeys.has(key) && typeof item === 'string' ? item : fromPythonic(item, depth + 1);
   }
   return out;
 }

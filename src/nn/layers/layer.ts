@@ -14,7 +14,7 @@ import { getInitializer, type Initializer } from '../initializers.ts';
 import type { Config } from '../keras_config.ts';
 import { defaultLayerName } from '../naming.ts';
 import { getRegularizer, type Regularizer } from '../regularizers.ts';
-import { LayerVariable } from './layer_variable.ts';
+import { givenWeight, LayerVariable } from './layer_variable.ts';
 import { describeArgs, type KerasShape, showKerasShape } from './shapes.ts';
 
 export interface LayerArgs {
@@ -154,7 +154,9 @@ export abstract class Layer {
   }
 
   protected addWeight(name: string, shape: readonly number[], args: WeightArgs): LayerVariable {
-    const weight = new LayerVariable(`${this.name}/${name}`, args.initializer.apply(shape, args.dtype ?? 'float32'), {
+    const fileName = `${this.name}/${name}`;
+    const initial = givenWeight(fileName, shape) ?? args.initializer.apply(shape, args.dtype ?? 'float32');
+    const weight = new LayerVariable(fileName, initial, {
       regularizer: args.regularizer ?? null,
       constraint: args.constraint ?? null,
       trainable: args.trainable ?? true,
@@ -172,7 +174,9 @@ export abstract class Layer {
       const came = `got ${values.length} for ${this.weights.length} weights`;
       fail(this.label, 'setWeights needs one tensor for each weight', came, this.built ? undefined : 'build it first');
     }
-    values.forEach((value, i) => this.weights[i].write(value));
+    values.forEach((value, i) => {
+      this.weights[i].write(value);
+    });
   }
 
   countParams(): number {

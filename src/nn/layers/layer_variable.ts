@@ -13,6 +13,27 @@ export interface LayerVariableArgs {
   readonly trainable: boolean;
 }
 
+/** Gives the initial value of a weight by its name in model files; null: its initializer does. */
+export type WeightSource = (name: string, shape: readonly number[]) => Tensor | null;
+
+let weightSource: WeightSource | null = null;
+
+/** Layers that are built in `build` take their weights from `source`: a file's, without running initializers first. */
+export function withWeightSource<T>(source: WeightSource | undefined, build: () => T): T {
+  const previous = weightSource;
+  weightSource = source ?? null;
+  try {
+    return build();
+  } finally {
+    weightSource = previous;
+  }
+}
+
+/** The value that a loader has for a weight. */
+export function givenWeight(name: string, shape: readonly number[]): Tensor | null {
+  return weightSource?.(name, shape) ?? null;
+}
+
 export class LayerVariable {
   /** `dense_Dense1/kernel`: the name in model files, which two models may share. */
   readonly originalName: string;

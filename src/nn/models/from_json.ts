@@ -1,11 +1,15 @@
 /** Makes models from Keras's JSON. */
 import { fail } from '../../base/errors.ts';
+import { type WeightSource, withWeightSource } from '../layers/layer_variable.ts';
 import { type Config, fromPythonic, isSerializedObject } from '../keras_config.ts';
 import type { LayersModel } from './layers_model.ts';
 import { Sequential } from './sequential.ts';
 
-/** A model, without its weights, from a topology: as toJSON wrote it, TensorFlow.js, or Keras. */
-export function modelFromTopology(op: string, topology: unknown): LayersModel {
+/**
+ * A model from a topology: as toJSON wrote it, TensorFlow.js, or Keras. Its weights come from `weights`, else from their
+ * initializers.
+ */
+export function modelFromTopology(op: string, topology: unknown, weights?: WeightSource): LayersModel {
   const outer = typeof topology === 'string' ? parse(op, topology) : topology;
   if (typeof outer !== 'object' || outer === null) {
     fail(op, 'the topology must be an object', `got ${outer === null ? 'null' : typeof outer}`);
@@ -16,7 +20,7 @@ export function modelFromTopology(op: string, topology: unknown): LayersModel {
   if (object.className !== 'Sequential') {
     fail(op, 'the model must be Sequential', `got ${object.className}`, 'other kinds of models cannot be loaded yet');
   }
-  return Sequential.fromConfig(object.config);
+  return withWeightSource(weights, () => Sequential.fromConfig(object.config));
 }
 
 function parse(op: string, text: string): unknown {

@@ -12,9 +12,15 @@ import type { LayerVariable } from '../layers/layer_variable.ts';
 import type { KerasShape } from '../layers/shapes.ts';
 import { failUnknownName } from '../naming.ts';
 import type { Optimizer } from '../optimizers/optimizer.ts';
-import { type CompiledModel, compileModel, type ModelCompileArgs } from '../training/compile.ts';
+import {
+  type CompiledModel,
+  compileArgsFrom,
+  compileModel,
+  type ModelCompileArgs,
+  type TrainingConfig,
+} from '../training/compile.ts';
 import { evaluate, type ModelEvaluateArgs, testOnBatch } from '../training/evaluate.ts';
-import { fit, type ModelFitArgs, trainOnBatch } from '../training/fit.ts';
+import { fitModel, type ModelFitArgs, trainOnBatch } from '../training/fit.ts';
 import { type ModelPredictArgs, Predictor } from '../training/predict.ts';
 import { type SaveConfig, saveModel, type SaveTarget } from './saving.ts';
 import { printSummary } from './summary.ts';
@@ -75,7 +81,9 @@ export abstract class LayersModel {
     if (values.length !== weights.length) {
       fail('setWeights', `there must be ${weights.length} tensors, one for each weight`, `got ${values.length}`);
     }
-    values.forEach((value, i) => weights[i].write(value));
+    values.forEach((value, i) => {
+      weights[i].write(value);
+    });
   }
 
   /** Replaces weights by the names that model files use. strict (the default): every weight must be named, and no other. */
@@ -120,13 +128,21 @@ export abstract class LayersModel {
   get optimizer(): Optimizer {
     return this.compiled('optimizer').optimizer;
   }
+  /** The arguments of compile as model files hold them. */
+  getTrainingConfig(): TrainingConfig {
+    return this.compiled('getTrainingConfig').toConfig();
+  }
+  /** Compiles from what getTrainingConfig gave. */
+  loadTrainingConfig(config: object): void {
+    this.compile(compileArgsFrom('loadTrainingConfig', config));
+  }
   get metricsNames(): string[] {
     return this.compiled('metricsNames').names;
   }
 
   /** Trains for a number of epochs. See docs/nn.md for all arguments. */
   fit(x: Tensor | Tensor[], y: Tensor | Tensor[], args: ModelFitArgs = {}): Promise<History> {
-    return fit(this, x, y, args);
+    return fitModel(this, x, y, args);
   }
   /** Loss and metrics over a data set: one scalar, or a list where there are metrics. */
   evaluate(x: Tensor | Tensor[], y: Tensor | Tensor[], args: ModelEvaluateArgs = {}): Tensor | Tensor[] {

@@ -1,9 +1,9 @@
 /** Finds a variable by its name, as applyGradients needs for gradients that come by name. */
 import { fail } from '../../base/errors.ts';
-import { engine, type Variable } from '../../tensor/index.ts';
+import { type Variable, variableNamed } from '../../tensor/index.ts';
 
 export function variableByName(name: string): Variable {
-  const found = engine().registeredVariables[name];
+  const found = variableNamed(name);
   if (!found) fail('applyGradients', 'gradients must be named after live variables', `got ${JSON.stringify(name)}`);
   return found;
 }

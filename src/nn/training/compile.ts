@@ -1,12 +1,14 @@
 /** What model.compile makes: optimizer, loss and metrics, and from them the compiled training and test steps. */
 import { fail } from '../../base/errors.ts';
 import { add, jit, keep, mean, type Scalar, type Tensor, type Variable, variableGrads } from '../../tensor/index.ts';
+import { type Config, fromPythonic, isSerializedObject } from '../keras_config.ts';
 import type { LayerVariable } from '../layers/layer_variable.ts';
 import { checkLabelShape, getLoss, type Loss, type LossOrMetricFn } from '../losses.ts';
 import { getMetric, type Metric } from '../metrics.ts';
 import type { LayersModel, ModelOutput } from '../models/layers_model.ts';
-import { getOptimizer, type OptimizerIdentifier } from '../optimizers/index.ts';
+import { deserializeOptimizer, getOptimizer, type OptimizerIdentifier } from '../optimizers/index.ts';
 import { Optimizer } from '../optimizers/optimizer.ts';
+import { toSnakeCase } from '../naming.ts';
 import { type Step, stepOf } from './step.ts';
 
 export interface ModelCompileArgs {
@@ -16,6 +18,26 @@ export interface ModelCompileArgs {
   loss: string | LossOrMetricFn | readonly (string | LossOrMetricFn)[];
   /** Names or functions of what is to be watched: 'accuracy', 'mse', ... */
   metrics?: string | LossOrMetricFn | readonly (string | LossOrMetricFn)[];
+}
+
+/** How a model was compiled, in Keras's JSON. */
+export interface TrainingConfig {
+  loss: string;
+  metrics: string[];
+  optimizer_config: { class_name: string; config: Config };
+}
+
+/** Arguments of compile from a training config. */
+export function compileArgsFrom(op: string, config: object): ModelCompileArgs {
+  const { loss, metrics, optimizer_config: optimizer } = config as { [key: string]: unknown };
+  const serialized = fromPythonic(optimizer);
+  if (!isSerializedObject(serialized)) fail(op, 'optimizer_config must have a class_name', 'it has none');
+  const names = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : []);
+  return {
+    optimizer: deserializeOptimizer(op, { ...serialized, config: serialized.config ?? {} }),
+    loss: Array.isArray(loss) ? names(loss) : String(loss),
+    metrics: names(metrics),
+  };
 }
 
 export class CompiledModel {
@@ -39,6 +61,14 @@ export class CompiledModel {
   /** Keys of what a step gives: 'loss', then the metrics. */
   get names(): string[] {
     return ['loss', ...this.metrics.map((metric) => metric.name)];
+  }
+
+  toConfig(): TrainingConfig {
+    return {
+      loss: toSnakeCase(this.loss.name),
+      metrics: this.metrics.map(({ name }) => (name === 'acc' ? 'accuracy' : toSnakeCase(name))),
+      optimizer_config: { class_name: this.optimizer.getClassName(), config: this.optimizer.getConfig() },
+    };
   }
 
   /** One step of training: (x, y) -> [loss, ...metrics], and the weights move on. */

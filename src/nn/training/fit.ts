@@ -134,7 +134,7 @@ function callbacksOf(model: LayersModel, plan: Plan, args: ModelFitArgs, history
   return list;
 }
 
-export async function fit(model: LayersModel, x: unknown, y: unknown, args: ModelFitArgs): Promise<History> {
+export async function fitModel(model: LayersModel, x: unknown, y: unknown, args: ModelFitArgs): Promise<History> {
   const compiled = model.compiled('fit');
   if (model.isTraining)
     fail('fit', 'a model can be trained by one fit at a time', 'another one is running', 'await it');

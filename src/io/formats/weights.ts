@@ -1,0 +1,160 @@
+/**
+ * Weights as TensorFlow.js stores them: specs (name, shape, dtype) and one run of bytes in the specs' order, little-endian,
+ * without gaps. Knows bytes and plain arrays, no tensors and no models. Every size is checked before it is trusted.
+ */
+import { fail } from '../../base/errors.ts';
+import { type DType, dtypes, isDType, newArray, type TypedArray } from '../../types/dtype.ts';
+
+export interface Quantization {
+  readonly dtype: 'uint8' | 'uint16' | 'float16';
+  readonly scale?: number;
+  readonly min?: number;
+}
+
+/** One weight, as model.json lists it. */
+export interface WeightSpec {
+  readonly name: string;
+  readonly shape: number[];
+  readonly dtype: DType;
+  /** 'optimizer' for the optimizer's state. */
+  readonly group?: string;
+  readonly quantization?: Quantization;
+}
+
+export interface NamedArray {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  readonly values: TypedArray;
+  readonly group?: string;
+}
+
+const quantizedBytes = { uint8: 1, uint16: 2, float16: 2 } as const;
+/** A tensor may hold so many elements. */
+const largest = 2 ** 31 - 1;
+
+/** Checks what a file says of its weights. */
+export function checkWeightSpecs(op: string, value: unknown): WeightSpec[] {
+  if (!Array.isArray(value)) fail(op, 'the weights must be a list', `got ${typeof value}`, 'is model.json damaged?');
+  const names = new Set<string>();
+  return value.map((item: unknown, i) => {
+    const spec = checkWeightSpec(op, item, i);
+    const key = `${spec.group ?? ''}:${spec.name}`;
+    if (names.has(key)) fail(op, 'each weight must have its own name', `got ${spec.name} twice`);
+    names.add(key);
+    return spec;
+  });
+}
+
+function checkWeightSpec(op: string, item: unknown, index: number): WeightSpec {
+  const { name, shape, dtype, group, quantization } = (item ?? {}) as { [key: string]: unknown };
+  if (typeof name !== 'string' || name === '') {
+    fail(op, 'each weight must have a name', `weight ${index} has ${JSON.stringify(name) ?? 'none'}`);
+  }
+  if (!Array.isArray(shape) || !shape.every((n) => Number.isSafeInteger(n) && n >= 0)) {
+    fail(op, `the shape of ${name} must be a list of non-negative integers`, `got ${JSON.stringify(shape) ?? 'none'}`);
+  }
+  let size = 1;
+  for (const extent of shape as number[]) {
+    size *= extent;
+    if (size > largest) fail(op, `${name} must have fewer than 2^31 values`, `its shape is [${shape.join(',')}]`);
+  }
+  if (!isDType(dtype)) {
+    fail(op, `the dtype of ${name} must be float32, int32 or bool`, `got ${JSON.stringify(dtype) ?? 'none'}`);
+  }
+  return {
+    name,
+    shape: [...(shape as number[])],
+    dtype,
+    ...(typeof group === 'string' ? { group } : {}),
+    ...(quantization ? { quantization: checkQuantization(op, name, quantization) } : {}),
+  };
+}
+
+function checkQuantization(op: string, name: string, value: unknown): Quantization {
+  const { dtype, scale, min } = value as { [key: string]: unknown };
+  if (dtype === 'float16') return { dtype };
+  if (dtype !== 'uint8' && dtype !== 'uint16') {
+    fail(op, `${name} must be quantized to uint8, uint16 or float16`, `got ${JSON.stringify(dtype) ?? 'none'}`);
+  }
+  if (typeof scale !== 'number' || typeof min !== 'number' || !Number.isFinite(scale) || !Number.isFinite(min)) {
+    fail(op, `the quantization of ${name} must have numbers scale and min`, `got ${JSON.stringify({ scale, min })}`);
+  }
+  return { dtype, scale, min };
+}
+
+function elements(spec: WeightSpec): number {
+  return spec.shape.reduce((a, b) => a * b, 1);
+}
+
+/** Bytes that a weight takes in the file. */
+export function bytesOf(spec: WeightSpec): number {
+  const width = spec.quantization ? quantizedBytes[spec.quantization.dtype] : dtypes[spec.dtype].bytes;
+  return elements(spec) * width;
+}
+
+export function totalBytes(specs: readonly WeightSpec[]): number {
+  return specs.reduce((total, spec) => total + bytesOf(spec), 0);
+}
+
+/** Bytes -> arrays. `bytes` must be as long as the specs say. */
+export function decodeArrays(op: string, bytes: Uint8Array, specs: readonly WeightSpec[]): NamedArray[] {
+  const expected = totalBytes(specs);
+  if (bytes.byteLength !== expected) {
+    const hint = bytes.byteLength < expected ? 'is the file truncated?' : 'does it belong to another model.json?';
+    fail(op, `the weights must be ${expected} bytes, as model.json says`, `there are ${bytes.byteLength}`, hint);
+  }
+  let offset = 0;
+  return specs.map((spec) => {
+    const length = bytesOf(spec);
+    // A copy: weights of odd sizes leave the next ones unaligned.
+    const own = bytes.slice(offset, offset + length);
+    offset += length;
+    return { name: spec.name, shape: spec.shape, dtype: spec.dtype, group: spec.group, values: decode(op, own, spec) };
+  });
+}
+
+function decode(op: string, bytes: Uint8Array, spec: WeightSpec): TypedArray {
+  const { quantization } = spec;
+  const count = elements(spec);
+  if (!quantization) return new dtypes[spec.dtype].array(bytes.buffer, bytes.byteOffset, count);
+  if (spec.dtype === 'bool') fail(op, `${spec.name} must be float32 or int32 to be quantized`, 'it is bool');
+  const out = newArray(spec.dtype, count);
+  if (quantization.dtype === 'float16') {
+    const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, count);
+    for (let i = 0; i < count; i++) out[i] = fromHalf(halves[i]);
+    return out;
+  }
+  const { scale, min } = quantization as { scale: number; min: number };
+  const codes = quantization.dtype === 'uint8' ? bytes : new Uint16Array(bytes.buffer, bytes.byteOffset, count);
+  const round = spec.dtype === 'int32' ? Math.round : (x: number) => x;
+  for (let i = 0; i < count; i++) out[i] = round(codes[i] * scale + min);
+  return out;
+}
+
+/** IEEE 754 binary16 -> number. */
+function fromHalf(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** Arrays -> specs and bytes. */
+export function encodeArrays(arrays: readonly NamedArray[]): { specs: WeightSpec[]; bytes: Uint8Array<ArrayBuffer> } {
+  const specs = arrays.map(({ name, shape, dtype, group }) => ({
+    name,
+    shape: [...shape],
+    dtype,
+    ...(group ? { group } : {}),
+  }));
+  const bytes = new Uint8Array(totalBytes(specs));
+  let offset = 0;
+  for (const { values } of arrays) {
+    bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), offset);
+    offset += values.byteLength;
+  }
+  return { specs, bytes };
+}

@@ -1,0 +1,85 @@
+/** Layers against TensorFlow.js's own, with the same weights and inputs. */
+import * as tfc from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import '@tensorflow/tfjs-backend-cpu';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { tensor } from '../tensor/index.ts';
+import { layers } from './layers/index.ts';
+import { sequential } from './models/sequential.ts';
+import { values } from '../../test/values.ts';
+
+type LayerName = keyof typeof layers & keyof typeof tfl.layers;
+
+interface Case {
+  layer: LayerName;
+  args?: Record<string, unknown>;
+  shape: number[];
+}
+
+const cases: Case[] = [
+  { layer: 'dense', args: { units: 5 }, shape: [3, 4] },
+  { layer: 'dense', args: { units: 5, activation: 'relu', useBias: false }, shape: [3, 4] },
+  { layer: 'dense', args: { units: 3, activation: 'softmax' }, shape: [2, 3, 4] },
+  { layer: 'conv2d', args: { filters: 3, kernelSize: 3 }, shape: [2, 7, 6, 2] },
+  { layer: 'conv2d', args: { filters: 2, kernelSize: [3, 2], strides: [2, 1], padding: 'same' }, shape: [1, 7, 6, 2] },
+  { layer: 'conv2d', args: { filters: 2, kernelSize: 2, dilationRate: 2, activation: 'tanh' }, shape: [1, 7, 6, 2] },
+  { layer: 'conv2d', args: { filters: 2, kernelSize: 3, dataFormat: 'channelsFirst' }, shape: [1, 2, 7, 6] },
+  { layer: 'maxPooling2d', args: { poolSize: 2 }, shape: [2, 6, 5, 3] },
+  { layer: 'maxPooling2d', args: { poolSize: [3, 2], strides: 1, padding: 'same' }, shape: [1, 5, 5, 2] },
+  { layer: 'averagePooling2d', args: { poolSize: 2, padding: 'same' }, shape: [1, 5, 5, 2] },
+  { layer: 'averagePooling2d', args: { poolSize: 3, dataFormat: 'channelsFirst' }, shape: [1, 2, 7, 6] },
+  { layer: 'flatten', shape: [2, 3, 4, 2] },
+  { layer: 'flatten', args: { dataFormat: 'channelsFirst' }, shape: [2, 3, 4, 2] },
+  { layer: 'reshape', args: { targetShape: [4, 6] }, shape: [2, 3, 4, 2] },
+  { layer: 'dropout', args: { rate: 0.5 }, shape: [2, 5] },
+  { layer: 'reLU', shape: [2, 5] },
+  { layer: 'reLU', args: { maxValue: 0.5 }, shape: [2, 5] },
+  { layer: 'softmax', shape: [2, 5] },
+  ...['linear', 'relu', 'relu6', 'elu', 'selu', 'sigmoid', 'hardSigmoid', 'softplus', 'softsign', 'tanh'].map(
+    activation,
+  ),
+  ...['softmax', 'logSoftmax', 'swish', 'mish', 'gelu', 'gelu_new'].map(activation),
+];
+
+function activation(name: string): Case {
+  return { layer: 'activation', args: { activation: name }, shape: [3, 4] };
+}
+
+beforeAll(async () => {
+  await tfc.setBackend('cpu');
+});
+
+describe('layers', () => {
+  test.each(cases)('$layer $args $shape', ({ layer, args, shape }) => {
+    const input = values(shape.reduce((a, b) => a * b, 1)).map((x) => x * 3);
+    const inputShape = shape.slice(1);
+    const make = (room: unknown) => (room as Record<string, (args: object) => never>)[layer]({ ...args, inputShape });
+    const theirs = tfl.sequential({ layers: [make(tfl.layers)] });
+    const ours = sequential({ layers: [make(layers)] });
+
+    expect(ours.outputShape).toEqual(theirs.outputShape);
+    const shapes = theirs.getWeights().map((weight) => weight.shape);
+    expect(ours.getWeights().map((weight) => weight.shape)).toEqual(shapes);
+    const weights = shapes.map((s, i) =>
+      values(
+        s.reduce((a, b) => a * b, 1),
+        i + 7,
+      ),
+    );
+    theirs.setWeights(weights.map((w, i) => tfc.tensor(w, shapes[i])));
+    ours.setWeights(weights.map((w, i) => tensor(w, shapes[i])));
+
+    const expected = theirs.predict(tfc.tensor(input, shape)) as tfc.Tensor;
+    const got = ours.predict(tensor(input, shape));
+    expect(got.shape).toEqual(expected.shape);
+    const want = expected.dataSync();
+    got.dataSync().forEach((value, i) => {
+      expect(Math.abs(value - want[i])).toBeLessThan(1e-5 * (1 + Math.abs(want[i])));
+    });
+    // What a layer says of itself is what TensorFlow.js's says.
+    const { name: _, ...config } = ours.layers[0].getConfig();
+    const { name: __, ...theirConfig } = theirs.layers[0].getConfig();
+    const defined = Object.fromEntries(Object.entries(theirConfig).filter(([, value]) => value !== undefined));
+    if (layer !== 'softmax') expect(config).toMatchObject(defined);
+  });
+});
