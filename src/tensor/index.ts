@@ -1,6 +1,6 @@
 /** What the room gives to the rooms below: tensors and all that acts on them. */
 export { Tensor, wrap } from './tensor.ts';
-export { Variable, variable } from './variable.ts';
+export { Variable, variable, variableNamed } from './variable.ts';
 export { TensorBuffer, buffer } from './buffer.ts';
 export { makeTensor, scalarValue, toTensor } from './convert.ts';
 export { dispose, keep, memory, tensorsIn, tidy } from './scope.ts';
@@ -23,3 +23,4 @@ export { eagerly } from './context.ts';
 export { getBackend, measurePeak, ready, registerBackend, setBackend } from './backends.ts';
 export type { Backend, BackendName, Peak } from './backends.ts';
 export * from './types.ts';
+export * from './api/index.ts';

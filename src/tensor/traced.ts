@@ -49,8 +49,10 @@ export class TracedProgram {
   readonly #outputs: readonly Value[];
   readonly #results: readonly { readonly slot: Slot; readonly type: Value }[];
   readonly #updates: readonly { readonly variable: number; readonly slot: Slot; readonly type: Value }[];
-  /** For an output that updates a variable in place: its place among the variables. */
-  readonly #inPlace = new Map<number, number>();
+  /** For an output that may update a variable in place: its place among the variables. */
+  readonly #donated = new Map<number, number>();
+  /** Those of them for which the compiler found that it can be done. */
+  #inPlace: ReadonlyMap<number, number> = this.#donated;
   #plan: Plan | null = null;
   #backend: Backend | null = null;
 
@@ -77,7 +79,7 @@ export class TracedProgram {
     this.#updates = changed.map((update, i) => ({ ...update, slot: slots[results.length + i] }));
     for (const { variable, slot } of this.#updates) {
       if ('output' in slot && read.has(variables[variable].param) && !this.#isResult(slot.output)) {
-        if (!this.#inPlace.has(slot.output)) this.#inPlace.set(slot.output, variable);
+        if (!this.#donated.has(slot.output)) this.#donated.set(slot.output, variable);
       }
     }
     eagerly(() => evaluateValues(captures));
@@ -98,7 +100,7 @@ export class TracedProgram {
     const started = performance.now();
     const used = this.#used;
     const donations = new Map<number, number>();
-    for (const [output, variable] of this.#inPlace) donations.set(output, used.indexOf(this.#argCount + variable));
+    for (const [output, variable] of this.#donated) donations.set(output, used.indexOf(this.#argCount + variable));
     this.#plan = makePlan({
       name: this.#name,
       inputs: used.map((i) => this.#inputs[i]),
@@ -106,6 +108,9 @@ export class TracedProgram {
       donations,
     });
     this.#backend = backend;
+    const program = this.#plan.loaded.program;
+    const isAlias = ([output]: [number, number]) => program?.buffers[program.outputs[output]].alias !== undefined;
+    this.#inPlace = program ? new Map([...this.#donated].filter(isAlias)) : this.#donated;
     debug(1, () => `[compile] ${this.#name}: ${(performance.now() - started).toFixed(1)} ms`);
     return this.#plan;
   }

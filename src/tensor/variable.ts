@@ -14,7 +14,8 @@ import { Tensor } from './tensor.ts';
 import type { Rank, TensorLike } from './types.ts';
 import { isWatched, noteRead } from './watch.ts';
 
-const names = new Set<string>();
+/** Live variables by name; weakly, so that one that nobody holds can be collected. */
+const named = new Map<string, WeakRef<Variable>>();
 let nextName = 0;
 
 export class Variable<R extends Rank = Rank> extends Tensor<R> {
@@ -28,7 +29,7 @@ export class Variable<R extends Rank = Rank> extends Tensor<R> {
     this.trainable = trainable;
     this.name = name;
     this.kept = true;
-    names.add(name);
+    named.set(name, new WeakRef<Variable>(this as Tensor as Variable));
   }
 
   /** What an operation reads: the current value, or the variable's place in the program being recorded. */
@@ -68,14 +69,14 @@ export class Variable<R extends Rank = Rank> extends Tensor<R> {
   }
 
   override dispose(): void {
-    names.delete(this.name);
+    if (variableNamed(this.name) === (this as Tensor)) named.delete(this.name);
     super.dispose();
   }
+}
 
-  /** A tensor that keeps the value the variable has now. */
-  override clone(): Tensor<R> {
-    return super.clone();
-  }
+/** The live variable of that name: what optimizers look up for gradients that come by name. */
+export function variableNamed(name: string): Variable | undefined {
+  return named.get(name)?.deref();
 }
 
 /** A variable holds data from the start: also one that is made while a function is traced. */
@@ -93,7 +94,7 @@ export function variable<R extends Rank = Rank>(
   name?: string,
   dtype?: DType,
 ): Variable<R> {
-  if (name !== undefined && names.has(name)) {
+  if (name !== undefined && variableNamed(name)) {
     fail('variable', 'the name of a variable must be new', `'${name}' is taken`, 'dispose the other one first');
   }
   const unique = name ?? freshName();
@@ -114,6 +115,6 @@ export function variable<R extends Rank = Rank>(
 
 function freshName(): string {
   let name = `Variable_${nextName++}`;
-  while (names.has(name)) name = `Variable_${nextName++}`;
+  while (variableNamed(name)) name = `Variable_${nextName++}`;
   return name;
 }
