@@ -69,6 +69,8 @@ export function isInf(x: Value): Value {
 
 /** a / b, and 0 where b is 0. */
 export function divNoNan(a: Value, b: Value): Value {
+  // The quotient of integers is 0 there already.
+  if (a.dtype !== 'float32' && b.dtype !== 'float32') return div(a, b);
   const [x, y] = [cast(a, 'float32'), cast(b, 'float32')];
   const safe = notEqual(y, zerosLike(y));
   const quotient = div(x, select(safe, y, constantLike(y, 1)));

@@ -39,9 +39,9 @@ export function divNoNan<T extends Tensor = Tensor>(a: Tensor | TensorLike, b: T
   return binary<T>('divNoNan', a, b, composite.divNoNan);
 }
 
-/** floor(a / b). */
+/** floor(a / b), as int32. */
 export function floorDiv<T extends Tensor = Tensor>(a: Tensor | TensorLike, b: Tensor | TensorLike): T {
-  return binary<T>('floorDiv', a, b, build.floorDiv);
+  return binary<T>('floorDiv', a, b, (x, y) => build.cast(build.floorDiv(x, y), 'int32'));
 }
 
 /** a - b floor(a / b): the remainder, with the sign of b. */
