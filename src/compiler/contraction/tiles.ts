@@ -86,6 +86,7 @@ function chooseShared(task: Task, problem: Problem, tiling: Tiling): Shared {
   const streams = extentOf(problem, dimsOf(problem, 'k')) > 2048;
   const most = streams ? wanted : threads * 8;
   const blockOf = (count: number) => Math.max(1, Math.ceil(count / most), Math.ceil((LEAST_CHUNK * count) / all));
+  const blockOfRows = (count: number) => Math.min(blockOf(count), rowsInCache(task, problem, tiling));
   const outer = [
     ...dimsOf(problem, 'batch'),
     ...dimsOf(problem, 'm').filter((d) => d !== tiling.rowDim),
@@ -102,11 +103,19 @@ function chooseShared(task: Task, problem: Problem, tiling: Tiling): Shared {
     count: tiling.rowDim === null ? 1 : Math.max(...tiling.rows.map((row) => row.count)),
   });
   choices.push({ kind: 'panels', dim: null, count: tiling.panels[0].count });
-  const chunks = (choice: { count: number }) => Math.ceil(choice.count / blockOf(choice.count));
+  const blockFor = (choice: (typeof choices)[number]) => (choice.kind === 'rows' ? blockOfRows : blockOf)(choice.count);
+  const chunks = (choice: (typeof choices)[number]) => Math.ceil(choice.count / blockFor(choice));
   const good = choices.find((choice) => chunks(choice) >= Math.min(wanted * 2, Math.ceil(all / LEAST_CHUNK)));
   const best = good ?? choices.reduce((a, b) => (chunks(b) > chunks(a) ? b : a));
   if (best.count === 1) return { kind: 'none', dim: null, block: 1 };
-  return { kind: best.kind, dim: best.dim, block: blockOf(best.count) };
+  return { kind: best.kind, dim: best.dim, block: blockFor(best) };
+}
+
+/** Tiles of rows whose part of A, for one block of k, takes at most a quarter of the second cache. */
+function rowsInCache(task: Task, problem: Problem, tiling: Tiling): number {
+  const blocks = chooseKBlocks(problem);
+  const steps = blocks.cut || extentOf(problem, blocks.inner);
+  return Math.max(1, Math.floor(task.context.caps.cacheBytes.l2 / 4 / (steps * 4 * tiling.rows[0].size)));
 }
 
 type RowWalk = (each: (row: RowSegment, at: Affine) => void) => void;
@@ -187,8 +196,8 @@ function chunk(walk: Walk, rows: RowWalk, panels: PanelWalk): void {
     });
   loops(emitter, problem, outer.before, env, () => {
     if (walk.partial === null) return tiles((row, panel) => tile(walk, row, panel, 'whole', []));
-    tiles((row, panel) => clear(walk, row, panel));
-    kBlocks(walk, blocks.outer, (bounds) => tiles((row, panel) => tile(walk, row, panel, 'part', bounds)));
+    if (blocks.outer.length > 0) tiles((row, panel) => clear(walk, row, panel));
+    kBlocks(walk, blocks.outer, (bounds, mode) => tiles((row, panel) => tile(walk, row, panel, mode, bounds)));
     if (walk.needsEpilogue) tiles((row, panel) => epilogue(walk, row, panel));
   });
 }
@@ -196,17 +205,19 @@ function chunk(walk: Walk, rows: RowWalk, panels: PanelWalk): void {
 /** Bounds of the innermost cut, or [] where it runs from 0 to its extent. */
 type Bounds = readonly [] | readonly [readonly Affine[], readonly Affine[]];
 
-function kBlocks(walk: Walk, dims: readonly number[], each: (bounds: Bounds) => void): void {
+function kBlocks(walk: Walk, dims: readonly number[], each: (bounds: Bounds, mode: 'first' | 'part') => void): void {
   const { b } = walk.task.emitter;
   const { blocks, problem, env } = walk;
   if (dims.length > 0) return kLoop(walk, dims[0], () => kBlocks(walk, dims.slice(1), each));
-  if (blocks.cut === 0) return each([]);
+  if (blocks.cut === 0) return each([], 'part');
   const { extent } = problem.dims[blocks.inner[0]];
   const count = Math.ceil(extent / blocks.cut);
-  b.loop('kb', 0, count, (kb) => {
+  const first = blocks.outer.length === 0 ? 1 : 0;
+  if (first === 1) each([[constant(0)], [constant(blocks.cut)]], 'first');
+  b.loop('kb', first, count, (kb) => {
     const hi = [shift(variable(kb, blocks.cut), blocks.cut)];
     if (extent % blocks.cut !== 0) hi.push(constant(extent));
-    each([[variable(kb, blocks.cut)], hi]);
+    each([[variable(kb, blocks.cut)], hi], 'part');
   });
   env[blocks.inner[0]] = constant(0);
 }
@@ -295,23 +306,31 @@ function epilogue(walk: Walk, row: RowSegment, panel: PanelSegment): void {
   );
 }
 
-/** One register tile over the inner dims of k. */
-function tile(walk: Walk, row: RowSegment, panel: PanelSegment, mode: 'whole' | 'part', bounds: Bounds): void {
+/**
+ * One register tile over the inner dims of k. Sums of earlier blocks are added at the end and not loaded at the start, so that
+ * a miss of the cache is hidden behind the multiply-adds.
+ */
+function tile(
+  walk: Walk,
+  row: RowSegment,
+  panel: PanelSegment,
+  mode: 'whole' | 'first' | 'part',
+  bounds: Bounds,
+): void {
   const { task, problem, tiling, blocks } = walk;
   const { b } = task.emitter;
   const stride = problem.out.coefs[tiling.vectorDim];
   const accs: Reg[] = [];
-  forTile(walk, row, panel, (i, j, lanes) =>
-    accs.push(b.acc(mode === 'whole' ? b.f32(0) : b.load(walk.partial as number, outAt(walk, i, j), stride, lanes))),
-  );
+  forTile(walk, row, panel, () => accs.push(b.acc(b.f32(0))));
   const sideA = walk.rowsPacked ? scaleK(problem.a, dimsOf(problem, 'k'), row.size) : problem.a;
   const step = () => multiply(walk, row, panel, sideA, accs);
   kSteps(walk, blocks.inner, bounds, step);
   let next = 0;
   forTile(walk, row, panel, (i, j, lanes) => {
     const acc = accs[next++];
-    if (mode === 'whole') finishOne(walk, i, j, lanes, acc);
-    else b.store(walk.partial as number, outAt(walk, i, j), stride, lanes, acc);
+    if (mode === 'whole') return finishOne(walk, i, j, lanes, acc);
+    const [to, at] = [walk.partial as number, outAt(walk, i, j)];
+    b.store(to, at, stride, lanes, mode === 'first' ? acc : b.binary('add', acc, b.load(to, at, stride, lanes)));
   });
 }
 

@@ -32,7 +32,7 @@ export interface Tiling {
 /** k is walked in blocks of about this many steps, so that a panel stays in the first cache. */
 const K_BLOCK = 256;
 /** Below this the whole of k is one block. */
-const K_WHOLE = 640;
+const K_WHOLE = 400;
 
 /** Rows cut into tiles of at most `most`, as equal as can be: 26 = 6 + 5 + 5 + 5 + 5. */
 export function rowSegments(extent: number, most: number): RowSegment[] {
