@@ -2,6 +2,7 @@
 import { debug, debugLevel } from '../../base/debug.ts';
 import type { Capabilities } from '../../kernel/capabilities.ts';
 import type { Kernel } from '../../kernel/ir.ts';
+import { legalize } from '../shared/legalize.ts';
 import { encodeModule, FunctionWriter } from './encoder.ts';
 import { floorDivideFunction, floorModuloFunction } from './helpers.ts';
 import type { Environment } from './region.ts';
@@ -42,6 +43,7 @@ function capabilities(threads: number, options: WasmOptions): Capabilities {
 }
 
 function generate(kernels: readonly Kernel[], caps: Capabilities): WasmImage {
+  const legal = kernels.map((kernel) => legalize(kernel, caps));
   const listed = debugLevel() >= 7;
   const helpers: FunctionWriter[] = [];
   const helper = (make: (listed: boolean) => FunctionWriter): (() => number) => {
@@ -51,14 +53,14 @@ function generate(kernels: readonly Kernel[], caps: Capabilities): WasmImage {
       return index;
     };
   };
-  const regionCount = kernels.reduce((count, kernel) => count + kernel.regions.length, 0);
+  const regionCount = legal.reduce((count, kernel) => count + kernel.regions.length, 0);
   const env: Environment = {
     relaxed: caps.fma,
     floorDivide: helper(floorDivideFunction),
     floorModulo: helper(floorModuloFunction),
   };
   const exported = new Map<FunctionWriter, string>();
-  const names = kernels.map((kernel, k) =>
+  const names = legal.map((kernel, k) =>
     kernel.regions.map((region, r) => {
       const writer = new FunctionWriter(`${kernel.name} ${r}`, regionParams, [], listed);
       new RegionEmitter(writer, kernel, unrollRegion(region, { copies: 4, instructions: 96 }), env).emit();
