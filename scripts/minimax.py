@@ -9,7 +9,7 @@ Usage: python3 scripts/minimax.py [name ...]     (needs mpmath and numpy)
 import sys
 
 import numpy
-from mpmath import cos, erf, erfc, exp, findroot, linspace, log, lu_solve, matrix, mp, mpf, pi, sin, sqrt
+from mpmath import cos, erf, erfc, exp, linspace, log, lu_solve, matrix, mp, mpf, pi, sin, sqrt, tanh
 
 mp.prec = 160
 
@@ -58,7 +58,7 @@ def rounded(f, weight, exponents, low, high):
     return fixed, max(abs(weight(x) * (f(x) - sum(a * x**k for a, k in zip(fixed, exponents)))) for x in grid)
 
 
-def series(f, order, x):
+def near(f, x):
     """f(x), or its value beside 0 where x is too near to it for the formula."""
     return f(x if abs(x) > mpf(10) ** -12 else mpf(10) ** -12)
 
@@ -69,39 +69,47 @@ quarter = pi / 4 * mpf("1.02")  # the reduced argument may lie a little beyond p
 table = {
     # expm1(r) = r + r^2 P(r); also for exp, where it is more than enough
     "expm1": (
-        lambda r: series(lambda t: (exp(t) - 1 - t) / t**2, 0, r),
-        lambda r: series(lambda t: t**2 / (exp(t) - 1), 0, r),
+        lambda r: near(lambda t: (exp(t) - 1 - t) / t**2, r),
+        lambda r: near(lambda t: abs(t**2 / (exp(t) - 1)), r),
         range(5),
         -ln2 / 2 * mpf("1.01"),
         ln2 / 2 * mpf("1.01"),
     ),
     # log(1 + f) = f - f^2/2 + f^3 P(f)
     "log": (
-        lambda f: series(lambda t: (log(1 + t) - t + t**2 / 2) / t**3, 0, f),
-        lambda f: series(lambda t: t**3 / log(1 + t), 0, f),
+        lambda f: near(lambda t: (log(1 + t) - t + t**2 / 2) / t**3, f),
+        lambda f: near(lambda t: t**3 / log(1 + t), f),
         range(9),
         sqrt(mpf(1) / 2) - 1,
         sqrt(mpf(2)) - 1,
     ),
+    # tanh(x) = x + x^3 P(x^2) on [0, 0.55], over z = x^2
+    "tanh": (
+        lambda z: near(lambda t: (tanh(sqrt(t)) / sqrt(t) - 1) / t, z),
+        lambda z: near(lambda t: t * sqrt(t) / tanh(sqrt(t)), z),
+        range(5),
+        0,
+        mpf("0.55") ** 2,
+    ),
     # sin(r) = r + r^3 P(r^2), cos(r) = 1 - r^2/2 + r^4 P(r^2): over z = r^2
     "sin": (
-        lambda z: series(lambda t: (sin(sqrt(t)) / sqrt(t) - 1) / t, 0, z),
-        lambda z: series(lambda t: t * sqrt(t) / sin(sqrt(t)), 0, z),
-        range(4),
+        lambda z: near(lambda t: (sin(sqrt(t)) / sqrt(t) - 1) / t, z),
+        lambda z: near(lambda t: t * sqrt(t) / sin(sqrt(t)), z),
+        range(3),
         0,
         quarter**2,
     ),
     "cos": (
-        lambda z: series(lambda t: (cos(sqrt(t)) - 1 + t / 2) / t**2, 0, z),
-        lambda z: series(lambda t: t**2 / cos(sqrt(t)), 0, z),
-        range(4),
+        lambda z: near(lambda t: (cos(sqrt(t)) - 1 + t / 2) / t**2, z),
+        lambda z: near(lambda t: t**2 / cos(sqrt(t)), z),
+        range(3),
         0,
         quarter**2,
     ),
     # erf(x) = x + x P(x^2) on [0, 1], over z = x^2
     "erf": (
-        lambda z: series(lambda t: erf(sqrt(t)) / sqrt(t) - 1, 0, z),
-        lambda z: series(lambda t: sqrt(t) / erf(sqrt(t)), 0, z),
+        lambda z: near(lambda t: erf(sqrt(t)) / sqrt(t) - 1, z),
+        lambda z: near(lambda t: sqrt(t) / erf(sqrt(t)), z),
         range(7),
         0,
         1,
@@ -110,16 +118,16 @@ table = {
     "erfc": (lambda x: log(erfc(x)), lambda x: erfc(x) / erf(x), range(7), 1, 4),
     # 2^z = 1 + z P(z)
     "exp2": (
-        lambda z: series(lambda t: (mpf(2) ** t - 1) / t, 0, z),
-        lambda z: series(lambda t: t / mpf(2) ** t, 0, z),
-        range(7),
+        lambda z: near(lambda t: (mpf(2) ** t - 1) / t, z),
+        lambda z: near(lambda t: t / mpf(2) ** t, z),
+        range(6),
         mpf("-0.505"),
         mpf("0.505"),
     ),
     # log2((1 + s) / (1 - s)) = 2 log2(e) s + s^3 P(s^2), over z = s^2
     "log2": (
-        lambda z: series(lambda t: (log((1 + sqrt(t)) / (1 - sqrt(t))) / ln2 - 2 * sqrt(t) / ln2) / (t * sqrt(t)), 0, z),
-        lambda z: series(lambda t: t * sqrt(t) * ln2 / log((1 + sqrt(t)) / (1 - sqrt(t))), 0, z),
+        lambda z: near(lambda t: (log((1 + sqrt(t)) / (1 - sqrt(t))) / ln2 - 2 * sqrt(t) / ln2) / (t * sqrt(t)), z),
+        lambda z: near(lambda t: t * sqrt(t) * ln2 / log((1 + sqrt(t)) / (1 - sqrt(t))), z),
         range(4),
         0,
         mpf("0.0296"),

@@ -1,0 +1,170 @@
+/**
+ * Rewrites a kernel for a target that lacks some functions: each is decomposed into what the target has (one rule per function,
+ * in math/). Asks the capability record, never the target's name. Integer division has no rule: targets do it themselves.
+ */
+import { KernelBuilder } from '../../kernel/builder.ts';
+import type { Capabilities } from '../../kernel/capabilities.ts';
+import type {
+  Affine,
+  BinaryFn,
+  ConvertFn,
+  Dynamic,
+  Instr,
+  Kernel,
+  LoopVar,
+  Node,
+  Reg,
+  UnaryFn,
+} from '../../kernel/ir.ts';
+import { eliminateDeadCode } from './deadcode.ts';
+import * as basic from './math/basic.ts';
+import { Emitter, type Rules } from './math/emitter.ts';
+import { erf } from './math/error-function.ts';
+import { exp, tanh } from './math/exponential.ts';
+import { log } from './math/logarithm.ts';
+import { pow } from './math/power.ts';
+import { cos, sin } from './math/trigonometric.ts';
+
+/** How to do without a function, by the type of its operand. */
+const rules: Rules = {
+  unary: {
+    f32: {
+      neg: basic.negF32,
+      abs: basic.absF32,
+      round: basic.round,
+      floor: basic.floor,
+      ceil: basic.ceil,
+      exp,
+      log,
+      sin,
+      cos,
+      tanh,
+      erf,
+    },
+    i32: { neg: basic.negI32, abs: basic.absI32, not: basic.notI32 },
+    mask: { not: basic.notMask },
+  },
+  binary: {
+    f32: { pow, min: basic.min, max: basic.max },
+    i32: { min: basic.min, max: basic.max },
+  },
+  convert: {
+    f32: { f32ToI32: basic.f32ToI32 },
+    i32: { i32ToF32: basic.i32ToF32, i32ToMask: basic.i32ToMask },
+    mask: { maskToI32: basic.maskToI32 },
+  },
+};
+
+/** The same kernel in functions that `caps` calls native, and without dead code; the kernel itself where it is both already. */
+export function legalize(kernel: Kernel, caps: Pick<Capabilities, 'native'>): Kernel {
+  if (!kernel.regions.some((region) => lacks(region.body, caps.native))) return kernel;
+  return eliminateDeadCode(new Rewriter(kernel, caps.native).run());
+}
+
+function lacks(nodes: readonly Node[], native: Capabilities['native']): boolean {
+  return nodes.some((node) => {
+    if (node.op === 'loop') return lacks(node.body, native);
+    if (node.op !== 'unary' && node.op !== 'binary' && node.op !== 'convert') return false;
+    return !native.has(node.fn) && hasRule(node);
+  });
+}
+
+function hasRule(instr: Extract<Instr, { op: 'unary' | 'binary' | 'convert' }>): boolean {
+  if (instr.op === 'unary') return rules.unary[instr.type]?.[instr.fn] !== undefined;
+  if (instr.op === 'binary') return rules.binary[instr.type]?.[instr.fn] !== undefined;
+  return Object.values(rules.convert).some((table) => table[instr.fn] !== undefined);
+}
+
+/** Copies a kernel through a builder, which numbers registers and loop variables anew. */
+class Rewriter {
+  readonly #kernel: Kernel;
+  readonly #b: KernelBuilder;
+  readonly #emitter: Emitter;
+  readonly #registers: Reg[] = [];
+  readonly #vars: LoopVar[] = [];
+
+  constructor(kernel: Kernel, native: ReadonlySet<UnaryFn | BinaryFn | ConvertFn>) {
+    this.#kernel = kernel;
+    this.#b = new KernelBuilder(kernel.lanes);
+    this.#emitter = new Emitter(this.#b, native, rules);
+  }
+
+  run(): Kernel {
+    const { name, params, regions, flops, bytes } = this.#kernel;
+    for (const param of params) this.#b.param(param.name, param.elem, param.size, param.access);
+    for (const { v, extent, body } of regions) {
+      this.#b.region(v.name, extent, (copy) => {
+        this.#vars[v.id] = copy;
+        this.#block(body);
+      });
+    }
+    return this.#b.build(name, { flops, bytes });
+  }
+
+  #block(nodes: readonly Node[]): void {
+    for (const node of nodes) {
+      if (node.op !== 'loop') {
+        const copy = this.#instr(node);
+        if ('out' in node && copy !== undefined) this.#registers[node.out] = copy;
+        continue;
+      }
+      const { v, lo, hi, step, body } = node;
+      const bounds = (list: readonly Affine[]): Affine[] => list.map((at) => this.#affine(at));
+      const copyBody = (copy: LoopVar): void => {
+        this.#vars[v.id] = copy;
+        this.#block(body);
+      };
+      this.#b.loop(v.name, bounds(lo), bounds(hi), copyBody, { step });
+    }
+  }
+
+  #instr(instr: Instr): Reg | undefined {
+    const b = this.#b;
+    const r = (reg: Reg): Reg => this.#registers[reg];
+    switch (instr.op) {
+      case 'const':
+        return instr.type === 'f32' ? b.f32(instr.value) : b.i32(instr.value);
+      case 'index':
+        return b.index(this.#affine(instr.at), instr.laneStep);
+      case 'load':
+        return b.load(instr.buf, this.#affine(instr.at), instr.stride, instr.lanes, this.#dynamic(instr.dyn));
+      case 'store': {
+        const { buf, at, stride, lanes, value, dyn } = instr;
+        b.store(buf, this.#affine(at), stride, lanes, r(value), this.#dynamic(dyn));
+        return undefined;
+      }
+      case 'unary':
+        return this.#emitter.unary(instr.fn, r(instr.a));
+      case 'binary':
+        return this.#emitter.binary(instr.fn, r(instr.a), r(instr.b));
+      case 'compare':
+        return b.compare(instr.fn, r(instr.a), r(instr.b));
+      case 'select':
+        return b.select(r(instr.mask), r(instr.a), r(instr.b));
+      case 'fma':
+        return b.fma(r(instr.a), r(instr.b), r(instr.c));
+      case 'convert':
+        return this.#emitter.convert(instr.fn, r(instr.a));
+      case 'reduce':
+        return b.reduceLanes(instr.fn, r(instr.a), instr.lanes);
+      case 'acc':
+        return b.acc(r(instr.init));
+      case 'set':
+        b.set(r(instr.acc), r(instr.value));
+        return undefined;
+      case 'fmaAcc':
+        b.fmaAcc(r(instr.acc), r(instr.a), r(instr.b));
+        return undefined;
+      case 'guard':
+        return b.guard(r(instr.index), instr.bound, instr.site);
+    }
+  }
+
+  #affine({ offset, terms }: Affine): Affine {
+    return { offset, terms: terms.map(({ v, coef }) => ({ v: this.#vars[v.id], coef })) };
+  }
+
+  #dynamic(dyn: Dynamic | undefined): Dynamic | undefined {
+    return dyn && { index: this.#registers[dyn.index], scale: dyn.scale };
+  }
+}
