@@ -57,12 +57,14 @@ describe.skipIf(reason !== null)('x64 register tiles', () => {
     const { listing } = generate([tile(rows, vectors, 64, 2)], true);
     expect(listing).toContain(': 0 spills');
     const inner = innerLoop(listing ?? '');
-    expect(inner.filter((line) => line.startsWith('vfmadd231ps')).length).toBe(rows * vectors);
-    expect(inner.filter((line) => /^vmovups|^vbroadcastss/.test(line)).length).toBe(
-      // A vector that only one row uses is a memory operand.
-      rows + (rows === 1 ? 0 : vectors),
-    );
-    expect(inner.length).toBeLessThanOrEqual(rows * vectors + rows + vectors + 4);
+    const sums = inner.filter((line) => line.startsWith('vfmadd231ps')).length;
+    const iterations = sums / (rows * vectors);
+    expect([1, 2, 3, 4]).toContain(iterations);
+    // A vector that only one row uses is a memory operand.
+    const loads = inner.filter((line) => /^vmovups|^vbroadcastss/.test(line)).length;
+    expect(loads).toBe(iterations * (rows + vectors));
+    // Two pointers, one counter, one jump.
+    expect(inner.length).toBeLessThanOrEqual(sums + loads + 4);
     expect(inner.filter((line) => line.includes('rsp'))).toEqual([]);
   });
 

@@ -20,7 +20,7 @@ export interface Allocation {
   readonly spills: number;
 }
 
-interface Interval {
+export interface Interval {
   readonly id: number;
   readonly cls: RegisterClass;
   bits: Register['bits'];
@@ -36,8 +36,8 @@ interface Interval {
 const gprOrder = [0, 1, 2, 6, 7, 8, 9, 10, 11, 3, 5, 12, 13, 14, 15];
 const vecOrder = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
-export function allocate(lir: Lir): Allocation {
-  let items: readonly Item[] = lir.items;
+export function allocate(lir: Lir, from: readonly Item[] = lir.items): Allocation {
+  let items = from;
   let frameBytes = 0;
   let spills = 0;
   const pinned = new Set<number>();
@@ -61,7 +61,7 @@ export function allocate(lir: Lir): Allocation {
 // ---- intervals ---------------------------------------------------------------------------------------------------------
 
 /** Calls visit for every register that an item mentions, with r (read), w (written) or x (both). */
-function mentions(item: Item, visit: (r: Register, role: string) => void): void {
+export function mentions(item: Item, visit: (r: Register, role: string) => void): void {
   if (item.kind === 'entry') for (const arg of item.args) visit(arg.virtual, 'w');
   if (item.kind !== 'op') return;
   const roles = rolesOf(encodingOf(item.mnemonic), item.operands);
@@ -80,7 +80,7 @@ function rolesOf(row: Encoding, operands: readonly Operand[]): string {
   return row.roles;
 }
 
-function buildIntervals(items: readonly Item[], pinned: ReadonlySet<number>): Interval[] {
+export function buildIntervals(items: readonly Item[], pinned: ReadonlySet<number>): Interval[] {
   const byId = new Map<number, Interval>();
   const loops: { start: number; end: number; depth: number }[] = [];
   const open: { start: number; end: number; depth: number }[] = [];

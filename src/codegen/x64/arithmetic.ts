@@ -184,7 +184,8 @@ export function fma(values: Values, i: Of<'fma'>): void {
     [i.a, i.b],
     [i.b, i.a],
   ]) {
-    if (values.inMemory(kept)) continue;
+    // A load may as well be loaded here, if the addend is a constant that then stays in memory.
+    if (values.constantBits(kept) !== undefined || (values.inMemory(kept) && !values.inMemory(i.c))) continue;
     const x = kept === i.b && i.a === i.b ? null : inPlace(values, i, kept, wanted);
     if (!x || kept === i.c) continue;
     const y = kept === other ? x : values.register(other);

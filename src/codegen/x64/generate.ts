@@ -6,10 +6,14 @@ import { debug, debugLevel } from '../../base/debug.ts';
 import type { Capabilities } from '../../kernel/capabilities.ts';
 import type { X64Image } from '../../kernel/image.ts';
 import type { Kernel } from '../../kernel/ir.ts';
+import { kernelKey } from '../../kernel/key.ts';
+import { legalize } from '../shared/legalize.ts';
 import { allocate, emitFrame } from './allocate.ts';
 import { Assembler } from './assembler.ts';
+import { hoistConstants } from './hoist.ts';
 import { printItem } from './lir.ts';
 import { lowerRegion } from './lower-region.ts';
+import { unroll } from './unroll.ts';
 
 export interface GenerateOptions {
   /** Puts the assembly into image.listing. */
@@ -33,14 +37,14 @@ function capabilities(threads: number, cacheBytes = { l1: 32 * 1024, l2: 512 * 1
   };
 }
 
-function generate(kernels: readonly Kernel[], _capabilities: Capabilities, options: GenerateOptions = {}): X64Image {
+function generate(kernels: readonly Kernel[], caps: Capabilities, options: GenerateOptions = {}): X64Image {
   const wantsListing = options.listing === true || debugLevel() >= 7;
   const parts: Uint8Array[] = [];
   const entries: number[][] = [];
   const listings: string[] = [];
   let size = 0;
   for (const kernel of kernels) {
-    const part = generateKernel(kernel, wantsListing);
+    const part = cached(kernel, caps, wantsListing);
     entries.push(part.entries.map((entry) => size + entry));
     parts.push(part.code);
     listings.push(part.listing);
@@ -63,12 +67,35 @@ interface KernelCode {
   readonly listing: string;
 }
 
-function generateKernel(kernel: Kernel, listing: boolean): KernelCode {
+/** Code by the structure of kernels, so that a net of a hundred equal layers, or a second program, generates each once. */
+const cache = new Map<string, KernelCode>();
+const CACHED_BYTES = 16 * 2 ** 20;
+let cachedBytes = 0;
+
+function cached(kernel: Kernel, caps: Capabilities, listing: boolean): KernelCode {
+  if (listing) return generateKernel(kernel, caps, true);
+  const key = kernelKey(kernel);
+  const known = cache.get(key);
+  if (known) return known;
+  const made = generateKernel(kernel, caps, false);
+  cachedBytes += made.code.length + 2 * key.length;
+  // Oldest first; a program that is still in use has its own copy of the code.
+  for (const [old, { code }] of cache) {
+    if (cachedBytes <= CACHED_BYTES) break;
+    cache.delete(old);
+    cachedBytes -= code.length + 2 * old.length;
+  }
+  cache.set(key, made);
+  return made;
+}
+
+function generateKernel(source: Kernel, caps: Capabilities, listing: boolean): KernelCode {
+  const kernel = unroll(legalize(source, caps));
   const assembler = new Assembler({ listing });
   const entries: number[] = [];
   for (const region of kernel.regions) {
     const lir = lowerRegion(assembler, kernel, region);
-    const allocation = allocate(lir);
+    const allocation = allocate(lir, hoistConstants(lir));
     debug(6, () => {
       const before = lir.items.map(printItem).join('\n');
       return `${kernel.name}/${region.v.name}: ${allocation.spills} spills, ${allocation.frameBytes} bytes of frame\n${before}`;
