@@ -10,6 +10,8 @@ export interface Recorder {
   /** The variable's value as an operation of this graph sees it. */
   readVariable(variable: Variable): Value;
   assignVariable(variable: Variable, value: Value): void;
+  /** The variable moves on by itself with each run that reads it. */
+  advanceVariable(variable: Variable, value: Value): void;
   /** Told of every value that becomes a tensor. */
   record(value: Value): void;
 }

@@ -5,6 +5,9 @@ export { TensorBuffer, buffer } from './buffer.ts';
 export { makeTensor, scalarValue, toTensor } from './convert.ts';
 export { dispose, keep, memory, tensorsIn, tidy } from './scope.ts';
 export type { MemoryInfo } from './scope.ts';
+export { Graph, GraphOperation, placeholder } from './graph-mode.ts';
+export { Session } from './session.ts';
+export type { Feeds, Fetch, Fetched, Fetches } from './session.ts';
 export { jit } from './jit.ts';
 export type { Jitted } from './jit.ts';
 export {

@@ -5,6 +5,7 @@ import type { Value } from '../graph/graph.ts';
 import { cellOf, retainingGraph } from './cell.ts';
 import { recorder, withRecorder } from './context.ts';
 import type { Recorder } from './context.ts';
+import { fillPlaces, mapTensors, Place } from './places.ts';
 import { parameter } from './plan.ts';
 import { isPlainObject, tidy } from './scope.ts';
 import { showType } from './structure.ts';
@@ -48,6 +49,10 @@ class Trace implements Recorder {
 
   assignVariable(variable: Variable, value: Value): void {
     this.#use(variable).next = value;
+  }
+
+  advanceVariable(variable: Variable, value: Value): void {
+    this.assignVariable(variable, value);
   }
 
   record(): void {}
@@ -105,17 +110,6 @@ function signature(item: unknown, leaves: Tensor[]): string {
   );
 }
 
-type Replace = (tensor: Tensor) => unknown;
-
-/** The same nested lists and objects with other things in the places of the tensors; variables stay unless told otherwise. */
-function mapTensors(item: unknown, map: Replace, mapVariable: Replace = (variable) => variable): unknown {
-  if (item instanceof Variable) return mapVariable(item);
-  if (item instanceof Tensor) return map(item);
-  if (Array.isArray(item)) return item.map((part) => mapTensors(part, map, mapVariable));
-  if (!isPlainObject(item)) return item;
-  return Object.fromEntries(Object.entries(item).map(([name, part]) => [name, mapTensors(part, map, mapVariable)]));
-}
-
 interface Traced {
   readonly program: TracedProgram;
   /** Puts results into the places where the function returned tensors. */
@@ -160,23 +154,8 @@ function trace(f: (...args: never[]) => unknown, args: readonly unknown[], name:
     const variables = [...recording.uses].map(([variable, { param, next }]) => ({ variable, param, next }));
     const isOutside = (value: Value) => value.op.id < first;
     const program = new TracedProgram({ name, args: params, variables, results, isOutside });
-    return { program, rebuild: (values) => fill(template, values) };
+    return { program, rebuild: (values) => fillPlaces(template, values) };
   });
-}
-
-/** Stands for a tensor in what a function returned. */
-class Place {
-  readonly index: number;
-  constructor(index: number) {
-    this.index = index;
-  }
-}
-
-function fill(template: unknown, values: readonly Value[]): unknown {
-  if (template instanceof Place) return wrap(values[template.index]);
-  if (Array.isArray(template)) return template.map((part) => fill(part, values));
-  if (!isPlainObject(template)) return template;
-  return Object.fromEntries(Object.entries(template).map(([name, part]) => [name, fill(part, values)]));
 }
 
 /**

@@ -38,7 +38,7 @@ export function nextRandomKey(own?: number): Tensor<'R1'> {
   programState ??= eagerly(() => untracked(() => variable<'R1'>(firstState(), false, 'tensorloom/random')));
   const key = programState.value;
   const step = untracked(() => eagerly(() => makeTensor<'R1'>(new Int32Array([0, 1]))));
-  programState.assign(wrap<'R1'>(add(key, step.value)));
+  recorder()!.advanceVariable(programState, add(key, step.value));
   return wrap<'R1'>(key);
 }
 

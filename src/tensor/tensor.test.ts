@@ -2,20 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Value } from '../graph/graph.ts';
 import { add, mul, square, sum } from '../ops/build.ts';
 import { registerBackend, setBackend } from './backends.ts';
-import {
-  makeTensor,
-  memory,
-  tidy,
-  jit,
-  variable,
-  wrap,
-  grad,
-  variableGrads,
-  type Tensor,
-  keep,
-  toTensor,
-  evaluateAll,
-} from './index.ts';
+import { makeTensor, memory, tidy, jit, variable, wrap, grad, variableGrads, type Tensor, toTensor } from './index.ts';
 import { referenceBackend } from './reference-backend.ts';
 
 const op =
