@@ -13,6 +13,7 @@ import { sizeOf } from '../../types/shape.ts';
 import type { Emitter, LoweredKernel } from '../emitter.ts';
 import { coord, Index } from '../index-space.ts';
 import { type LowerContext, lowerPieces, newEmitter } from '../lower-elementwise.ts';
+import { writeNest } from '../nest.ts';
 import type { Group } from '../plan.ts';
 import { writeDots } from './dots.ts';
 import { packA, packB } from './pack.ts';
@@ -56,6 +57,10 @@ export function lowerContraction(
       )
     )
       continue;
+    if (original.dims.some((dim) => dim.extent === 0)) {
+      writeZeros(task, original);
+      continue;
+    }
     const walks = epilogueWalks(task, original);
     let problem = problemOf(original, op.inputs[0], op.inputs[1], output, walks);
     if (needsPadding(problem)) {
@@ -73,6 +78,21 @@ export function lowerContraction(
   if (padded) before.unshift(...lowerPieces(context, padded.value.op, `${name}.pad`));
   const bytes = 4 * (sizeOf(op.inputs[0].shape) + sizeOf(op.inputs[1].shape) + sizeOf(output.shape));
   return [...before, emitter.build(name, { flops, bytes })];
+}
+
+/** A sum over nothing: zeros, sent through the epilogue. */
+function writeZeros({ context, group, output, emitter }: Task, spec: ContractionSpec): void {
+  const places = spec.dims.flatMap((_, d) => (spec.out.some((axis) => axis.terms.some((t) => t.dim === d)) ? [d] : []));
+  const extents = places.map((d) => spec.dims[d].extent);
+  writeNest(emitter.b, extents, { threads: context.caps.threads, work: 1 }, (at, lanes) => {
+    const env: Affine[] = spec.dims.map(() => ({ offset: 0, terms: [] }));
+    places.forEach((d, i) => {
+      env[d] = at[i].at;
+    });
+    const index = outputIndex(output, spec.out, env, places[places.length - 1] ?? -1, lanes);
+    index.memo.set(output, emitter.b.f32(0));
+    emitter.finish(group.roots, index);
+  });
 }
 
 /** Coefficients, for each dim of the spec, of every address in the epilogue: what dims may be walked as one depends on them. */

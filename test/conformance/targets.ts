@@ -1,0 +1,109 @@
+/**
+ * Everything that can evaluate a graph, behind one function: the reference, compiled programs on the kernel interpreter (with
+ * its checks for races and order), and each backend that this machine can run.
+ */
+import { compile } from '../../src/compiler/index.ts';
+import { x64Generator } from '../../src/codegen/x64/generate.ts';
+import type { Value } from '../../src/graph/graph.ts';
+import type { GuardFailure } from '../../src/kernel/interpreter.ts';
+import { interpretProgram } from '../../src/kernel/interpreter.ts';
+import { evaluateGraph } from '../../src/ops/evaluate.ts';
+import type { NDArray } from '../../src/ops/row.ts';
+import type { Backend } from '../../src/tensor/backends.ts';
+import { pool } from '../../src/tensor/memory.ts';
+import { wasmBackend } from '../../src/tensor/wasm-backend.ts';
+import { x64Backend } from '../../src/tensor/x64-backend.ts';
+import { dtypes, newArray } from '../../src/types/dtype.ts';
+import { sizeOf } from '../../src/types/shape.ts';
+
+export type Feeds = ReadonlyMap<Value, NDArray>;
+
+export interface Target {
+  readonly name: string;
+  /** Compiles and runs; throws where a guard does not hold. */
+  run(outputs: readonly Value[], feeds: Feeds): NDArray[];
+  /** Interpreting is slow: work beyond this many elements touched is left out. */
+  readonly limit: number;
+}
+
+export const reference: Target = { name: 'reference', run: evaluateGraph, limit: Infinity };
+
+/** Arrays for results, full of what no kernel should leave behind. */
+function poisoned(outputs: readonly Value[]): NDArray[] {
+  return outputs.map(({ dtype, shape }) => {
+    return { dtype, shape, data: newArray(dtype, sizeOf(shape)).fill(dtype === 'bool' ? 1 : 1234567) };
+  });
+}
+
+function request(outputs: readonly Value[], feeds: Feeds) {
+  return { name: 'conformance', inputs: [...feeds.keys()], outputs, donations: new Map<number, number>() };
+}
+
+export const interpreted: Target = {
+  name: 'interpreter',
+  limit: 100_000,
+  run(outputs, feeds) {
+    const program = compile({ ...request(outputs, feeds), capabilities: x64Generator.capabilities(2) });
+    const results = poisoned(outputs);
+    const failures: GuardFailure[] = [];
+    const arrays = results.map((result) => result.data);
+    const inputs = [...feeds.values()].map((array) => array.data);
+    interpretProgram(program, inputs, arrays, failures, { seed: 1, races: true });
+    if (failures.length > 0) throw new Error(`guard ${failures[0].site} failed with ${failures[0].index}`);
+    return results;
+  },
+};
+
+function storageOf(array: NDArray) {
+  const size = sizeOf(array.shape);
+  const storage = pool.allocate(size * dtypes[array.dtype].bytes);
+  storage.view(array.dtype, size).set(array.data);
+  return storage;
+}
+
+function onBackend(backend: Backend): Target {
+  return {
+    name: backend.name,
+    limit: Infinity,
+    run(outputs, feeds) {
+      const { executable } = backend.load(request(outputs, feeds));
+      const results = poisoned(outputs);
+      const inputs = [...feeds.values()].map(storageOf);
+      const storages = results.map(storageOf);
+      try {
+        executable.run(inputs, storages);
+        return results.map(({ dtype, shape }, i) => {
+          return { dtype, shape, data: storages[i].view(dtype, sizeOf(shape)).slice() };
+        });
+      } finally {
+        for (const storage of [...inputs, ...storages]) pool.release(storage);
+        executable.dispose();
+      }
+    },
+  };
+}
+
+/** All targets that run here but the reference. */
+export async function availableTargets(): Promise<Target[]> {
+  const backends = [await x64Backend(), await wasmBackend()].filter((backend) => backend !== null);
+  return [interpreted, ...backends.map(onBackend)];
+}
+
+export interface Tolerance {
+  readonly absolute: number;
+  readonly relative: number;
+}
+
+/** The first place where x is not y, in words; null where they agree. */
+export function difference(x: NDArray, y: NDArray, { absolute, relative }: Tolerance): string | null {
+  if (x.dtype !== y.dtype || x.shape.join() !== y.shape.join() || x.data.length !== y.data.length) {
+    return `${x.dtype}[${x.shape}] is not ${y.dtype}[${y.shape}]`;
+  }
+  for (let i = 0; i < y.data.length; i++) {
+    const [a, b] = [x.data[i], y.data[i]];
+    if (a === b || (Number.isNaN(a) && Number.isNaN(b))) continue;
+    const allowed = y.dtype === 'float32' ? absolute + relative * Math.abs(b) : 0;
+    if (!(Math.abs(a - b) <= allowed)) return `element ${i} is ${a}, not ${b}`;
+  }
+  return null;
+}
