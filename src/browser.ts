@@ -11,3 +11,6 @@ registerBackend('reference', async () => (await import('./tensor/reference-backe
 ready().catch(() => undefined);
 
 export * from './tensor/index.ts';
+export * from './nn/index.ts';
+export * from './data/index.ts';
+export * from './io/index.ts';

@@ -10,3 +10,6 @@ registerBackend('reference', async () => (await import('./tensor/reference-backe
 await ready();
 
 export * from './tensor/index.ts';
+export * from './nn/index.ts';
+export * from './data/index.ts';
+export * from './io/index.ts';

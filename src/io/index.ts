@@ -64,7 +64,6 @@ export const io = {
 export type { LoadModelOptions } from './adapters/layers_model.ts';
 export type { ModelJson, WeightsGroup } from './formats/layers_model.ts';
 export type { WeightSpec } from './formats/weights.ts';
-export type { LoadOptions } from './handlers/http.ts';
 export type { IORouter } from './handlers/router.ts';
 export type { IOHandler, LoadHandler, ModelArtifactsInfo, SaveHandler, SaveResult } from './handlers/types.ts';
 export type { ModelArtifacts };
