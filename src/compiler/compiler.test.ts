@@ -91,3 +91,38 @@ describe.each([1, 4, 8])('every row with %i lanes', (lanes) => {
     });
   }
 });
+
+describe('contractions that the table does not draw', () => {
+  // A ragged last batch once chose rows whose loop stood inside of a loop over k that depended on them.
+  test.each([1, 3, 5, 8])('gradient for the input of a 3x3 convolution, batch %i', (batch) => {
+    const arrays = [
+      arrayFor({ dtype: 'float32', shape: [batch, 5, 5, 64] }),
+      arrayFor({ dtype: 'float32', shape: [3, 3, 8, 64] }),
+    ];
+    const inputs = arrays.map(parameterFor);
+    const attrs = { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], groups: 1, inputShape: [batch, 7, 7, 8] };
+    check(apply('conv2dBackpropInput', inputs, attrs), inputs, arrays, { absolute: 1e-4, relative: 1e-5 }, 8);
+  });
+
+  test.each([
+    [7, 9, 1030],
+    [50, 33, 401],
+    [64, 1, 700],
+    [1, 64, 700],
+    [61, 47, 800],
+  ])('a product of %i x %i over %i', (m, n, k) => {
+    for (const [transposeA, transposeB] of [
+      [false, false],
+      [true, false],
+      [false, true],
+    ]) {
+      const arrays = [
+        arrayFor({ dtype: 'float32', shape: transposeA ? [k, m] : [m, k] }),
+        arrayFor({ dtype: 'float32', shape: transposeB ? [n, k] : [k, n] }),
+      ];
+      const inputs = arrays.map(parameterFor);
+      const outputs = apply('matMul', inputs, { transposeA, transposeB });
+      check(outputs, inputs, arrays, { absolute: 2e-4, relative: 1e-5 }, 8);
+    }
+  });
+});

@@ -51,7 +51,10 @@ export function writeTiles(
   const partial = blocked ? task.emitter.buffer(key, 'write') : null;
   const shared = chooseShared(task, problem, tiling);
   const batch = [...dimsOf(problem, 'batch'), ...dimsOf(problem, 'n').filter((d) => d !== tiling.vectorDim)];
-  const rows = dimsOf(problem, 'm').filter((d) => d !== tiling.rowDim);
+  // Bounds of a guarded k dim depend on rows: where its loop stands outside of the tiles, theirs stand outside of it.
+  const guards = problem.a.guards.filter((guard) => blocks.outer.some((d) => guard.coefs[d] !== 0));
+  const early = dimsOf(problem, 'm').filter((d) => guards.some((guard) => guard.coefs[d] !== 0));
+  const rows = dimsOf(problem, 'm').filter((d) => d !== tiling.rowDim && !early.includes(d));
   const walk: Walk = {
     task,
     problem,
@@ -62,7 +65,7 @@ export function writeTiles(
     partial,
     env: problem.dims.map(() => constant(0)),
     needsEpilogue: !plain,
-    outer: { before: batch.filter((d) => d !== shared.dim), rows: rows.filter((d) => d !== shared.dim) },
+    outer: { before: [...batch, ...early].filter((d) => d !== shared.dim), rows: rows.filter((d) => d !== shared.dim) },
   };
   writeRegions(walk, shared);
 }
