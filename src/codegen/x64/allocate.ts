@@ -5,9 +5,9 @@
  * scan starts again. Knows the roles of operands from the encoding table, and no kernel IR.
  */
 import { invariant } from '../../base/errors.ts';
-import type { Encoding } from './encodings.ts';
 import { encodingOf } from './encodings.ts';
-import type { Item, Lir } from './lir.ts';
+import type { Item, Lir, Operation } from './lir.ts';
+import { operation } from './lir.ts';
 import type { Memory, Operand, Register, RegisterClass } from './operands.ts';
 import { FIRST_VIRTUAL, gpr64, imm, ptr, resized, rsp } from './operands.ts';
 
@@ -64,20 +64,15 @@ export function allocate(lir: Lir, from: readonly Item[] = lir.items): Allocatio
 export function mentions(item: Item, visit: (r: Register, role: string) => void): void {
   if (item.kind === 'entry') for (const arg of item.args) visit(arg.virtual, 'w');
   if (item.kind !== 'op') return;
-  const roles = rolesOf(encodingOf(item.mnemonic), item.operands);
-  item.operands.forEach((o, i) => {
+  const { operands, roles } = item;
+  for (let i = 0; i < operands.length; i++) {
+    const o = operands[i];
     if (o.kind === 'reg') visit(o, roles[i]);
     else if (o.kind === 'mem') {
       if (o.base) visit(o.base, 'r');
       if (o.index) visit(o.index, 'r');
     }
-  });
-}
-
-/** imul with three operands writes its first; a masked store reads its registers. */
-function rolesOf(row: Encoding, operands: readonly Operand[]): string {
-  if (row.enc === 'gpr' && row.shape === 'imul' && operands.length === 3) return 'wri';
-  return row.roles;
+  }
 }
 
 export function buildIntervals(items: readonly Item[], pinned: ReadonlySet<number>): Interval[] {
@@ -145,7 +140,7 @@ function addHints(item: Item, byId: ReadonlyMap<number, Interval>): void {
   if (target && !target.hint) target.hint = { virtual: from.id };
 }
 
-function isMove(item: Item): item is Item & { kind: 'op' } {
+function isMove(item: Item): item is Operation {
   if (item.kind !== 'op' || item.operands.length !== 2) return false;
   if (item.mnemonic !== 'vmovups' && item.mnemonic !== 'mov') return false;
   const [a, b] = item.operands;
@@ -248,7 +243,7 @@ function rewrite(
       const args = item.args.map((arg) => {
         const slot = slots.get(arg.virtual.id);
         if (!slot) return arg;
-        stores.push({ kind: 'op', mnemonic: 'mov', operands: [slot, arg.fixed] });
+        stores.push(operation('mov', [slot, arg.fixed]));
         return null;
       });
       // A spilled argument is stored straight from its machine register, before anything can take that register.
@@ -272,7 +267,7 @@ function rewrite(
 }
 
 function rewriteOne(
-  item: Item & { kind: 'op' },
+  item: Operation,
   touched: ReadonlyMap<number, string>,
   slots: ReadonlyMap<number, Memory>,
   spilled: ReadonlyMap<number, Interval>,
@@ -294,8 +289,8 @@ function rewriteOne(
     const temporary = lir.virtual(cls, bits);
     pinned.add(temporary.id);
     const mnemonic = cls === 'vec' ? 'vmovups' : 'mov';
-    if (/[rx]/.test(roles)) before.push({ kind: 'op', mnemonic, operands: [temporary, slot] });
-    if (/[wx]/.test(roles)) after.push({ kind: 'op', mnemonic, operands: [slot, temporary] });
+    if (/[rx]/.test(roles)) before.push(operation(mnemonic, [temporary, slot]));
+    if (/[wx]/.test(roles)) after.push(operation(mnemonic, [slot, temporary]));
     operands = operands.map((o) => mapRegisters(o, (r) => (r.id === id ? resized(temporary, r.bits) : r)));
   }
   out.push(...before, { ...item, operands }, ...after);
@@ -306,11 +301,11 @@ function slotBits(r: Register): 32 | 64 {
 }
 
 /** Whether operand `at`, a register, may be its stack slot instead. */
-function canBeMemory(item: Item & { kind: 'op' }, at: number, interval: Interval): boolean {
+function canBeMemory(item: Operation, at: number, interval: Interval): boolean {
   const { operands } = item;
   if (operands.some((o) => o.kind === 'mem')) return false;
   const row = encodingOf(item.mnemonic);
-  const role = rolesOf(row, operands)[at];
+  const role = item.roles[at];
   const register = operands[at] as Register;
   // Writing a part of a slot would leave the rest of it stale.
   if (role !== 'r' && register.bits !== interval.bits) return false;

@@ -4,7 +4,7 @@
  */
 import type { Interval } from './allocate.ts';
 import { buildIntervals, mentions } from './allocate.ts';
-import type { Item, Lir } from './lir.ts';
+import type { Item, Lir, Operation } from './lir.ts';
 import type { Register } from './operands.ts';
 
 const VECTOR_REGISTERS = 16;
@@ -72,7 +72,7 @@ function rebuild(
   return out;
 }
 
-function isConstantLoad(item: Item): item is Item & { kind: 'op' } {
+function isConstantLoad(item: Item): item is Operation {
   if (item.kind !== 'op' || item.mnemonic !== 'vmovups') return false;
   const [to, from] = item.operands;
   return to.kind === 'reg' && from.kind === 'mem' && from.label !== undefined;

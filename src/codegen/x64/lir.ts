@@ -4,11 +4,20 @@
  */
 import type { Assembler } from './assembler.ts';
 import type { Mnemonic } from './encodings.ts';
+import { encodingOf } from './encodings.ts';
 import type { Label, Memory, Operand, Register, RegisterClass } from './operands.ts';
 import { FIRST_VIRTUAL, printOperand, ripRelative } from './operands.ts';
 
+export interface Operation {
+  readonly kind: 'op';
+  readonly mnemonic: Mnemonic;
+  readonly operands: readonly Operand[];
+  /** What each operand is to the instruction: r, w, x or i. */
+  readonly roles: string;
+}
+
 export type Item =
-  | { readonly kind: 'op'; readonly mnemonic: Mnemonic; readonly operands: readonly Operand[] }
+  | Operation
   | { readonly kind: 'label'; readonly label: Label }
   /** The head of a loop: everything until the matching end may run again. */
   | { readonly kind: 'loop'; readonly label: Label; readonly align: boolean }
@@ -16,9 +25,17 @@ export type Item =
   /** Defines virtual registers that arrive in fixed machine registers. */
   | { readonly kind: 'entry'; readonly args: readonly { readonly virtual: Register; readonly fixed: Register }[] };
 
+export function operation(mnemonic: Mnemonic, operands: readonly Operand[]): Operation {
+  const row = encodingOf(mnemonic);
+  // imul with three operands only writes its first.
+  const roles = row.enc === 'gpr' && row.shape === 'imul' && operands.length === 3 ? 'wri' : row.roles;
+  return { kind: 'op', mnemonic, operands, roles };
+}
+
 export class Lir {
   readonly items: Item[] = [];
   readonly assembler: Assembler;
+  readonly #splats = new Map<number, Memory>();
   #next = FIRST_VIRTUAL;
 
   constructor(assembler: Assembler) {
@@ -34,7 +51,7 @@ export class Lir {
   }
 
   op(mnemonic: Mnemonic, ...operands: Operand[]): void {
-    this.items.push({ kind: 'op', mnemonic, operands });
+    this.items.push(operation(mnemonic, operands));
   }
 
   label(label: Label): void {
@@ -57,7 +74,12 @@ export class Lir {
   }
 
   splat(bits: number): Memory {
-    return this.constant(() => bits);
+    let known = this.#splats.get(bits);
+    if (!known) {
+      known = this.constant(() => bits);
+      this.#splats.set(bits, known);
+    }
+    return known;
   }
 
   /** Four 64-bit lanes of a double. */

@@ -102,11 +102,11 @@ export class Team {
       for (let waited = 0; waited < 200 && Atomics.load(this.#state, control.live / 4) > 0; waited++) {
         Atomics.wait(nobody, 0, 0, 1);
       }
-      // `live` falls a few instructions before the thread is gone from the driver's code.
-      Atomics.wait(nobody, 0, 0, 1);
+      // A worker still has a few instructions to go after it counted itself out: the driver's page stays for it.
       if (Atomics.load(this.#state, control.live / 4) > 0) return;
+    } else {
+      this.#pages.release();
     }
-    this.#pages.release();
     this.#platform.free(this.#control, this.#platform.pageBytes);
   }
 
