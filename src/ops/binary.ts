@@ -1,6 +1,7 @@
 /** Rows of elementwise functions of two inputs of one shape and one dtype. Broadcasting and promotion are the builders' work. */
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { CompareFn, Reg } from '../kernel/ir.ts';
+import { binary as scalarBinary } from '../kernel/scalar.ts';
 import type { Value } from '../graph/graph.ts';
 import type { DType } from '../types/dtype.ts';
 import { newArray } from '../types/dtype.ts';
@@ -255,7 +256,7 @@ export const binaryRows = {
   pow: binary('pow', {
     summary: 'a to the power of b',
     dtypes: number,
-    at: Math.pow,
+    at: scalarBinary('pow', 'f32'),
     intAt: intPow,
     emit: (b, x, y, dtype) => (dtype === 'float32' ? b.binary('pow', x, y) : emitIntPow(b, x, y)),
     gradient: powGradient,

@@ -1,10 +1,10 @@
 /** Rows of elementwise functions of one input. Output shape is the input's. Knows no other family but the builders. */
 import type { KernelBuilder } from '../kernel/builder.ts';
+import { erf } from '../kernel/erf.ts';
 import type { Reg } from '../kernel/ir.ts';
 import type { Value } from '../graph/graph.ts';
 import type { DType } from '../types/dtype.ts';
 import { newArray } from '../types/dtype.ts';
-import { expm1 as expm1At, log1p as log1pAt, erf as erfAt } from './special.ts';
 import {
   add,
   constantLike,
@@ -175,7 +175,7 @@ export const unaryRows = {
   expm1: unary('expm1', {
     summary: 'e^x - 1, accurate near 0',
     dtypes: float,
-    at: expm1At,
+    at: Math.expm1,
     emit: emitExpm1,
     gradient: (dy, x) => mul(dy, exp(x)),
     tolerance: close,
@@ -193,7 +193,7 @@ export const unaryRows = {
   log1p: unary('log1p', {
     summary: 'log(1 + x), accurate near 0',
     dtypes: float,
-    at: log1pAt,
+    at: Math.log1p,
     emit: emitLog1p,
     gradient: (dy, x) => div(dy, add(x, constantLike(x, 1))),
     low: -0.9,
@@ -260,7 +260,7 @@ export const unaryRows = {
   erf: unary('erf', {
     summary: 'error function: 2/sqrt(pi) times the integral of e^(-t^2) from 0 to x',
     dtypes: float,
-    at: erfAt,
+    at: erf,
     emit: (b, x) => b.unary('erf', x),
     gradient: (dy, x) => mul(dy, scale(exp(neg(square(x))), 2 / Math.sqrt(Math.PI))),
     tolerance: close,

@@ -1,0 +1,256 @@
+/**
+ * Random graphs: 5 to 30 steps over small tensors, every value kept bounded, so that a wrong target shows and rounding does not.
+ * Choices that would jump at a rounding error (comparisons, gather) are made on inputs, which are exact.
+ */
+import type { Value } from '../../src/graph/graph.ts';
+import * as build from '../../src/ops/build.ts';
+import * as composite from '../../src/ops/composite.ts';
+import type { NDArray } from '../../src/ops/row.ts';
+import { sizeOf } from '../../src/types/shape.ts';
+import { sampleArrays, uniform } from '../conformance/samples.ts';
+
+export interface Generated {
+  readonly outputs: readonly Value[];
+  /** float32 parameters, for gradients. */
+  readonly parameters: readonly Value[];
+  readonly feeds: Map<Value, NDArray>;
+}
+
+const extents = [1, 2, 3, 4, 5, 7, 8, 9, 16, 17];
+const LARGEST = 3000;
+
+export class Generator {
+  readonly #random: () => number;
+  readonly #values: Value[] = [];
+  readonly #parameters: Value[] = [];
+  readonly #feeds = new Map<Value, NDArray>();
+  #seed: number;
+
+  constructor(seed: number) {
+    this.#random = uniform(seed);
+    this.#seed = seed;
+  }
+
+  run(): Generated {
+    for (let i = 0; i < 3; i++) this.#input(Array.from({ length: this.#below(4) }, () => this.#pick(extents)));
+    const steps = 5 + this.#below(26);
+    for (let i = 0; i < steps; i++) {
+      const value = this.#step(this.#any());
+      if (sizeOf(value.shape) <= LARGEST) this.#values.push(value);
+    }
+    const used = this.#values.filter((value) => value.uses === 0);
+    return { outputs: used, parameters: this.#parameters, feeds: this.#feeds };
+  }
+
+  #below(n: number): number {
+    return Math.floor(this.#random() * n);
+  }
+
+  #pick<T>(list: readonly T[]): T {
+    return list[this.#below(list.length)];
+  }
+
+  /** Recent values more often, so that chains grow. */
+  #any(): Value {
+    const back = Math.floor(this.#random() ** 2 * this.#values.length);
+    return this.#values[this.#values.length - 1 - back];
+  }
+
+  #fed(dtype: 'float32' | 'int32', shape: readonly number[], low: number, high: number): Value {
+    const value = build.parameter(dtype, shape);
+    this.#feeds.set(value, sampleArrays({ inputs: [{ dtype, shape, low, high }] }, ++this.#seed)[0]);
+    return value;
+  }
+
+  #input(shape: readonly number[]): Value {
+    const kept = shape.slice();
+    while (sizeOf(kept) > LARGEST) kept[kept.indexOf(Math.max(...kept))] = 2;
+    const value = this.#fed('float32', kept, -1.5, 1.5);
+    this.#parameters.push(value);
+    this.#values.push(value);
+    return value;
+  }
+
+  #step(x: Value): Value {
+    const kinds = [
+      () => this.#unary(x),
+      () => this.#unary(x),
+      () => this.#binary(x),
+      () => this.#binary(x),
+      () => this.#binary(x),
+      () => this.#reduce(x),
+      () => this.#move(x),
+      () => this.#move(x),
+      () => this.#choose(x),
+      () => this.#matMul(x),
+      () => this.#image(x),
+      () => this.#gather(x),
+      () => this.#softmax(x),
+    ];
+    return this.#pick(kinds)();
+  }
+
+  #unary(x: Value): Value {
+    const functions: ((x: Value) => Value)[] = [
+      build.tanh,
+      build.sigmoid,
+      build.sin,
+      build.cos,
+      build.neg,
+      build.relu,
+      build.erf,
+      composite.softplus,
+      composite.elu,
+      composite.gelu,
+      (v) => build.square(build.tanh(v)),
+      (v) => build.exp(build.tanh(v)),
+      (v) => build.sqrt(build.offset(build.square(v), 0.5)),
+      (v) => build.log(build.offset(build.square(v), 0.5)),
+      (v) => build.reciprocal(build.offset(build.square(v), 1)),
+      (v) => build.rsqrt(build.offset(build.square(v), 1)),
+      (v) => build.scale(v, 0.75),
+      (v) => build.offset(v, 0.25),
+      build.stopGradient,
+    ];
+    return this.#pick(functions)(x);
+  }
+
+  /** A partner that broadcasts with x: another value, if one does, or its mean. */
+  #partner(x: Value): Value {
+    const fits = (y: Value) => {
+      const lead = x.shape.length - y.shape.length;
+      return y.shape.every((n, i) => i + lead < 0 || n === 1 || x.shape[i + lead] === 1 || n === x.shape[i + lead]);
+    };
+    const y = this.#pick(this.#values.filter(fits).concat(build.mean(this.#any())));
+    if (this.#random() > 0.2) return y;
+    return this.#input(x.shape.map((n) => (this.#random() < 0.5 ? 1 : n)));
+  }
+
+  #binary(x: Value): Value {
+    const y = this.#partner(x);
+    const functions: ((a: Value, b: Value) => Value)[] = [
+      build.add,
+      build.sub,
+      (a, b) => build.tanh(build.mul(a, b)),
+      (a, b) => build.tanh(build.squaredDifference(a, b)),
+      build.maximum,
+      build.minimum,
+      (a, b) => build.tanh(build.div(a, build.offset(build.square(b), 1))),
+    ];
+    const [a, b] = this.#random() < 0.5 ? [x, y] : [y, x];
+    const result = this.#pick(functions)(a, b);
+    return this.#random() < 0.3 ? build.tanh(result) : result;
+  }
+
+  #reduce(x: Value): Value {
+    const axes = x.shape.flatMap((_, axis) => (this.#random() < 0.5 ? [axis] : []));
+    const f = this.#pick([
+      build.mean,
+      build.max,
+      build.min,
+      (v: Value, a: number[], k: boolean) => build.tanh(build.sum(v, a, k)),
+    ]);
+    return f(x, axes, this.#random() < 0.5);
+  }
+
+  #move(x: Value): Value {
+    const rank = x.shape.length;
+    if (rank === 0) return build.broadcastTo(x, [this.#pick(extents)]);
+    const axis = this.#below(rank);
+    const moves: (() => Value)[] = [
+      () =>
+        build.transpose(
+          x,
+          shuffled(
+            x.shape.map((_, i) => i),
+            this.#random,
+          ),
+        ),
+      () => build.reverse(x, [axis]),
+      () => {
+        const begin = x.shape.map((n) => this.#below(n));
+        const strides = x.shape.map(() => 1 + this.#below(2));
+        const size = x.shape.map((n, i) => Math.ceil((n - begin[i]) / strides[i]));
+        return build.slice(x, begin, size, strides);
+      },
+      () =>
+        build.pad(
+          x,
+          x.shape.map(() => [this.#below(3), this.#below(3)] as const),
+          0.5,
+        ),
+      () => build.concat([x, x, build.tanh(x)], axis),
+      () => build.reshape(x, [sizeOf(x.shape)]),
+      () => build.reshape(x, [1, ...x.shape]),
+      () =>
+        build.reshape(
+          x,
+          x.shape.filter((n) => n !== 1),
+        ),
+      () => build.broadcastTo(x, [2, ...x.shape]),
+    ];
+    return this.#pick(moves)();
+  }
+
+  /** A choice by a comparison of inputs. */
+  #choose(x: Value): Value {
+    const test = this.#input(x.shape);
+    const condition = build.greater(build.stopGradient(test), build.constantLike(test, 0));
+    return build.select(condition, x, build.tanh(build.scale(x, 2)));
+  }
+
+  #matMul(x: Value): Value {
+    const flat = x.shape.length >= 2 ? x : build.reshape(x, [1, sizeOf(x.shape)]);
+    const [transposeA, transposeB] = [this.#random() < 0.5, this.#random() < 0.5];
+    const inner = flat.shape[flat.shape.length - (transposeA ? 2 : 1)];
+    const n = this.#pick(extents);
+    const y = this.#input(transposeB ? [n, inner] : [inner, n]);
+    const fits = y.shape[transposeB ? 1 : 0] === inner;
+    return fits ? build.tanh(build.matMul(flat, y, transposeA, transposeB)) : build.neg(x);
+  }
+
+  #image(x: Value): Value {
+    const size = sizeOf(x.shape);
+    const channels = this.#pick([1, 2, 3, 8].filter((c) => size % c === 0));
+    const width = this.#pick([1, 2, 3, 4, 5, 6, 7].filter((w) => (size / channels) % w === 0));
+    const image = build.reshape(x, [1, size / channels / width, width, channels]);
+    const [h, w] = [image.shape[1], image.shape[2]];
+    const filter = [1 + this.#below(Math.min(3, h)), 1 + this.#below(Math.min(3, w))];
+    const strides = [1 + this.#below(3), 1 + this.#below(3)];
+    const pads = [filter[0], filter[0], filter[1], filter[1]].map((n) => this.#below(n));
+    switch (this.#below(3)) {
+      case 0:
+        return build.maxPool(image, { filter, strides, pads })[0];
+      case 1:
+        return build.avgPool(image, { filter, strides, pads });
+      default: {
+        const weights = this.#input([filter[0], filter[1], channels, this.#pick([1, 2, 5, 8])]);
+        const same = weights.shape[0] === filter[0] && weights.shape[1] === filter[1] && weights.shape[2] === channels;
+        if (!same) return build.neg(x);
+        return build.tanh(build.conv2d(image, weights, { strides, dilations: [1, 1], pads, groups: 1 }));
+      }
+    }
+  }
+
+  #gather(x: Value): Value {
+    if (x.shape.length === 0) return build.cos(x);
+    const axis = this.#below(x.shape.length);
+    const indices = this.#fed('int32', [this.#pick([1, 3, 5])], 0, x.shape[axis]);
+    return build.gather(x, indices, axis);
+  }
+
+  #softmax(x: Value): Value {
+    if (x.shape.length === 0) return build.sigmoid(x);
+    const axis = this.#below(x.shape.length);
+    return this.#random() < 0.5 ? composite.softmax(x, axis) : build.tanh(composite.logSoftmax(x, axis));
+  }
+}
+
+function shuffled<T>(list: readonly T[], random: () => number): T[] {
+  const out = list.slice();
+  for (let i = out.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [out[i], out[j]] = [out[j], out[i]];
+  }
+  return out;
+}
