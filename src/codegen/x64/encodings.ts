@@ -137,7 +137,7 @@ export const encodings = {
   vshufps: vex('np.0f', 0xc6, 'rvmi'),
   vpermilps: vex('66.0f3a', 0x04, 'rmi'),
   vperm2f128: vex('66.0f3a', 0x06, 'rvmi', { length: 256, operands: 'y y y i' }),
-  vpermps: vex('66.0f38', 0x16, 'rvm', { length: 256 }),
+  vpermps: vex('66.0f38', 0x16, 'rvm', { length: 256, operands: 'y y y' }),
   vpshufb: vex('66.0f38', 0x00, 'rvm'),
   vpunpckldq: vex('66.0f', 0x62, 'rvm'),
   vpmovzxbd: vex('66.0f38', 0x31, 'rm', { operands: 'v x' }),
