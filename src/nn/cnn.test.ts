@@ -30,7 +30,8 @@ test('3,000 digits, three epochs: at least 93 % of 1,000 others are right', asyn
   await model.fit(x, y, { batchSize: 64, epochs: 1, verbose: 0 });
   const { compilations, numTensors } = memory();
   const { history } = await model.fit(x, y, { batchSize: 64, epochs: 2, verbose: 0 });
-  expect(memory()).toMatchObject({ compilations, numTensors });
+  expect(memory().compilations).toBe(compilations);
+  expect(memory().numTensors).toBeLessThanOrEqual(numTensors);
   expect(history.loss[1]).toBeLessThan(history.loss[0]);
 
   const heldX = tensor(held.images, held.shape);

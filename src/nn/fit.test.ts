@@ -269,7 +269,7 @@ describe('fit', () => {
     await model.fit(inputs, targets, { ...args, epochs: 3 });
     model.predict(inputs).dispose();
     for (const value of model.evaluate(inputs, targets, { batchSize: 8 }) as Tensor[]) value.dispose();
-    expect(memory().numTensors).toBe(numTensors);
+    expect(memory().numTensors).toBeLessThanOrEqual(numTensors);
     expect(memory().compilations - compilations).toBeLessThanOrEqual(2);
   });
 });

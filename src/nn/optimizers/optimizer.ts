@@ -45,7 +45,7 @@ export abstract class Optimizer {
   constructor(learningRate: number) {
     this.#learningRateValue = this.#checkLearningRate(learningRate);
     this.#learningRate = this.counter('learning_rate', learningRate);
-    this.#iterations = variable(scalar(0, 'int32'), false, uniqueVariableName(`${this.getClassName()}/iterations`));
+    this.#iterations = this.#state(scalar(0, 'int32'), `${this.getClassName()}/iterations`);
   }
 
   getClassName(): string {
@@ -86,7 +86,14 @@ export abstract class Optimizer {
 
   /** A float32 scalar that lives across steps. */
   protected counter(name: string, value: number): Variable {
-    return variable(scalar(value), false, uniqueVariableName(`${this.getClassName()}/${name}`));
+    return this.#state(scalar(value), `${this.getClassName()}/${name}`);
+  }
+
+  /** A variable of the optimizer's own, with this initial value. */
+  #state(initial: Tensor, name: string): Variable {
+    const made = variable(initial, false, uniqueVariableName(name));
+    initial.dispose();
+    return made;
   }
 
   /** Makes the slots of these variables, zeros; must be done before a step is traced. */
@@ -102,8 +109,8 @@ export abstract class Optimizer {
     if (!slots) this.#slots.set(name, (slots = new Map()));
     let slot = slots.get(owner.name);
     if (!slot) {
-      const initial = tensor(newArray('float32', owner.size), owner.shape, 'float32');
-      slot = variable(initial, false, uniqueVariableName(`${owner.name}/${name}`));
+      const zeros = tensor(newArray('float32', owner.size), owner.shape, 'float32');
+      slot = this.#state(zeros, `${owner.name}/${name}`);
       slots.set(owner.name, slot);
     }
     return slot;
