@@ -20,10 +20,12 @@ export {
   variableGrads,
 } from './autograd.ts';
 export type { GradSaver } from './autograd.ts';
+export { profile, time } from './profile.ts';
+export type { KernelProfile, ProfileInfo, TimeInfo } from './profile.ts';
 export { nextRandomKey, randomState, restoreRandomState, setSeed } from './random.ts';
 export { evaluateAll } from './evaluate-all.ts';
 export { eagerly } from './context.ts';
-export { getBackend, measurePeak, ready, registerBackend, setBackend } from './backends.ts';
+export { currentBackend as backend, getBackend, measurePeak, ready, registerBackend, setBackend } from './backends.ts';
 export type { Backend, BackendName, Peak } from './backends.ts';
 export * from './types.ts';
 export * from './api/index.ts';

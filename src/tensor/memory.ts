@@ -16,35 +16,60 @@ export const pool = new StoragePool();
 /** Live counts, for tf.memory(). */
 export const counts = { tensors: 0, buffers: 0, bytes: 0, peakBytes: 0, compilations: 0, programs: 0, programBytes: 0 };
 
-/** What the registry keeps of a tensor or a buffer: its bytes, or -1 for a handle; `gone` once released by hand. */
-interface Receipt {
-  readonly bytes: number;
-  gone: boolean;
+/** What is left of a batch: tensors that were not disposed, buffers that were not released, and their bytes. */
+interface Tally {
+  tensors: number;
+  buffers: number;
+  bytes: number;
 }
 
-function settle(receipt: Receipt): void {
-  if (receipt.gone) return;
-  receipt.gone = true;
-  if (receipt.bytes < 0) {
-    counts.tensors--;
-    return;
-  }
-  counts.buffers--;
-  counts.bytes -= receipt.bytes;
+/**
+ * What the garbage collector takes is counted in batches: a registration for each tensor would itself pile up in a loop that
+ * never yields. A batch is taken off the counts when all of its members are gone, so without dispose or tidy the counts are an
+ * upper bound; with them they are exact.
+ */
+class Batch {
+  readonly tally: Tally = { tensors: 0, buffers: 0, bytes: 0 };
+  members = 0;
 }
 
-const collected = new FinalizationRegistry<Receipt>(settle);
+const BATCH_MEMBERS = 256;
+const BATCH_BYTES = 2 ** 20;
 
-/** Counts a handle until `returned` is called with the receipt or `holder` is collected. */
-export function countTensor(holder: object): Receipt {
-  const receipt: Receipt = { bytes: -1, gone: false };
+const collected = new FinalizationRegistry<Tally>((tally) => {
+  counts.tensors -= tally.tensors;
+  counts.buffers -= tally.buffers;
+  counts.bytes -= tally.bytes;
+});
+
+let batch = newBatch();
+
+function newBatch(): Batch {
+  const fresh = new Batch();
+  collected.register(fresh, fresh.tally);
+  return fresh;
+}
+
+function openBatch(): Batch {
+  if (batch.members >= BATCH_MEMBERS || batch.tally.bytes >= BATCH_BYTES) batch = newBatch();
+  batch.members++;
+  return batch;
+}
+
+/** Counts a tensor; it is to hold what comes back, and to give it to discountTensor when it is disposed. */
+export function countTensor(): Batch {
+  const mine = openBatch();
+  mine.tally.tensors++;
   counts.tensors++;
-  collected.register(holder, receipt);
-  return receipt;
+  return mine;
 }
 
-export { settle as returned };
-export type { Receipt };
+export function discountTensor(mine: Batch): void {
+  mine.tally.tensors--;
+  counts.tensors--;
+}
+
+export type { Batch };
 
 /** Asynchronous runs are numbered; they end in order. */
 let startedRuns = 0;
@@ -87,17 +112,25 @@ export class TensorData {
   written: Promise<void> | null = null;
   /** Why that run failed. */
   error: unknown = null;
-  readonly #receipt: Receipt;
+  readonly #byteLength: number;
+  /** Where it is counted; null where it is not: numbers that were lifted out of a graph. */
+  readonly #batch: Batch | null;
 
-  /** `counted` is false for what users never asked for: numbers that were lifted out of a graph. */
   constructor(storage: Storage, byteLength: number, counted = true) {
     this.storage = storage;
-    this.#receipt = { bytes: byteLength, gone: !counted };
-    if (!counted) return;
-    counts.buffers++;
-    counts.bytes += byteLength;
+    this.#byteLength = byteLength;
+    this.#batch = counted ? openBatch() : null;
+    this.#count(1);
     if (counts.bytes > counts.peakBytes) counts.peakBytes = counts.bytes;
-    collected.register(this, this.#receipt);
+  }
+
+  #count(sign: 1 | -1): void {
+    if (this.#batch === null) return;
+    const { tally } = this.#batch;
+    tally.buffers += sign;
+    tally.bytes += sign * this.#byteLength;
+    counts.buffers += sign;
+    counts.bytes += sign * this.#byteLength;
   }
 
   share(): TensorData {
@@ -107,7 +140,7 @@ export class TensorData {
 
   release(): void {
     if (--this.refs > 0) return;
-    settle(this.#receipt);
+    this.#count(-1);
     releaseStorage(this.storage);
   }
 }

@@ -6,7 +6,8 @@ import { invariant } from '../base/errors.ts';
 import { Operation, topologicalOrder } from '../graph/graph.ts';
 import type { Value } from '../graph/graph.ts';
 import type { CompileRequest } from '../compiler/request.ts';
-import type { Executable } from '../runtime/device.ts';
+import type { Program } from '../kernel/program.ts';
+import type { Executable, StepTime } from '../runtime/device.ts';
 import type { Storage } from '../runtime/storage.ts';
 import type { TensorType } from '../types/shape.ts';
 import { currentBackend } from './backends.ts';
@@ -18,6 +19,20 @@ export function parameter(type: TensorType, name = ''): Value {
   const operation = new Operation('parameter', [], { shape: type.shape, dtype: type.dtype }, [type]);
   operation.name = name;
   return operation.outputs[0];
+}
+
+/** Told how long each step of a run took. */
+type ProfileListener = (program: Program, times: readonly StepTime[]) => void;
+const listeners = new Set<ProfileListener>();
+
+/** From here on programs run step by step, and `listener` is told; returns what stopProfiling takes. */
+export function startProfiling(listener: ProfileListener): ProfileListener {
+  listeners.add(listener);
+  return listener;
+}
+
+export function stopProfiling(listener: ProfileListener): void {
+  listeners.delete(listener);
 }
 
 /** A loaded program and the bookkeeping that lets it be dropped safely. */
@@ -37,10 +52,21 @@ export class Plan {
   }
 
   run(inputs: readonly Storage[], outputs: readonly Storage[]): void {
+    if (listeners.size > 0 && this.#profile(inputs, outputs)) return;
     this.loaded.executable.run(inputs, outputs);
   }
 
+  /** Runs step by step; false where the target cannot. */
+  #profile(inputs: readonly Storage[], outputs: readonly Storage[]): boolean {
+    const { program, profile } = this.loaded;
+    if (!program || !profile) return false;
+    const times = profile(inputs, outputs);
+    for (const listener of listeners) listener(program, times);
+    return true;
+  }
+
   async runAsync(inputs: readonly Storage[], outputs: readonly Storage[]): Promise<void> {
+    if (listeners.size > 0 && this.#profile(inputs, outputs)) return;
     this.#running++;
     try {
       await this.loaded.executable.runAsync(inputs, outputs);

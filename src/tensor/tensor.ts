@@ -11,8 +11,8 @@ import { cellOf, dropHandle } from './cell.ts';
 import { recorder } from './context.ts';
 import { DEPTH_LIMIT, evaluateValues } from './evaluate.ts';
 import { formatTensor, toNested } from './format.ts';
-import { countTensor, returned } from './memory.ts';
-import type { Receipt } from './memory.ts';
+import { countTensor, discountTensor } from './memory.ts';
+import type { Batch } from './memory.ts';
 import { readAsync, readSync, settleAsync } from './read.ts';
 import { trackTensor } from './scope.ts';
 import type { ArrayMap, DataTypeMap, Rank, ShapeMap } from './types.ts';
@@ -29,7 +29,7 @@ export class Tensor<R extends Rank = Rank> {
   kept = false;
   #value: Value;
   #disposed = false;
-  readonly #receipt: Receipt;
+  readonly #batch: Batch = countTensor();
 
   /** @internal Users make tensors with tf.tensor and its like. */
   constructor(value: Value) {
@@ -38,7 +38,6 @@ export class Tensor<R extends Rank = Rank> {
     this.dtype = value.dtype;
     this.size = sizeOf(value.shape);
     cellOf(value).handles++;
-    this.#receipt = countTensor(this);
   }
 
   /** The graph value behind the tensor; throws where the tensor was disposed. */
@@ -148,7 +147,7 @@ export class Tensor<R extends Rank = Rank> {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    returned(this.#receipt);
+    discountTensor(this.#batch);
     dropHandle(this.#value);
   }
 
