@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest';
 import type { Value } from '../graph/graph.ts';
 import type { Capabilities } from '../kernel/capabilities.ts';
 import { interpretProgram } from '../kernel/interpreter.ts';
+import { gradients } from '../autodiff/gradients.ts';
 import { apply } from '../ops/apply.ts';
+import { add, conv2d, maxPool, mul, relu, sum } from '../ops/build.ts';
 import { evaluateGraph } from '../ops/evaluate.ts';
 import type { NDArray, OpRow, Sample } from '../ops/row.ts';
 import { table } from '../ops/table.ts';
@@ -103,6 +105,33 @@ describe('contractions that the table does not draw', () => {
     const attrs = { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], groups: 1, inputShape: [batch, 7, 7, 8] };
     check(apply('conv2dBackpropInput', inputs, attrs), inputs, arrays, { absolute: 1e-4, relative: 1e-5 }, 8);
   });
+
+  const cases: [string, number[], number[], number[], number[], number[]][] = [
+    ['valid, odd', [2, 11, 9, 5], [3, 3, 5, 12], [0, 0, 0, 0], [2, 2], [0, 0, 0, 0]],
+    ['same', [3, 8, 8, 4], [3, 3, 4, 17], [1, 1, 1, 1], [2, 2], [0, 0, 0, 0]],
+    ['one column', [1, 9, 6, 3], [2, 2, 3, 1], [0, 0, 0, 0], [2, 2], [0, 0, 0, 0]],
+    ['three by two', [2, 10, 10, 3], [3, 3, 3, 8], [0, 0, 0, 0], [3, 2], [0, 0, 0, 0]],
+    ['overlapping', [2, 10, 10, 3], [3, 3, 3, 8], [0, 0, 0, 0], [2, 2], [1, 0, 0, 1]],
+    ['five by five', [1, 12, 12, 2], [3, 3, 2, 8], [0, 0, 0, 0], [5, 5], [0, 0, 0, 0]],
+  ];
+  for (const [name, x, w, pads, filter, poolPads] of cases) {
+    for (const lanes of [4, 8]) {
+      test(`convolution, bias, relu and pooling with gradients: ${name}, ${lanes} lanes`, () => {
+        const arrays = [x, w, [w[3]]].map((shape) => arrayFor({ dtype: 'float32', shape }));
+        const inputs = arrays.map(parameterFor);
+        const conv = { strides: [1, 1], dilations: [1, 1], pads, groups: 1 };
+        const pool = { filter, strides: filter, pads: poolPads };
+        const active = relu(add(conv2d(inputs[0], inputs[1], conv), inputs[2]));
+        const [pooled] = maxPool(active, pool);
+        const close = { absolute: 2e-4, relative: 1e-5 };
+        check([pooled], inputs, arrays, close, lanes);
+        check([mul(pooled, pooled), active], inputs, arrays, close, lanes);
+        const loss = sum(mul(pooled, pooled));
+        const grads = gradients([loss], inputs) as Value[];
+        check([loss, ...grads], inputs, arrays, { absolute: 2e-3, relative: 1e-4 }, lanes);
+      });
+    }
+  }
 
   test.each([
     [7, 9, 1030],

@@ -9,6 +9,7 @@ import { rowOf } from '../ops/table.ts';
 import { sizeOf } from '../types/shape.ts';
 import { sameShape } from '../types/shape.ts';
 import { peel } from './contraction/problem.ts';
+import { canTileWindow } from './contraction/window.ts';
 import { mergeAxes } from './index-space.ts';
 import { baseOf, type Group, isConstant, isInlineable, type Plan, tagOf } from './plan.ts';
 
@@ -204,6 +205,28 @@ function merge(groups: Group[], world: World): Group[] {
     }
   }
   for (const group of list) dropUnread(group, list, stored, finals);
+  return joinWindows(list, stored, finals);
+}
+
+/** Window reductions (pooling) of a contraction's result join its kernel where nobody else reads what they reduce. */
+function joinWindows(groups: readonly Group[], stored: Set<Value>, finals: ReadonlySet<Value>): Group[] {
+  const list = groups.slice();
+  for (const group of groups) {
+    const { anchor } = group;
+    if (!anchor || anchor.inputs.length !== 1) continue;
+    const { lowering } = rowOf(anchor.kind);
+    const [input] = anchor.inputs;
+    if (lowering.tag !== 'point' || !lowering.window?.(anchor.attrs, input.shape) || finals.has(input)) continue;
+    const host = list.find((other) => other.roots.length === 1 && other.roots[0] === input);
+    if (!host?.anchor || tagOf(host.anchor) !== 'contraction' || host.window) continue;
+    if (!sameShape(host.anchor.outputs[0].shape, input.shape)) continue;
+    if (list.some((other) => other !== group && other !== host && readsOf(other, stored).aligned.has(input))) continue;
+    if (!canTileWindow(host.anchor)) continue;
+    stored.delete(input);
+    host.window = anchor;
+    host.roots = group.roots;
+    list.splice(list.indexOf(group), 1);
+  }
   return list;
 }
 

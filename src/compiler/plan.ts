@@ -7,6 +7,8 @@ export interface Group {
   readonly anchor: Operation | null;
   /** Values to store, inputs before users. */
   roots: Value[];
+  /** A window reduction that the anchor's kernel does behind its own result; the roots are then made of its outputs. */
+  window?: Operation;
 }
 
 export interface Plan {

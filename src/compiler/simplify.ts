@@ -5,7 +5,7 @@
 import type { Value } from '../graph/graph.ts';
 import { Operation, topologicalOrder } from '../graph/graph.ts';
 import { apply1 } from '../ops/apply.ts';
-import { broadcastTo, constant, greater, mul, reshape, select, zerosLike } from '../ops/build.ts';
+import { broadcastTo, constant, greater, mul, reshape, select, slice, zerosLike } from '../ops/build.ts';
 import { rowOf } from '../ops/table.ts';
 import { newArray } from '../types/dtype.ts';
 import { sameShape } from '../types/shape.ts';
@@ -121,6 +121,28 @@ export const rules: readonly Rule[] = [
       const pool = pooledGradient(dx);
       const axes = attrs.axes as readonly number[];
       return pool && [0, 1, 2].every((axis) => axes.includes(axis)) ? apply1('sum', [pool.inputs[0]], attrs) : null;
+    },
+  },
+  // Windows that stand side by side leave the odd rows at the end out: their gradient is 0, so no sum over them is needed.
+  {
+    name: 'filter gradient of cropped pooling',
+    kinds: ['conv2dBackpropFilter'],
+    rewrite({ inputs: [x, dy], attrs, kind }) {
+      const pool = pooledGradient(dy);
+      const plain = ['strides', 'dilations'].every((name) => (attrs[name] as number[]).every((n) => n === 1));
+      if (!pool || !plain || [...(attrs.pads as number[]), ...(pool.attrs.pads as number[])].some((n) => n !== 0))
+        return null;
+      const [filter, strides] = [pool.attrs.filter as number[], pool.attrs.strides as number[]];
+      const size = dy.shape.map((extent, axis) => {
+        if (axis === 0 || axis === 3 || filter[axis - 1] !== strides[axis - 1]) return extent;
+        return Math.floor(extent / filter[axis - 1]) * filter[axis - 1];
+      });
+      if (sameShape(size, dy.shape)) return null;
+      const cropped = x.shape.map((extent, axis) =>
+        axis === 1 || axis === 2 ? extent - dy.shape[axis] + size[axis] : extent,
+      );
+      const origin = [0, 0, 0, 0];
+      return apply1(kind, [slice(x, origin, cropped), slice(dy, origin, size)], attrs);
     },
   },
 ];

@@ -29,6 +29,14 @@ export interface Piece {
   readonly source: { readonly input: number; readonly from: readonly number[] } | { readonly fill: number };
 }
 
+/** A reduction of boxes that stand side by side: box `at` is input[at * sizes .. at * sizes + sizes). */
+export interface WindowLowering {
+  /** Extent of the box along each axis of the input; 1 where it is one element. */
+  readonly sizes: readonly number[];
+  /** The outputs for the box's elements in row-major order; only those that are wanted need to be computed. */
+  combine(b: KernelBuilder, values: readonly Reg[], wanted: readonly boolean[]): (Reg | null)[];
+}
+
 /** What `point` lowerings compute with. */
 export interface PointContext {
   readonly b: KernelBuilder;
@@ -85,7 +93,12 @@ export type Lowering =
   /** Disjoint parts of one output; what no part writes does not exist (parts cover the output). */
   | { readonly tag: 'contraction'; specs(attrs: Attrs, inputs: readonly Shape[], output: Shape): ContractionSpec[] }
   /** The values of all outputs (which share a shape) at one place, with inner loops where needed. Only the last axis has a laneStep. */
-  | { readonly tag: 'point'; emit(context: PointContext, at: readonly Coord[]): Reg[] }
+  | {
+      readonly tag: 'point';
+      emit(context: PointContext, at: readonly Coord[]): Reg[];
+      /** Where each output is made of a box of the first input that no other output touches: that box. Lets a producer do it. */
+      window?(attrs: Attrs, input: Shape): WindowLowering | null;
+    }
   /** Writes a whole kernel by itself: params are the inputs, then the outputs. */
   | { readonly tag: 'kernel'; emit(context: KernelContext): void };
 

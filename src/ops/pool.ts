@@ -12,7 +12,8 @@ import type { Shape, TensorType } from '../types/shape.ts';
 import { sameShape, sizeOf } from '../types/shape.ts';
 import { fill, forEachIndex, reader } from './array.ts';
 import { maxPoolBackprop, maxPoolGather, pad, reshape, slice, windowSum, windowSumBackprop } from './build.ts';
-import type { Coord, PointContext } from './lowering.ts';
+import type { KernelBuilder } from '../kernel/builder.ts';
+import type { Coord, PointContext, WindowLowering } from './lowering.ts';
 import type { OpRow, Sample } from './row.ts';
 import { expectDType, f32, i32, intsAttr, show } from './rule.ts';
 import type { WindowAxis } from './window.ts';
@@ -176,6 +177,23 @@ function emitMaxPool(context: PointContext, at: readonly Coord[]): Reg[] {
   return [best, position];
 }
 
+/** Pooling whose windows stand side by side and touch no padding: their elements, and nothing else, make an output. */
+function sideBySide(attrs: Attrs, combine: WindowLowering['combine']): WindowLowering | null {
+  const { filter, strides, pads } = poolAttrs(attrs);
+  const apart = filter.every((size, i) => size === strides[i]) && pads.every((n) => n === 0);
+  return apart ? { sizes: [1, filter[0], filter[1], 1], combine } : null;
+}
+
+function combineMax(b: KernelBuilder, values: readonly Reg[], wanted: readonly boolean[]): (Reg | null)[] {
+  let best = b.f32(-Infinity);
+  let position = wanted[1] ? b.i32(0) : null;
+  values.forEach((x, tap) => {
+    if (position !== null) position = b.select(b.compare('gt', x, best), b.i32(tap), position);
+    best = b.binary('max', x, best);
+  });
+  return [best, position];
+}
+
 /** Sums the taps of a window for which `term` gives a register. */
 function emitWindowSum(
   context: PointContext,
@@ -275,7 +293,7 @@ export const poolRows = {
       });
       return [best, position];
     },
-    lowering: { tag: 'point', emit: emitMaxPool },
+    lowering: { tag: 'point', emit: emitMaxPool, window: (attrs) => sideBySide(attrs, combineMax) },
     samples: samplesOf((x, _y, attrs) => ({ inputs: [f32(x)], attrs })),
   },
   maxPoolBackprop: {

@@ -7,7 +7,7 @@ import type { Operation, Value } from '../../graph/graph.ts';
 import type { Affine, Node } from '../../kernel/ir.ts';
 import { variable } from '../../kernel/ir.ts';
 import { apply } from '../../ops/build.ts';
-import type { ContractionSpec } from '../../ops/lowering.ts';
+import type { ContractionSpec, WindowLowering } from '../../ops/lowering.ts';
 import { rowOf } from '../../ops/table.ts';
 import { sizeOf } from '../../types/shape.ts';
 import type { Emitter, LoweredKernel } from '../emitter.ts';
@@ -20,6 +20,7 @@ import { packA, packB } from './pack.ts';
 import { dimsOf, exchange, extentOf, type Problem, problemOf } from './problem.ts';
 import { writeTiles } from './tiles.ts';
 import { chooseTiling } from './tiling.ts';
+import { splitWindows, type WindowedSpec, windowOf } from './window.ts';
 
 export interface Task {
   readonly context: LowerContext;
@@ -29,6 +30,8 @@ export interface Task {
   readonly name: string;
   /** Values whose buffer must not be written before the last read of what it shares memory with. */
   readonly inPlace: ReadonlySet<Value>;
+  /** The reduction of windows that the group does behind the contraction. */
+  readonly window: WindowLowering | null;
 }
 
 export function lowerContraction(
@@ -42,8 +45,10 @@ export function lowerContraction(
   const output = op.outputs[0];
   if (lowering.tag !== 'contraction' || sizeOf(output.shape) === 0) return [];
   const before: LoweredKernel[] = [];
-  const emitter = newEmitter(context, [...group.roots, output]);
-  const task: Task = { context, group, output, emitter, name, inPlace };
+  const window = group.window ? windowOf(group.window) : null;
+  const inner = group.window ? [...group.window.inputs, ...group.window.outputs] : [];
+  const emitter = newEmitter(context, [...group.roots, ...inner, output]);
+  const task: Task = { context, group, output, emitter, name, inPlace, window };
   let flops = 0;
   let padded: { value: Value; spec: ContractionSpec } | null = null;
   for (const original of lowering.specs(
@@ -61,11 +66,13 @@ export function lowerContraction(
       writeZeros(task, original);
       continue;
     }
-    const walks = epilogueWalks(task, original);
-    let problem = problemOf(original, op.inputs[0], op.inputs[1], output, walks);
+    const split = window ? splitWindows(original, window.sizes) : null;
+    const spec = split?.spec ?? original;
+    const walks = epilogueWalks(task, spec, split);
+    let problem = problemOf(spec, op.inputs[0], op.inputs[1], output, walks, split);
     if (needsPadding(problem)) {
-      padded = makePadding(original, op.inputs[0], padded?.value ?? null);
-      problem = problemOf(padded.spec, padded.value, op.inputs[1], output, walks);
+      padded = makePadding(spec, op.inputs[0], padded?.value ?? null);
+      problem = problemOf(padded.spec, padded.value, op.inputs[1], output, walks, split);
     }
     flops +=
       2 *
@@ -96,9 +103,10 @@ function writeZeros({ context, group, output, emitter }: Task, spec: Contraction
 }
 
 /** Coefficients, for each dim of the spec, of every address in the epilogue: what dims may be walked as one depends on them. */
-function epilogueWalks(task: Task, spec: ContractionSpec): number[][] {
+function epilogueWalks(task: Task, spec: ContractionSpec, split: WindowedSpec | null): number[][] {
   const { group, output } = task;
-  const trial = newEmitter({ ...task.context, sites: [] }, [...group.roots, output], 1);
+  const inner = group.window ? [...group.window.inputs, ...group.window.outputs] : [];
+  const trial = newEmitter({ ...task.context, sites: [] }, [...group.roots, ...inner, output], 1);
   const ids: number[] = [];
   trial.b.region('trial', 1, () => {
     const nest = (d: number, env: Affine[]): void => {
@@ -111,7 +119,11 @@ function epilogueWalks(task: Task, spec: ContractionSpec): number[][] {
       }
       const index = outputIndex(output, spec.out, env, -1, 1);
       index.memo.set(output, trial.b.f32(0));
-      trial.finish(group.roots, index);
+      if (!group.window || !split) return trial.finish(group.roots, index);
+      trial.value(group.window.inputs[0], index);
+      const pooled = outputIndex(group.window.outputs[0], split.pooled, env, -1, 1);
+      for (const value of group.window.outputs) pooled.memo.set(value, trial.fill(value.dtype, 0));
+      trial.finish(group.roots, pooled);
     };
     nest(0, []);
   });
@@ -164,6 +176,7 @@ function addScaled(a: Affine, b: Affine, by: number): Affine {
 function needsPadding(problem: Problem): boolean {
   const { guards } = problem.a;
   if (guards.length === 0) return false;
+  if (problem.window?.inside.some((d) => guards.some((guard) => guard.coefs[d] !== 0))) return true;
   const k = new Set(dimsOf(problem, 'k'));
   for (const guard of guards) {
     const walked = guard.coefs.flatMap((coef, d) => (coef !== 0 && k.has(d) ? [coef] : []));
@@ -219,15 +232,18 @@ function writeProblem(task: Task, original: Problem, name: string): LoweredKerne
     return v === null ? 0 : p.dims[v].extent;
   };
   if (task.output.dtype !== 'float32') return writeDots(task, problem);
-  if (vectorWidth(problem) < Math.min(4, lanes) && problem.a.guards.length === 0) {
+  if (!problem.window && vectorWidth(problem) < Math.min(4, lanes) && problem.a.guards.length === 0) {
     const other = exchange(problem);
     if (vectorWidth(other) > vectorWidth(problem) && other.b.coefs[vectorDimOf(other) as number] === 1) problem = other;
   }
   const vectorDim = vectorDimOf(problem);
-  if (vectorDim === null || problem.dims[vectorDim].extent < 2) return writeDots(task, original);
+  if (vectorDim === null || problem.dims[vectorDim].extent < 2) {
+    invariant(!problem.window, 'a window needs a vector dim');
+    return writeDots(task, original);
+  }
   const rows = extentOf(problem, dimsOf(problem, 'm'));
   const direct = problem.b.coefs[vectorDim] === 1;
-  if (!direct && rows < 4) return writeDots(task, original);
+  if (!direct && rows < 4 && !problem.window) return writeDots(task, original);
   const tiling = chooseTiling(problem, vectorDim, task.context.caps);
   const kernels: LoweredKernel[] = [];
   let rowsPacked = false;
@@ -236,7 +252,7 @@ function writeProblem(task: Task, original: Problem, name: string): LoweredKerne
     kernels.push(packed.kernel);
     problem = { ...problem, b: packed.side };
   }
-  if (wantsPackedA(problem, tiling.rowDim)) {
+  if (!problem.window && wantsPackedA(problem, tiling.rowDim)) {
     const packed = packA(task.context, problem, tiling, name);
     kernels.push(packed.kernel);
     problem = { ...problem, a: packed.side };

@@ -41,6 +41,15 @@ export interface Problem {
   readonly out: { readonly offset: number; readonly coefs: readonly number[] };
   /** Coordinates of the output, for the epilogue. */
   readonly outAxes: readonly ContractionAxis[];
+  /** Where windows of the output are reduced before they are stored. */
+  readonly window: WindowDims | null;
+}
+
+export interface WindowDims {
+  /** Dims that walk inside of a window, in row-major order: a register tile holds all of them. */
+  readonly inside: readonly number[];
+  /** Coordinates of the reduced output. */
+  readonly pooled: readonly ContractionAxis[];
 }
 
 /** The stored value behind views, and the map through them. */
@@ -106,6 +115,7 @@ export function problemOf(
   b: Value,
   output: Value,
   walks: readonly (readonly number[])[] = [],
+  window: WindowDims | null = null,
 ): Problem {
   const sideA = sideOf(spec, a, spec.a);
   const sideB = sideOf(spec, b, spec.b);
@@ -123,7 +133,7 @@ export function problemOf(
     invariant(inOut || (inA && inB) || dim.extent <= 1, `contraction dim ${dim.name} has no role`);
     return { ...dim, role: !inOut ? 'k' : inA && inB ? 'batch' : inB ? 'n' : 'm' };
   });
-  return mergeDims({ dims, a: sideA, b: sideB, out: { offset, coefs }, outAxes: spec.out }, walks);
+  return mergeDims({ dims, a: sideA, b: sideB, out: { offset, coefs }, outAxes: spec.out, window }, walks);
 }
 
 /** Two dims of one role that every map walks as one become one; dims of extent 1 go. */
@@ -133,9 +143,10 @@ function mergeDims(problem: Problem, walks: readonly (readonly number[])[]): Pro
   const maps = [problem.a.coefs, problem.b.coefs, problem.out.coefs, ...walks];
   const guarded = (d: number) => [...problem.a.guards, ...problem.b.guards].some((guard) => guard.coefs[d] !== 0);
   const extents = dims.map((dim) => dim.extent);
+  const inside = (d: number) => problem.window?.inside.includes(d) ?? false;
   const gone = new Set<number>();
   for (let d = dims.length - 1; d >= 0; d--) {
-    if (dims[d].extent === 1) {
+    if (dims[d].extent === 1 && !inside(d)) {
       gone.add(d);
       continue;
     }
@@ -144,6 +155,8 @@ function mergeDims(problem: Problem, walks: readonly (readonly number[])[]): Pro
         dims[k].role === dims[d].role &&
         !guarded(k) &&
         !guarded(d) &&
+        !inside(k) &&
+        !inside(d) &&
         maps.every((map) => map[d] === map[k] * extents[k]),
     );
     if (inner === undefined) kept.unshift(d);
@@ -158,21 +171,32 @@ function mergeDims(problem: Problem, walks: readonly (readonly number[])[]): Pro
     coefs: pick(s.coefs),
     guards: s.guards.map((g) => ({ ...g, coefs: pick(g.coefs) })),
   });
+  // Merged outer dims stand at 0; the inner one carries the whole walk, which leaves every flat position right.
+  const axes = (list: readonly ContractionAxis[]) =>
+    list.map((axis) => ({
+      offset: axis.offset,
+      terms: axis.terms.flatMap((t) => (gone.has(t.dim) ? [] : [{ dim: kept.indexOf(t.dim), coef: t.coef }])),
+    }));
   return {
     dims: kept.map((d) => ({ ...dims[d], extent: extents[d] })),
     a: side(problem.a),
     b: side(problem.b),
     out: { offset: problem.out.offset, coefs: pick(problem.out.coefs) },
-    // Merged outer dims stand at 0; the inner one carries the whole walk, which leaves every flat position right.
-    outAxes: problem.outAxes.map((axis) => ({
-      offset: axis.offset,
-      terms: axis.terms.flatMap((t) => (gone.has(t.dim) ? [] : [{ dim: kept.indexOf(t.dim), coef: t.coef }])),
-    })),
+    outAxes: axes(problem.outAxes),
+    window: problem.window && {
+      inside: problem.window.inside.map((d) => kept.indexOf(d)),
+      pooled: axes(problem.window.pooled),
+    },
   };
 }
 
 export function dimsOf(problem: Problem, role: Role): number[] {
   return problem.dims.map((_, d) => d).filter((d) => problem.dims[d].role === role);
+}
+
+/** Dims of rows that are loops: neither the rows of a tile nor inside of a window. */
+export function loopedRows(problem: Problem, rowDim: number | null): number[] {
+  return dimsOf(problem, 'm').filter((d) => d !== rowDim && !problem.window?.inside.includes(d));
 }
 
 export function extentOf(problem: Problem, dims: readonly number[]): number {

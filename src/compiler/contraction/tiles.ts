@@ -9,7 +9,7 @@ import { Scratch } from '../emitter.ts';
 import { blockedRegion } from '../nest.ts';
 import { outputIndex, type Task } from './lower.ts';
 import { addressOf, loops, scaleK } from './pack.ts';
-import { dimsOf, extentOf, type Guard, type Problem, type Side } from './problem.ts';
+import { dimsOf, extentOf, type Guard, loopedRows, type Problem, type Side } from './problem.ts';
 import { chooseKBlocks, type KBlocks, type PanelSegment, type RowSegment, type Tiling } from './tiling.ts';
 
 /** Multiply-adds that a chunk should have at least. */
@@ -29,6 +29,8 @@ interface Walk {
   /** Where partial sums are kept between blocks of k; null where k is one block. */
   readonly partial: number | null;
   readonly needsEpilogue: boolean;
+  /** For each element of a window, its place along every dim; one element of zeros where there is no window. */
+  readonly offsets: readonly (readonly number[])[];
   readonly outer: { readonly before: number[]; readonly rows: number[] };
 }
 
@@ -54,7 +56,7 @@ export function writeTiles(
   // Bounds of a guarded k dim depend on rows: where its loop stands outside of the tiles, theirs stand outside of it.
   const guards = problem.a.guards.filter((guard) => blocks.outer.some((d) => guard.coefs[d] !== 0));
   const early = dimsOf(problem, 'm').filter((d) => guards.some((guard) => guard.coefs[d] !== 0));
-  const rows = dimsOf(problem, 'm').filter((d) => d !== tiling.rowDim && !early.includes(d));
+  const rows = loopedRows(problem, tiling.rowDim).filter((d) => !early.includes(d));
   const walk: Walk = {
     task,
     problem,
@@ -65,9 +67,19 @@ export function writeTiles(
     partial,
     env: problem.dims.map(() => constant(0)),
     needsEpilogue: !plain,
+    offsets: windowOffsets(problem),
     outer: { before: [...batch, ...early].filter((d) => d !== shared.dim), rows: rows.filter((d) => d !== shared.dim) },
   };
   writeRegions(walk, shared);
+}
+
+/** The elements of a window in row-major order. */
+function windowOffsets(problem: Problem): number[][] {
+  let offsets = [problem.dims.map(() => 0)];
+  for (const d of problem.window?.inside ?? []) {
+    offsets = offsets.flatMap((at) => Array.from({ length: problem.dims[d].extent }, (_, w) => at.with(d, w)));
+  }
+  return offsets;
 }
 
 interface Shared {
@@ -92,7 +104,7 @@ function chooseShared(task: Task, problem: Problem, tiling: Tiling): Shared {
   const blockOfRows = (count: number) => Math.min(blockOf(count), rowsInCache(task, problem, tiling));
   const outer = [
     ...dimsOf(problem, 'batch'),
-    ...dimsOf(problem, 'm').filter((d) => d !== tiling.rowDim),
+    ...loopedRows(problem, tiling.rowDim),
     ...dimsOf(problem, 'n').filter((d) => d !== tiling.vectorDim),
   ];
   const choices: { kind: Shared['kind']; dim: number | null; count: number }[] = outer.map((dim) => ({
@@ -291,21 +303,42 @@ function clear(walk: Walk, row: RowSegment, panel: PanelSegment): void {
   );
 }
 
-function finishOne(walk: Walk, i: number, j: number, lanes: number, value: Reg): void {
-  const { task, problem, tiling, env } = walk;
-  const here = env.slice();
+/** Where row i and column j of the tile at hand stand, at one element of their window. */
+function placeOf(walk: Walk, i: number, j: number, offset: readonly number[]): Affine[] {
+  const { tiling, env } = walk;
+  const here = env.map((at, d) => shift(at, offset[d]));
   if (tiling.rowDim !== null) here[tiling.rowDim] = shift(here[tiling.rowDim], i);
   here[tiling.vectorDim] = shift(here[tiling.vectorDim], j);
-  const index = outputIndex(task.output, problem.outAxes, here, tiling.vectorDim, lanes);
-  index.memo.set(task.output, value);
-  task.emitter.finish(task.group.roots, index);
+  return here;
+}
+
+/** Stores what the group makes of the sums (one for each element of the window) of row i and column j. */
+function finishOne(walk: Walk, i: number, j: number, lanes: number, sums: readonly Reg[]): void {
+  const { task, problem, tiling, offsets } = walk;
+  const { emitter, group, output } = task;
+  const places = offsets.map((offset) => placeOf(walk, i, j, offset));
+  const indices = places.map((place) => outputIndex(output, problem.outAxes, place, tiling.vectorDim, lanes));
+  indices.forEach((index, o) => index.memo.set(output, sums[o]));
+  if (!group.window || !task.window || !problem.window) return emitter.finish(group.roots, indices[0]);
+  const { inputs, outputs } = group.window;
+  const values = indices.map((index) => emitter.value(inputs[0], index));
+  const wanted = outputs.map((value) => group.roots.some((root) => dependsOn(root, value)));
+  const pooled = outputIndex(outputs[0], problem.window.pooled, places[0], tiling.vectorDim, lanes);
+  task.window.combine(emitter.b, values, wanted).forEach((reg, o) => {
+    if (reg !== null) pooled.memo.set(outputs[o], reg);
+  });
+  emitter.finish(group.roots, pooled);
+}
+
+function dependsOn(value: Value, on: Value): boolean {
+  return value === on || value.op.inputs.some((input) => dependsOn(input, on));
 }
 
 function epilogue(walk: Walk, row: RowSegment, panel: PanelSegment): void {
   const { b } = walk.task.emitter;
   const stride = walk.problem.out.coefs[walk.tiling.vectorDim];
   forTile(walk, row, panel, (i, j, lanes) =>
-    finishOne(walk, i, j, lanes, b.load(walk.partial as number, outAt(walk, i, j), stride, lanes)),
+    finishOne(walk, i, j, lanes, [b.load(walk.partial as number, outAt(walk, i, j), stride, lanes)]),
   );
 }
 
@@ -324,14 +357,19 @@ function tile(
   const { b } = task.emitter;
   const stride = problem.out.coefs[tiling.vectorDim];
   const accs: Reg[] = [];
-  forTile(walk, row, panel, () => accs.push(b.acc(b.f32(0))));
+  const vectors = panel.lanes.length;
+  const { offsets } = walk;
+  for (let n = row.size * offsets.length * vectors; n > 0; n--) accs.push(b.acc(b.f32(0)));
   const sideA = walk.rowsPacked ? scaleK(problem.a, dimsOf(problem, 'k'), row.size) : problem.a;
   const step = () => multiply(walk, row, panel, sideA, accs);
   kSteps(walk, blocks.inner, bounds, step);
   let next = 0;
   forTile(walk, row, panel, (i, j, lanes) => {
-    const acc = accs[next++];
-    if (mode === 'whole') return finishOne(walk, i, j, lanes, acc);
+    const [vector, first] = [next % vectors, i * offsets.length];
+    next++;
+    const sums = offsets.map((_, o) => accs[(first + o) * vectors + vector]);
+    if (mode === 'whole') return finishOne(walk, i, j, lanes, sums);
+    const [acc] = sums;
     const [to, at] = [walk.partial as number, outAt(walk, i, j)];
     b.store(to, at, stride, lanes, mode === 'first' ? acc : b.binary('add', acc, b.load(to, at, stride, lanes)));
   });
@@ -383,8 +421,10 @@ function multiply(walk: Walk, row: RowSegment, panel: PanelSegment, sideA: Side,
   );
   const atA = addressOf(sideA, env);
   const rowStep = walk.rowsPacked ? 1 : tiling.rowDim === null ? 0 : sideA.coefs[tiling.rowDim];
-  for (let i = 0; i < row.size; i++) {
-    const a = b.load(bufferA, shift(atA, i * rowStep), 0, task.context.caps.lanes);
+  const steps = walk.offsets.map((offset) => offset.reduce((sum, w, d) => sum + w * sideA.coefs[d], 0));
+  for (let i = 0; i < row.size * steps.length; i++) {
+    const step = Math.floor(i / steps.length) * rowStep + steps[i % steps.length];
+    const a = b.load(bufferA, shift(atA, step), 0, task.context.caps.lanes);
     vectors.forEach((vector, v) => b.fmaAcc(accs[i * vectors.length + v], a, vector));
   }
 }

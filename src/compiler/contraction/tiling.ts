@@ -66,16 +66,18 @@ function tileCycles(rows: number, vectors: number): number {
   return Math.max(work / 2, (rows + vectors) / 2, 4) + 0.25;
 }
 
-function cycles(rows: readonly RowSegment[], panels: readonly PanelSegment[]): number {
+function cycles(rows: readonly RowSegment[], panels: readonly PanelSegment[], perRow: number): number {
   let sum = 0;
   for (const row of rows)
-    for (const panel of panels) sum += row.count * panel.count * tileCycles(row.size, panel.lanes.length);
+    for (const panel of panels) sum += row.count * panel.count * tileCycles(row.size * perRow, panel.lanes.length);
   return sum;
 }
 
 export function chooseTiling(problem: Problem, vectorDim: number, caps: Capabilities): Tiling {
   const guarded = (d: number) => problem.a.guards.some((guard) => guard.coefs[d] !== 0);
-  const m = dimsOf(problem, 'm');
+  const inside = problem.window?.inside ?? [];
+  const perRow = extentOf(problem, inside);
+  const m = dimsOf(problem, 'm').filter((d) => !inside.includes(d));
   const candidates: (number | null)[] = m.filter((d) => !guarded(d));
   if (candidates.length === 0) candidates.push(null);
   let best: { tiling: Tiling; cost: number } | null = null;
@@ -84,12 +86,14 @@ export function chooseTiling(problem: Problem, vectorDim: number, caps: Capabili
     const others = extentOf(problem, m) / extent;
     for (let vectors = 1; vectors <= caps.tile.vectors; vectors++) {
       for (let most = 1; most <= caps.tile.rows; most++) {
-        if (most * vectors > caps.tile.accumulators || most * vectors + vectors + 1 > caps.vectorRegisters) continue;
+        const work = most * perRow * vectors;
+        const fits = work <= caps.tile.accumulators && work + vectors + 1 <= caps.vectorRegisters;
+        if (!fits && most * vectors > 1) continue;
         const rows = rowSegments(extent, most);
         const panels = panelSegments(problem.dims[vectorDim].extent, vectors, caps.lanes);
         // Rows that stand close together share cache lines: prefer them slightly.
         const far = rowDim !== null && problem.a.coefs[rowDim] > 1024 ? 1.03 : 1;
-        const cost = cycles(rows, panels) * others * far;
+        const cost = cycles(rows, panels, perRow) * others * far;
         if (best === null || cost < best.cost * 0.999)
           best = { tiling: { rowDim, vectorDim, rows, panels, width: vectors * caps.lanes }, cost };
       }
@@ -109,7 +113,7 @@ export interface KBlocks {
 /** Which dims of k are walked inside of a register tile. */
 export function chooseKBlocks(problem: Problem): KBlocks {
   const k = dimsOf(problem, 'k');
-  if (extentOf(problem, k) <= K_WHOLE) return { outer: [], inner: k, cut: 0 };
+  if (extentOf(problem, k) <= K_WHOLE || problem.window) return { outer: [], inner: k, cut: 0 };
   let first = k.length - 1;
   let steps = problem.dims[k[first]].extent;
   while (first > 0 && steps * problem.dims[k[first - 1]].extent <= K_BLOCK * 1.5)
