@@ -32,7 +32,7 @@ whenBackendChanges(() => {
 });
 
 /** Chains longer than this are computed without being asked for. */
-export const DEPTH_LIMIT = 1000;
+export const DEPTH_LIMIT = 512;
 
 /** Follows reshapes back to the value whose elements they are. */
 function baseOf(value: Value): Value {
