@@ -101,18 +101,30 @@ describe.each([
   });
 });
 
-describe('beyond their range', () => {
-  it('sin and cos stay within [-1, 1], and are NaN at infinity', () => {
-    const x = Float32Array.from([2e5, 1e6, 1e7, 1e10, 1e20, 1e38, -1e9, Infinity, -Infinity]);
-    for (const fn of ['sin', 'cos'] as const) {
-      const kernel = legalize(
+describe.each(['sin', 'cos'] as const)('%s beyond its range', (fn) => {
+  const run = (x: Float32Array, fma: boolean) =>
+    compute(
+      legalize(
         kernelOf((b, a) => b.unary(fn, a), [x]),
         full,
-      );
-      const out = compute(kernel, [x]);
-      expect(Array.from(out.subarray(0, 7)).every((value) => Math.abs(value) <= 1)).toBe(true);
-      expect(Array.from(out.subarray(7))).toEqual([NaN, NaN]);
+      ),
+      [x],
+      fma,
+    );
+
+  it('has an absolute error below 1e-7 up to a million', () => {
+    const x = between(102943, 1e6, 100_000);
+    for (const fma of [true, false]) {
+      const out = run(x, fma);
+      const worst = x.reduce((most, value, i) => Math.max(most, Math.abs(out[i] - Math[fn](value))), 0);
+      expect(worst).toBeLessThan(1e-7);
     }
+  });
+
+  it('stays within [-1, 1], and is NaN at infinity', () => {
+    const out = Array.from(run(Float32Array.from([2e6, 1e7, 1e10, 1e20, 1e38, -1e9, Infinity, -Infinity]), true));
+    expect(out.slice(0, 6).every((value) => Math.abs(value) <= 1)).toBe(true);
+    expect(out.slice(6)).toEqual([NaN, NaN]);
   });
 });
 

@@ -1,16 +1,15 @@
 /**
- * sin and cos. |x| = n pi/2 + r with pi/2 in seven parts after Cody & Waite: six of 8 bits, so that n times each is exact for
- * n < 2^16, which is |x| <= 102943. Beyond that the error grows with |x|, and the result stays within [-1, 1]. The polynomials
- * are from scripts/minimax.py.
+ * sin and cos. |x| = n pi/2 + r with pi/2 in many short parts after Cody & Waite, so that n times each is exact. All are while
+ * n < 2^16, which is |x| <= 102943, and the first four are while n < 2^20, which keeps the absolute error small up to |x| = 1.6e6.
+ * Beyond that it grows, and the result stays within [-1, 1]. The polynomials are from scripts/minimax.py.
  */
 import type { Reg } from '../../../kernel/ir.ts';
 import type { Emitter } from './emitter.ts';
 
-/** pi/2, in parts of 8 bits and a last one that is rounded to f32. */
-const halfPi = [
-  1.5703125, 0.000484466552734375, -6.407499313354492e-7, 9.89530235528946e-10, 2.5579538487363607e-12,
-  5.384581669432009e-15, 5.721188916458728e-18,
-];
+/** pi/2 is the sum of all: parts of at most 4 bits, of 8 bits, and what is left. */
+const coarse = [1.5, 0.0703125, 2 ** -11, -(2 ** -18)];
+const fine = [-6.407499313354492e-7, 9.89530235528946e-10, 2.5579538487363607e-12];
+const finest = [5.384581669432009e-15, 5.721188916458728e-18];
 /** sin(r) = r + r^3 P(r^2), cos(r) = 1 - r^2/2 + r^4 P(r^2) for |r| <= pi/4. */
 const sinTail = [-0.16666654, 0.008332093, -0.00019505146];
 const cosTail = [0.04166664, -0.001388713, 2.4412086e-5];
@@ -40,22 +39,22 @@ function byQuadrant(e: Emitter, x: Reg, ahead: 0 | 1): { readonly quadrant: Reg;
 }
 
 /**
- * a - n pi/2 with one rounding. With two parts nothing is lost; what the next three lose is kept and added in the end. (Where
+ * a - n pi/2 with one rounding. With the coarse parts nothing is lost; what the next ones lose is kept and added in the end. (Where
  * the difference is smaller than the part, the loss is wrong, but there is none: such numbers fit.)
  */
 function reduced(e: Emitter, a: Reg, n: Reg): Reg {
   const minusN = e.unary('neg', n);
   let high = a;
-  for (const part of halfPi.slice(0, 2)) high = e.fma(minusN, e.f32(part), high);
+  for (const part of coarse) high = e.fma(minusN, e.f32(part), high);
   let low: Reg | null = null;
-  for (const part of halfPi.slice(2, 5)) {
+  for (const part of fine) {
     const product = e.mul(n, e.f32(part));
     const difference = e.sub(high, product);
     const lost = e.sub(e.sub(high, difference), product);
     low = low === null ? lost : e.add(low, lost);
     high = difference;
   }
-  for (const part of halfPi.slice(5)) low = e.fma(minusN, e.f32(part), low!);
+  for (const part of finest) low = e.fma(minusN, e.f32(part), low!);
   return e.add(high, low!);
 }
 
