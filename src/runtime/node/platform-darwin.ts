@@ -37,6 +37,7 @@ export function darwinPlatform(ffi: Ffi): Platform | string {
       if (address === -1) throw new InternalError(`internal: no memory: mmap of ${bytes} bytes failed`);
       return address;
     },
+    preferLargePages() {},
     makeExecutable(address, bytes) {
       if (mprotect(address, bytes, READ_EXECUTE) !== 0) {
         throw new InternalError('internal: the system does not let emitted code be executed (mprotect failed)');

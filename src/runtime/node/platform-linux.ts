@@ -26,8 +26,14 @@ export function linuxPlatform(ffi: Ffi): Platform {
     allocate(bytes) {
       const address = Number(mmap(0, bytes, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0));
       if (address === -1) throw new InternalError(`internal: no memory: mmap of ${bytes} bytes failed`);
-      if (bytes >= HUGE) madvise(address, bytes, MADV_HUGEPAGE);
+      this.preferLargePages(address, bytes);
       return address;
+    },
+    preferLargePages(address, bytes) {
+      if (bytes < HUGE) return;
+      const from = Math.ceil(address / 4096) * 4096;
+      const to = Math.floor((address + bytes) / 4096) * 4096;
+      madvise(from, to - from, MADV_HUGEPAGE);
     },
     makeExecutable(address, bytes) {
       if (mprotect(address, bytes, READ_EXECUTE) !== 0) {

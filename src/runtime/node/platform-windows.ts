@@ -46,6 +46,7 @@ export function windowsPlatform(ffi: Ffi): Platform | string {
       if (address === 0) throw new InternalError(`internal: no memory: VirtualAlloc of ${bytes} bytes failed`);
       return address;
     },
+    preferLargePages() {},
     makeExecutable(address, bytes) {
       if (virtualProtect(address, bytes, EXECUTE_READ, new Uint32Array(1)) === 0) {
         throw new InternalError('internal: the system does not let emitted code be executed (VirtualProtect failed)');

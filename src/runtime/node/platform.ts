@@ -13,6 +13,8 @@ export interface Platform {
   /** Makes pages executable and no longer writable. */
   makeExecutable(address: number, bytes: number): void;
   free(address: number, bytes: number): void;
+  /** Asks for large pages under memory that somebody else allocated and nobody has touched yet; a hint, at most. */
+  preferLargePages(address: number, bytes: number): void;
   /** Starts a thread, which takes no signals and never keeps the process alive. */
   startThread(entry: number, argument: number): void;
   /** Addresses of functions that the driver calls to sleep, wake and yield; 0 where it makes system calls itself. */

@@ -53,8 +53,13 @@ export class X64Device implements Device<X64Image> {
     return new X64Executable(this.#ffi, this.#platform, this.#team, pages, program, image);
   }
 
-  /** For StoragePool.addressOf. */
-  readonly addressOf = (buffer: ArrayBuffer): number => addressOf(this.#ffi, buffer);
+  /** For StoragePool.addressOf: called once for each fresh buffer. */
+  readonly addressOf = (buffer: ArrayBuffer): number => {
+    const address = addressOf(this.#ffi, buffer);
+    // Translating the addresses of small pages costs a large matrix product several percent.
+    this.#platform.preferLargePages(address, buffer.byteLength);
+    return address;
+  };
 
   /** The most that this machine's multiply-add units and memory do with all threads; takes some tens of milliseconds. */
   measurePeak(): { gflops: number; copyBytesPerSecond: number } {
