@@ -57,7 +57,7 @@ export function lowerReduce(context: LowerContext, group: Group, name: string): 
   const input = op.inputs[0];
   const axes = new Set(op.attrs.axes as readonly number[]);
   const own = [...group.roots, op.outputs[0]];
-  const trial = trialGroups(context, input.shape, own, (emitter, dims) => {
+  const read = (emitter: Emitter, dims: readonly Coord[]) => {
     emitter.b.store(
       emitter.buffer(new Scratch('i32', 1), 'write'),
       zero,
@@ -65,8 +65,22 @@ export function lowerReduce(context: LowerContext, group: Group, name: string): 
       1,
       asNumber(emitter, input, emitter.value(input, Index.at(input.shape, dims, 1))),
     );
+  };
+  const trial = trialGroups(context, input.shape, own, read);
+  // Axes may be walked as one only where what is done with the result allows it too.
+  const joined = trialGroups(context, input.shape, own, (emitter, dims) => {
+    read(emitter, dims);
+    const { b } = emitter;
+    const index = Index.at(
+      op.outputs[0].shape,
+      dims.filter((_, axis) => !axes.has(axis)),
+      1,
+    );
+    const number = input.dtype === 'float32' ? b.f32(0) : b.i32(0);
+    index.memo.set(op.outputs[0], input.dtype === 'bool' ? b.convert('i32ToMask', number) : number);
+    emitter.finish(group.roots, index);
   });
-  const groups = splitByKind(trial.groups, axes);
+  const groups = splitByKind(joined.groups, axes);
   const reduction: Reduction = {
     context,
     group,
