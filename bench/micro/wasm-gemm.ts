@@ -7,12 +7,10 @@
 import { wasmGenerator } from '../../src/codegen/wasm/generate.ts';
 import { hasRelaxedSimd } from '../../src/runtime/wasm/features.ts';
 import { KernelBuilder } from '../../src/kernel/builder.ts';
-import { constant, type Kernel, plus, variable } from '../../src/kernel/ir.ts';
+import { constant, type Kernel, plus, times } from '../../src/kernel/ir.ts';
 
-const K = 256;
-
-/** C[rows, 4 vectors] += A panel [K][rows] * B panel [K][4 vectors], `repeat` times. */
-function tile(rows: number, vectors: number, repeat: number): Kernel {
+/** C[rows, 4 vectors] += A * B panel [K][4 vectors], `repeat` times. A is a panel [K][rows], or [rows][K] as it stands in memory. */
+function tile(rows: number, vectors: number, packed: boolean, repeat: number, K = 256, written = false): Kernel {
   const b = new KernelBuilder(4);
   const columns = vectors * 4;
   const A = b.param('a', 'f32', K * rows, 'read');
@@ -21,25 +19,34 @@ function tile(rows: number, vectors: number, repeat: number): Kernel {
   b.region('chunk', 1, () => {
     b.loop('again', 0, repeat, () => {
       const acc = Array.from({ length: rows * vectors }, (_, i) => b.acc(b.load(C, constant(i * 4), 1, 4)));
-      b.loop('k', 0, K, (k) => {
-        const right = Array.from({ length: vectors }, (_, v) =>
-          b.load(B, plus(variable(k, columns), constant(v * 4)), 1, 4),
-        );
-        for (let r = 0; r < rows; r++) {
-          const left = b.load(A, plus(variable(k, rows), constant(r)), 0, 4);
-          for (let v = 0; v < vectors; v++) b.fmaAcc(acc[r * vectors + v], left, right[v]);
-        }
-      });
+      b.each(
+        'k',
+        K,
+        (k) => {
+          const right = Array.from({ length: vectors }, (_, v) =>
+            b.load(B, plus(times(k, columns), constant(v * 4)), 1, 4),
+          );
+          for (let r = 0; r < rows; r++) {
+            const at = packed ? plus(times(k, rows), constant(r)) : plus(k, constant(r * K));
+            const left = b.load(A, at, 0, 4);
+            for (let v = 0; v < vectors; v++) b.fmaAcc(acc[r * vectors + v], left, right[v]);
+          }
+        },
+        written,
+      );
       for (let i = 0; i < rows * vectors; i++) b.store(C, constant(i * 4), 1, 4, acc[i]);
     });
   });
-  return b.build(`tile ${rows}x${columns}`, { flops: 2 * rows * columns * K * repeat, bytes: 0 });
+  return b.build(`tile ${rows}x${columns} ${packed ? 'packed' : 'strided'} ${K}${written ? ' unrolled' : ''}`, {
+    flops: 2 * rows * columns * K * repeat,
+    bytes: 0,
+  });
 }
 
 const repeat = 200;
 const relaxed = hasRelaxedSimd();
 console.log(`node ${process.version}, relaxed SIMD: ${relaxed}`);
-for (const [rows, vectors] of [
+const tiles: [number, number][] = [
   [4, 2],
   [5, 2],
   [6, 2],
@@ -47,8 +54,14 @@ for (const [rows, vectors] of [
   [3, 3],
   [8, 1],
   [10, 1],
-]) {
-  const kernel = tile(rows, vectors, repeat);
+];
+const kernels = [
+  ...tiles.flatMap(([rows, vectors]) => [true, false].map((packed) => tile(rows, vectors, packed, repeat))),
+  // As short walks over k are written: without a loop.
+  tile(4, 2, false, 5000, 9, true),
+  tile(4, 2, false, 5000, 16, true),
+];
+for (const kernel of kernels) {
   const image = wasmGenerator.generate([kernel], wasmGenerator.capabilities(1, { relaxed }));
   const memory = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared: true });
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(image.module as BufferSource), {
@@ -58,11 +71,11 @@ for (const [rows, vectors] of [
   new Int32Array(memory.buffer).set([4096, 65536, 262144], 16);
   new Float32Array(memory.buffer).fill(1e-3, 1024, 200_000);
   let best = Number.POSITIVE_INFINITY;
-  const end = performance.now() + 1500;
+  const end = performance.now() + 800;
   while (performance.now() < end) {
     const start = performance.now();
     run(64, 0, 0);
     best = Math.min(best, performance.now() - start);
   }
-  console.log(`${kernel.name.padEnd(12)} ${(kernel.flops / best / 1e6).toFixed(1)} GFLOP/s`);
+  console.log(`${kernel.name.padEnd(28)} ${(kernel.flops / best / 1e6).toFixed(1)} GFLOP/s`);
 }

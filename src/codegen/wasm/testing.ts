@@ -5,7 +5,7 @@ import type { TypedArray } from '../../types/dtype.ts';
 import { wasmGenerator } from './generate.ts';
 
 const PAGE = 65536;
-const ARGS = 0;
+const ARGS = 64;
 export const ERRORS = 1024;
 
 export interface Outcome {

@@ -6,11 +6,13 @@
 import type { Affine, Instr, Loop, Node, Reg, Region } from '../../kernel/ir.ts';
 import { shift } from '../../kernel/ir.ts';
 
-export interface UnrollOptions {
-  /** Most copies of a body, and most instructions that an unrolled body may have. */
-  readonly copies: number;
-  readonly instructions: number;
-}
+const MOST_COPIES = 4;
+const MOST_INSTRUCTIONS = 96;
+/**
+ * Registers that loads and accumulators of a body may fill. V8 moves all loads of a block to its front; those beyond its 15
+ * registers (one is left for what is computed) go to the stack and back, which costs more than the loop does.
+ */
+const REGISTERS = 14;
 
 /**
  * A loop that was cut in two. Both parts share the variable. The tail starts with the value that the main part left; its own
@@ -26,10 +28,10 @@ export function partOf(loop: Loop): LoopPart['part'] | null {
 
 const asPart = (part: LoopPart): Loop => part;
 
-export function unrollRegion(region: Region, options: UnrollOptions): Region {
+export function unrollRegion(region: Region): Region {
   let highest = highestRegister(region.body);
   const fresh = (): Reg => ++highest;
-  return { ...region, body: region.body.flatMap((node) => unrollNode(node, options, fresh)) };
+  return { ...region, body: region.body.flatMap((node) => unrollNode(node, fresh)) };
 }
 
 /** How often a loop runs, or null where that depends on other loops. */
@@ -37,14 +39,14 @@ export function constantTrips(loop: Loop): number | null {
   return loop.lo.length === 1 && loop.hi.length === 1 ? mostTrips(loop) : null;
 }
 
-function unrollNode(node: Node, options: UnrollOptions, fresh: () => Reg): Node[] {
+function unrollNode(node: Node, fresh: () => Reg): Node[] {
   if (node.op !== 'loop') return [node];
   if (node.body.some((inner) => inner.op === 'loop'))
-    return [{ ...node, body: node.body.flatMap((inner) => unrollNode(inner, options, fresh)) }];
+    return [{ ...node, body: node.body.flatMap((inner) => unrollNode(inner, fresh)) }];
   const trips = constantTrips(node);
   const most = mostTrips(node);
   if (most === null || most < 2) return [node];
-  const copies = chooseCopies(most, trips !== null, node.body.length, options);
+  const copies = chooseCopies(most, trips !== null, node.body as Instr[]);
   if (copies < 2) return [node];
   const bodies: Node[] = [];
   for (let i = 0; i < copies; i++) bodies.push(...copyBody(node, i * node.step, fresh));
@@ -65,8 +67,12 @@ function unrollNode(node: Node, options: UnrollOptions, fresh: () => Reg): Node[
   ];
 }
 
-function chooseCopies(trips: number, exact: boolean, size: number, options: UnrollOptions): number {
-  const most = Math.min(options.copies, trips, Math.floor(options.instructions / Math.max(1, size)));
+function chooseCopies(trips: number, exact: boolean, body: readonly Instr[]): number {
+  const loads = body.filter((instr) => instr.op === 'load').length;
+  const accumulators = new Set(body.flatMap((instr) => ('acc' in instr ? [instr.acc] : []))).size;
+  const fitting = Math.floor((REGISTERS - accumulators) / Math.max(1, loads));
+  const short = Math.floor(MOST_INSTRUCTIONS / Math.max(1, body.length));
+  const most = Math.min(MOST_COPIES, trips, short, fitting);
   if (!exact) return trips >= 4 * most ? most : 1;
   // A divisor of the trip count leaves no tail.
   for (let copies = most; copies > most / 2; copies--) if (trips % copies === 0) return copies;
