@@ -397,10 +397,12 @@ describe('the progress bar', () => {
   test('on a terminal: one line, redrawn at most ten times a second', () => {
     const lines = run(true).split('\r');
     expect(lines[0]).toBe('Epoch 1/2\n');
-    expect(lines).toHaveLength(4);
-    expect(lines[1]).toContain('2/4 ━━━━━━━━━━━━············ 120ms left · 833 images/s · loss 3.5000');
-    expect(lines[3]).toContain('4/4 ━━━━━━━━━━━━━━━━━━━━━━━━ 240ms · 833 images/s · loss 2.5000');
-    expect(lines[3].endsWith('\n')).toBe(true);
+    expect(lines).toHaveLength(5);
+    expect(lines[1]).toContain('························ 0/4');
+    // The second batch, 120 ms in: one step of 60 ms counts, two are left.
+    expect(lines[2]).toContain('━━━━━━━━━━━━············ 2/4 120ms left · 833 images/s · loss 3.5000');
+    expect(lines[4]).toContain('━━━━━━━━━━━━━━━━━━━━━━━━ 4/4 240ms · 833 images/s · loss 2.5000');
+    expect(lines[4].endsWith('\n')).toBe(true);
   });
 
   test('elsewhere: one plain line for each epoch', () => {

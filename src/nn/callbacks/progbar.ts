@@ -21,6 +21,10 @@ export class ProgbarLogger extends BaseCallback {
   readonly #verbose: number;
   readonly #now: () => number;
   #epochStart = 0;
+  /** When the first step of the epoch ended, and its samples: it may have compiled, so the rate leaves it out. */
+  #firstEnd = 0;
+  #firstSize = 0;
+  #lastEnd = 0;
   #lastDraw = 0;
   #seen = 0;
   #steps = 0;
@@ -43,7 +47,9 @@ export class ProgbarLogger extends BaseCallback {
     this.#seen = 0;
     this.#steps = 0;
     this.#totals = {};
-    if (this.#live) this.#write(`Epoch ${epoch + 1}/${this.params?.epochs ?? '?'}\n`);
+    if (!this.#live) return;
+    this.#write(`Epoch ${epoch + 1}/${this.params?.epochs ?? '?'}\n`);
+    this.#redraw(this.#line({}));
   }
 
   override onBatchEnd(_batch: number, logs: Logs = {}): void {
@@ -53,17 +59,20 @@ export class ProgbarLogger extends BaseCallback {
     for (const [key, value] of Object.entries(logs)) {
       if (!hidden.has(key)) this.#totals[key] = (this.#totals[key] ?? 0) + value * size;
     }
-    if (!this.#live) return;
     const now = this.#now();
-    if (now - this.#lastDraw < redrawEvery) return;
+    this.#lastEnd = now;
+    if (this.#steps === 1) {
+      this.#firstEnd = now;
+      this.#firstSize = size;
+    }
+    if (!this.#live || now - this.#lastDraw < redrawEvery) return;
     this.#lastDraw = now;
-    this.#redraw(this.#line(this.#averages(), now));
+    this.#redraw(this.#line(this.#averages()));
   }
 
   override onEpochEnd(epoch: number, logs: Logs = {}): void {
-    const now = this.#now();
-    if (this.#live) this.#redraw(`${this.#line(logs, now, true)}\n`);
-    else this.#write(`Epoch ${epoch + 1}/${this.params?.epochs ?? '?'}: ${this.#line(logs, now, true, false)}\n`);
+    if (this.#live) this.#redraw(`${this.#bar()} ${this.#line(logs, true)}\n`);
+    else this.#write(`Epoch ${epoch + 1}/${this.params?.epochs ?? '?'}: ${this.#line(logs, true)}\n`);
   }
 
   #averages(): Logs {
@@ -72,20 +81,35 @@ export class ProgbarLogger extends BaseCallback {
     );
   }
 
-  #line(logs: Logs, now: number, done = false, withBar = true): string {
+  /** `12/141`, time, rate, values. */
+  #line(logs: Logs, done = false): string {
     const steps = this.params?.steps ?? this.#steps;
-    const seconds = Math.max(1e-6, (now - this.#epochStart) / 1000);
-    const left = (seconds / Math.max(1, this.#steps)) * (steps - this.#steps);
-    const width = String(steps).length;
-    const share = Math.min(1, this.#steps / Math.max(1, steps));
-    const filled = Math.round(share * barWidth);
-    const bar = `${'━'.repeat(filled)}${'·'.repeat(barWidth - filled)} `;
+    const took = (this.#now() - this.#epochStart) / 1000;
+    const share = done ? '' : `${this.#bar()} `;
+    const rate = this.#rate();
+    const left = this.#seen > 0 ? ((steps - this.#steps) * (this.#seen / this.#steps)) / rate : Number.NaN;
+    const times = done ? [showTime(took)] : Number.isFinite(left) ? [`${showTime(left)} left`] : [];
+    if (rate > 0) times.push(`${showRate(rate)} ${this.params?.unit ?? 'samples'}/s`);
     const values = Object.entries(logs)
       .filter(([key]) => !hidden.has(key))
       .map(([key, value]) => `${key} ${showValue(value)}`);
-    const rate = `${showRate(this.#seen / seconds)} ${this.params?.unit ?? 'samples'}/s`;
-    const time = done ? showTime(seconds) : `${showTime(left)} left`;
-    return `${String(this.#steps).padStart(width)}/${steps} ${withBar ? bar : ''}${[time, rate, ...values].join(' · ')}`;
+    const counted = `${String(this.#steps).padStart(String(steps).length)}/${steps}`;
+    return `${share}${counted} ${[...times, ...values].join(' · ')}`.trimEnd();
+  }
+
+  #bar(): string {
+    const share = Math.min(1, this.#steps / Math.max(1, this.params?.steps ?? this.#steps));
+    const filled = Math.round(share * barWidth);
+    return '━'.repeat(filled) + '·'.repeat(barWidth - filled);
+  }
+
+  /** Samples per second, once a second step has ended; of a single step there is only its own time. */
+  #rate(): number {
+    if (this.#steps === 0) return 0;
+    const single = this.#steps === 1;
+    const seen = single ? this.#seen : this.#seen - this.#firstSize;
+    const time = this.#lastEnd - (single ? this.#epochStart : this.#firstEnd);
+    return seen / Math.max(1e-3, time / 1000);
   }
 
   /** Replaces the current line; what would wrap is cut off, else the cursor could not come back to its start. */
