@@ -51,6 +51,7 @@ export function lowerContraction(
   const task: Task = { context, group, output, emitter, name, inPlace, window };
   let flops = 0;
   let padded: { value: Value; spec: ContractionSpec } | null = null;
+  const copies = new Set<Operation>();
   for (const original of lowering.specs(
     op.attrs,
     op.inputs.map((input) => input.shape),
@@ -72,6 +73,7 @@ export function lowerContraction(
     let problem = problemOf(spec, op.inputs[0], op.inputs[1], output, walks, split);
     if (needsPadding(problem)) {
       padded = makePadding(spec, op.inputs[0], padded?.value ?? null);
+      copies.add(padded.value.op);
       problem = problemOf(padded.spec, padded.value, op.inputs[1], output, walks, split);
     }
     flops +=
@@ -82,7 +84,7 @@ export function lowerContraction(
       );
     before.push(...writeProblem(task, problem, `${name}${before.length || ''}`));
   }
-  if (padded) before.unshift(...lowerPieces(context, padded.value.op, `${name}.pad`));
+  for (const copy of copies) before.unshift(...lowerPieces(context, copy, `${name}.pad`));
   const bytes = 4 * (sizeOf(op.inputs[0].shape) + sizeOf(op.inputs[1].shape) + sizeOf(output.shape));
   return [...before, emitter.build(name, { flops, bytes })];
 }
@@ -203,12 +205,11 @@ function makePadding(
     }
     return [Math.max(0, -low), Math.max(0, high - value.shape[i] + 1)];
   });
-  const reusable = known && spec.a.every((_, i) => known.shape[i] >= value.shape[i] + paddings[i][0] + paddings[i][1]);
-  const before = reusable ? (known.op.attrs.paddings as number[][]) : paddings;
-  if (reusable && spec.a.every((_, i) => before[i][0] >= paddings[i][0])) {
+  const there = known ? (known.op.attrs.paddings as number[][]) : null;
+  if (known && there && paddings.every(([before, after], i) => there[i][0] >= before && there[i][1] >= after)) {
     return {
       value: known,
-      spec: { ...spec, a: spec.a.map((axis, i) => ({ ...axis, offset: axis.offset + before[i][0], padded: false })) },
+      spec: { ...spec, a: spec.a.map((axis, i) => ({ ...axis, offset: axis.offset + there[i][0], padded: false })) },
     };
   }
   const [padded] = apply('pad', [value], { paddings, value: 0 });
