@@ -31,26 +31,28 @@ export class Sequential extends LayersModel {
     return this.#layers;
   }
   override get inputShape(): KerasShape {
-    return this.#notEmpty('inputShape')[0].batchInputShape!;
+    return this.#notEmpty('inputShape')[0].inputShape!;
   }
   override get outputShape(): KerasShape {
     const layers = this.#notEmpty('outputShape');
     return layers[layers.length - 1].outputShape!;
   }
 
-  /** Appends a layer, checks that it fits and builds it. The first one needs inputShape or batchInputShape. */
+  /**
+   * Appends a layer, checks that it fits and builds it. The first one needs inputShape or batchInputShape. A layer of another
+   * model may be added too; both then share its weights.
+   */
   add(layer: Layer): void {
     if (!(layer instanceof Layer)) fail('Sequential.add', 'a layer is needed', `got ${typeof layer}`, 'see tf.layers');
     if (this.#layers.some((other) => other === layer || other.name === layer.name)) {
       fail('Sequential.add', 'each layer of a model must have its own name', `got ${layer.name} twice`);
     }
     const first = this.#layers.length === 0;
-    const shape = first ? layer.batchInputShape : this.outputShape;
+    const shape = first ? (layer.batchInputShape ?? layer.inputShape) : this.outputShape;
     if (!shape) {
       const hint = 'pass it, as in tf.layers.dense({units: 10, inputShape: [784]})';
       fail(layer.label, 'the first layer of a sequential model needs inputShape or batchInputShape', undefined, hint);
     }
-    if (layer.built) fail(layer.label, 'a layer can be in one model', 'it was built before', 'make a new layer');
     layer.ensureBuilt(shape);
     this.#layers.push(layer);
     this.invalidate();
