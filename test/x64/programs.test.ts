@@ -3,7 +3,9 @@ import { afterAll, describe, expect, it } from 'vitest';
 import type { Kernel } from '../../src/kernel/ir.ts';
 import { constant, plus, times, variable } from '../../src/kernel/ir.ts';
 import type { Program } from '../../src/kernel/program.ts';
+import { emitDriver } from '../../src/codegen/x64/driver.ts';
 import type { X64Device } from '../../src/runtime/node/x64-device.ts';
+import { createX64Device, isUnavailable } from '../../src/runtime/node/x64-device.ts';
 import { builder, device, generate, pool, programOf, reason, someFloats, storageOf } from './harness.ts';
 
 const SIZE = 1 << 16;
@@ -211,6 +213,43 @@ describe.skipIf(reason !== null)('x64 programs', () => {
     expect(executable.bytes).toBeGreaterThanOrEqual(128 + 4096);
     executable.dispose();
     expect(() => executable.run([], [y1])).toThrow('disposed');
+  });
+
+  it('passes over stages that have nothing to do', () => {
+    const nothing = builder();
+    nothing.param('x', 'f32', SIZE, 'read');
+    const work = kernel(16, 0, 2);
+    const program: Program = {
+      ...chain(1),
+      kernels: [work, nothing.build('nothing', { flops: 0, bytes: 0 })],
+      steps: [
+        { kernel: 0, args: [0, 2], stage: 0 },
+        { kernel: 1, args: [2], stage: 1 },
+        { kernel: 0, args: [2, 1], stage: 2 },
+      ],
+    };
+    const executable = deviceOf(2).load(program, generate(program.kernels));
+    const [x, y] = [storageOf(new Float32Array(SIZE).fill(1)), pool.allocate(SIZE * 4)];
+    for (let run = 0; run < 50; run++) {
+      executable.run([x], [y]);
+      expect(y.view('float32', SIZE).every((v) => v === 7)).toBe(true);
+    }
+    executable.dispose();
+  });
+
+  it('is disposed while a run is under way, and the run still ends', async () => {
+    const program = chain(8);
+    for (const threads of [1, 2]) {
+      const made = createX64Device(emitDriver, { threads });
+      if (isUnavailable(made)) throw new Error(made.unavailable);
+      const executable = made.load(program, generate(program.kernels));
+      const [x, y] = [storageOf(new Float32Array(SIZE).fill(1)), pool.allocate(SIZE * 4)];
+      const runs = [executable.runAsync([x], [y]), executable.runAsync([x], [y])];
+      executable.dispose();
+      made.dispose();
+      await Promise.all(runs);
+      expect(y.view('float32', 1)[0]).toBe(expected(program, new Float32Array(SIZE).fill(1))[0]);
+    }
   });
 
   it('loads and disposes 2000 programs without growing', () => {

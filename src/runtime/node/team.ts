@@ -87,10 +87,13 @@ export class Team {
     this.#next();
   }
 
-  /** Sends the workers home. No run may be under way. */
+  /** Sends the workers home, behind every run that was called before. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
+    // The thread of a run under way still needs the driver and the control block: they stay.
+    const busy = this.#asyncInFlight;
+    this.#runQueued();
     if (this.#workers > 0) {
       this.#state[control.exit / 4] = 1;
       // An empty parallel job wakes everybody.
@@ -104,9 +107,9 @@ export class Team {
       }
       // A worker still has a few instructions to go after it counted itself out: the driver's page stays for it.
       if (Atomics.load(this.#state, control.live / 4) > 0) return;
-    } else {
-      this.#pages.release();
     }
+    if (busy) return;
+    if (this.#workers === 0) this.#pages.release();
     this.#platform.free(this.#control, this.#platform.pageBytes);
   }
 

@@ -255,7 +255,8 @@ export class X64Executable implements Executable {
       table += 8 * step.args.length;
       ranges.push({ begin: from, end: at });
       const ends = stepwise || s === steps.length - 1 || steps[s + 1].stage !== step.stage;
-      if (ends && at > begin) {
+      // A stage whose kernels have nothing to do has no record to end it.
+      if (ends && chunks > 0) {
         block.i32[(at - record.size + record.endsStage) / 4] = 1;
         block.i32[(at - record.size + record.stageChunks) / 4] = chunks;
         chunks = 0;
