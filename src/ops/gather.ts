@@ -3,6 +3,7 @@
  * builders reshape to that, so that lanes always run over `inner`. An index outside of [0, n) is an error on every target.
  */
 import { fail } from '../base/errors.ts';
+import type { Affine } from '../kernel/ir.ts';
 import { constant, plus, times, variable } from '../kernel/ir.ts';
 import type { TensorType } from '../types/shape.ts';
 import { newArray } from '../types/dtype.ts';
@@ -46,44 +47,63 @@ function forEachMove(
   }
 }
 
-/** Zeroes and then adds row by row, in the order of the indices; chunks own (batch, a range of inner), so none shares an element. */
-function emitScatterAdd({ b, inputs, outputs, inputBuffers, outputBuffers, site }: KernelContext): void {
+/** Columns that one chunk owns where there is one batch only. */
+const BLOCK = 64;
+
+/**
+ * Zeroes and then adds row by row, in the order of the indices. Chunks own whole batches, or blocks of columns of the only one,
+ * so none shares an element and the sums do not depend on threads.
+ */
+function emitScatterAdd(context: KernelContext): void {
+  const { b, outputs } = context;
   const [batches, outers, n, inners] = outputs[0].shape;
+  if (n === 0 || inners === 0) return;
+  const write = scatterColumns(context);
+  if (batches > 1 || inners <= BLOCK) {
+    b.region('batch', batches, (v) => {
+      write(variable(v, outers * n * inners), variable(v, context.inputs[0].shape[1]), constant(0), inners);
+    });
+    return;
+  }
+  const full = Math.floor(inners / BLOCK);
+  b.region('block', full, (v) => write(constant(0), constant(0), variable(v, BLOCK), BLOCK));
+  const rest = inners - full * BLOCK;
+  if (rest > 0) b.region('rest', 1, () => write(constant(0), constant(0), constant(full * BLOCK), rest));
+}
+
+/** Writes columns [column, column + width) of the batch whose output and indices begin at the given places. */
+function scatterColumns({ b, inputs, outputs, inputBuffers, outputBuffers, site }: KernelContext) {
+  const [, outers, n, inners] = outputs[0].shape;
   const count = inputs[0].shape[1];
   const [indices, updates] = inputBuffers;
   const [out] = outputBuffers;
-  const where = n > 0 && count > 0 ? site('index', n) : 0;
-  const isFloat = outputs[0].dtype === 'float32';
-  b.region('batch', batches, (batch) => {
-    const outBase = variable(batch, outers * n * inners);
-    const updateBase = variable(batch, outers * count * inners);
-    // Both loops visit `size` elements, the full vectors first.
-    const vectors = (size: number, at: (offset: ReturnType<typeof constant>, lanes: number) => void) => {
-      const full = size - (size % b.lanes);
-      if (full > 0) b.loop('i', 0, full, (v) => at(variable(v), b.lanes), { step: b.lanes });
-      if (full < size) at(constant(full), size - full);
-    };
-    vectors(outers * n * inners, (offset, lanes) => {
-      b.store(out, plus(outBase, offset), 1, lanes, isFloat ? b.f32(0) : b.i32(0));
+  const where = count > 0 ? site('index', n) : 0;
+  const zero = () => (outputs[0].dtype === 'float32' ? b.f32(0) : b.i32(0));
+  const vectors = (width: number, at: (offset: Affine, lanes: number) => void) => {
+    const full = width - (width % b.lanes);
+    if (full > 0) b.loop('i', 0, full, (v) => at(variable(v), b.lanes), { step: b.lanes });
+    if (full < width) at(constant(full), width - full);
+  };
+  return (outBase: Affine, indexBase: Affine, column: Affine, width: number): void => {
+    const to = plus(outBase, column);
+    b.each('row', outers * n, (row) => {
+      vectors(width, (offset, lanes) => b.store(out, plus(plus(to, times(row, inners)), offset), 1, lanes, zero()));
     });
-    if (n === 0 || inners === 0) return;
+    const from = plus(times(indexBase, outers * inners), column);
     b.each('outer', outers, (outer) => {
       b.each('k', count, (k) => {
-        const index = b.guard(b.load(indices, plus(variable(batch, count), k), 0, 1), n, where);
+        const index = b.guard(b.load(indices, plus(indexBase, k), 0, 1), n, where);
         const dyn = { index, scale: inners };
-        const from = plus(updateBase, plus(times(outer, count * inners), times(k, inners)));
-        const to = plus(outBase, times(outer, n * inners));
-        vectors(inners, (offset, lanes) => {
-          const sum = b.binary(
-            'add',
-            b.load(out, plus(to, offset), 1, lanes, dyn),
-            b.load(updates, plus(from, offset), 1, lanes),
-          );
-          b.store(out, plus(to, offset), 1, lanes, sum, dyn);
+        const source = plus(from, plus(times(outer, count * inners), times(k, inners)));
+        const target = plus(to, times(outer, n * inners));
+        vectors(width, (offset, lanes) => {
+          const old = b.load(out, plus(target, offset), 1, lanes, dyn);
+          const sum = b.binary('add', old, b.load(updates, plus(source, offset), 1, lanes));
+          b.store(out, plus(target, offset), 1, lanes, sum, dyn);
         });
       });
     });
-  });
+  };
 }
 
 export const gatherRows = {
@@ -94,6 +114,9 @@ export const gatherRows = {
     infer([x, indices]) {
       expectRank('gather', x, 4, 'the input [batch, outer, n, inner]');
       checkIndices('gather', indices, x.shape[0]);
+      if (x.shape[2] === 0 && indices.shape[1] > 0) {
+        fail('gather', 'nothing can be gathered from an empty axis', `got ${indices.shape[1]} indices into 0 rows`);
+      }
       return [{ dtype: x.dtype, shape: [x.shape[0], x.shape[1], indices.shape[1], x.shape[3]] }];
     },
     gradient: ({ inputs: [x, indices] }, [dy]) => [dy && scatterAdd(indices, dy, x.shape[2]), null],
@@ -107,7 +130,7 @@ export const gatherRows = {
     lowering: {
       tag: 'point',
       emit({ b, inputs: [x], guarded, loadAt }, [batch, outer, k, inner]) {
-        // Nothing can be read from no rows; the output is then empty, or every index is out of range.
+        // No rows, no indices: the output is empty and this is never run.
         if (x.shape[2] === 0) return [x.dtype === 'float32' ? b.f32(0) : b.i32(0)];
         const row = guarded(1, [batch, k], x.shape[2], 'index');
         return [loadAt(0, [batch, outer, row, inner])];
@@ -148,6 +171,7 @@ export const gatherRows = {
       { inputs: [i32([1, 1], 0, 1), f32([1, 1, 1, 1])], attrs: { rows: 1 } },
       { inputs: [i32([1, 9], 0, 3), f32([1, 1, 9, 1])], attrs: { rows: 3 } },
       { inputs: [i32([1, 7], 0, 5), f32([1, 1, 7, 17])], attrs: { rows: 5 } },
+      { inputs: [i32([1, 9], 0, 5), f32([1, 2, 9, 150])], attrs: { rows: 5 } },
       { inputs: [i32([2, 5], 0, 4), f32([2, 3, 5, 9])], attrs: { rows: 4 } },
       { inputs: [i32([1, 0], 0, 4), f32([1, 2, 0, 3])], attrs: { rows: 4 } },
       { inputs: [i32([1, 6], 0, 5), i32([1, 2, 6, 8])], attrs: { rows: 5 } },
