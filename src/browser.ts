@@ -10,7 +10,7 @@ registerBackend('reference', async () => (await import('./tensor/reference-backe
 // Begun at once; a failure is told to those who await ready() themselves.
 ready().catch(() => undefined);
 
-export * from './tensor/index.ts';
+export * from './exports.ts';
 export * from './nn/index.ts';
 export * from './data/index.ts';
 export * from './io/index.ts';

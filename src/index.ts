@@ -9,7 +9,7 @@ registerBackend('reference', async () => (await import('./tensor/reference-backe
 // Chosen before the first line of a user's program, so that values can be read synchronously from the start.
 await ready();
 
-export * from './tensor/index.ts';
+export * from './exports.ts';
 export * from './nn/index.ts';
 export * from './data/index.ts';
 export * from './io/index.ts';

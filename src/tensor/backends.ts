@@ -39,7 +39,7 @@ export type BackendFactory = () => Promise<Backend | null>;
 const factories = new Map<BackendName, BackendFactory>();
 const made = new Map<BackendName, Promise<Backend | null>>();
 let current: Backend | null = null;
-/** Programs of the old backend are of no use to the new one. */
+/** Called before another backend takes over: programs of the old one are of no use to it. */
 const onChange: (() => void)[] = [];
 
 /** Adds a target to the table. The order of registration is the order of preference for 'cpu'. */
@@ -76,8 +76,8 @@ export async function setBackend(name: string): Promise<boolean> {
     const backend = await make(candidate);
     if (!backend) continue;
     if (current !== backend) {
+      if (current) for (const listener of onChange) listener();
       current = backend;
-      for (const listener of onChange) listener();
     }
     debug(1, () => `backend ${backend.name}, ${backend.threads} thread(s)`);
     return true;

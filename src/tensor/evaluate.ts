@@ -20,15 +20,20 @@ import type { Plan } from './plan.ts';
 import { liftConstant, structureOf } from './structure.ts';
 import type { Structure } from './structure.ts';
 
-/** Most programs kept; the least recently used goes first. */
+/** Most programs kept, and most bytes of their code and arenas; the least recently used goes first. */
 const CACHE_LIMIT = 512;
+const CACHE_BYTES = 2 ** 30;
 const plans = new Map<string, Plan>();
+let cachedBytes = 0;
 /** For a structure: which of its values were computed once more by a later program, and so are worth keeping. */
 const worthKeeping = new Map<string, Set<number>>();
 
 whenBackendChanges(() => {
+  finishRuns();
+  barrier = null;
   for (const plan of plans.values()) plan.dispose();
   plans.clear();
+  cachedBytes = 0;
 });
 
 /** Chains longer than this are computed without being asked for. */
@@ -113,8 +118,10 @@ function findPlan(structure: Structure, outputs: readonly Value[]): Plan {
       const time = (performance.now() - started).toFixed(1);
       return `[compile] eager ${last.kind}: ${structure.operations.length} operations in ${time} ms`;
     });
+    cachedBytes += plan.executable.bytes;
     for (const [oldest, old] of plans) {
-      if (plans.size < CACHE_LIMIT) break;
+      if (plans.size < CACHE_LIMIT && cachedBytes < CACHE_BYTES) break;
+      cachedBytes -= old.executable.bytes;
       old.dispose();
       plans.delete(oldest);
     }
@@ -272,9 +279,6 @@ interface Barrier {
 }
 
 let barrier: Barrier | null = null;
-whenBackendChanges(() => {
-  barrier = null;
-});
 
 function makeBarrier(): Barrier {
   const type = { dtype: 'float32', shape: [1] } as const;

@@ -69,6 +69,7 @@ export interface NamedTensorMap {
 export type TensorContainer =
   | Tensor
   | TensorContainerArray
+  | TypedArray
   | TensorContainerObject
   | string
   | number
