@@ -96,11 +96,16 @@ export abstract class Optimizer {
     return made;
   }
 
-  /** Makes the slots of these variables, zeros; must be done before a step is traced. */
+  /** Makes the slots of these variables; must be done before a step is traced. */
   build(variables: readonly Variable[]): void {
     for (const name of this.slotNames) {
       for (const owner of variables) this.slot(name, owner);
     }
+  }
+
+  /** What a slot is filled with at first. */
+  protected initialSlot(_name: string): number {
+    return 0;
   }
 
   /** A slot of the variable's shape. */
@@ -109,8 +114,8 @@ export abstract class Optimizer {
     if (!slots) this.#slots.set(name, (slots = new Map()));
     let slot = slots.get(owner.name);
     if (!slot) {
-      const zeros = tensor(newArray('float32', owner.size), owner.shape, 'float32');
-      slot = this.#state(zeros, `${owner.name}/${name}`);
+      const values = newArray('float32', owner.size).fill(this.initialSlot(name));
+      slot = this.#state(tensor(values, owner.shape, 'float32'), `${owner.name}/${name}`);
       slots.set(owner.name, slot);
     }
     return slot;

@@ -19,6 +19,8 @@ const cases: [string, () => Optimizer, () => tfc.Optimizer][] = [
   ['nesterov', () => train.momentum(0.1, 0.9, true), () => tfc.train.momentum(0.1, 0.9, true)],
   ['adam', () => train.adam(0.05), () => tfc.train.adam(0.05)],
   ['rmsprop', () => train.rmsprop(0.05, 0.8, 0.5), () => tfc.train.rmsprop(0.05, 0.8, 0.5)],
+  ['adagrad', () => train.adagrad(0.1), () => tfc.train.adagrad(0.1)],
+  ['adamax', () => train.adamax(0.05, 0.9, 0.99, 1e-7, 0.1), () => tfc.train.adamax(0.05, 0.9, 0.99, 1e-7, 0.1)],
   ['centered', () => train.rmsprop(0.05, 0.9, 0, 1e-3, true), () => tfc.train.rmsprop(0.05, 0.9, 0, 1e-3, true)],
 ];
 
@@ -74,6 +76,21 @@ describe('optimizers', () => {
     expect(step.traces).toBe(1);
     expectPath(path, theirPath(theirs, 6));
     expect(optimizer.iterations).toBe(6);
+  });
+
+  test('adadelta, by its formula', () => {
+    const optimizer = train.adadelta(1, 0.9, 1e-4);
+    const w = variable(tensor([2]));
+    let [expected, squares, changes] = [2, 0, 0];
+    for (let i = 0; i < 5; i++) {
+      optimizer.minimize(() => w.square().sum() as Scalar, false, [w]);
+      const g = 2 * expected;
+      squares = 0.9 * squares + 0.1 * g * g;
+      const step = (g * Math.sqrt(changes + 1e-4)) / Math.sqrt(squares + 1e-4);
+      changes = 0.9 * changes + 0.1 * step * step;
+      expected -= step;
+      expect(w.dataSync()[0]).toBeCloseTo(expected, 5);
+    }
   });
 
   test('the learning rate may change between compiled steps', () => {
