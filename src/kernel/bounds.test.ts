@@ -62,6 +62,14 @@ describe('Bounds', () => {
     expect(bounds.knows(b)).toBe(false);
   });
 
+  it('gives up where numbers are too large to be exact', () => {
+    const huge = loop(a, [constant(0)], [constant(2 ** 40)]);
+    const next = loop(b, [variable(a)], [shift(variable(a), 1)]);
+    const cancelled = plus(variable(a, 2 ** 45), variable(b, -(2 ** 45)));
+    expect(rangeOf(inside(huge, next), cancelled)).toEqual([0, 0]);
+    expect(rangeOf(inside(huge, next), variable(a, 2 ** 45))).toEqual([0, Infinity]);
+  });
+
   it('sees that a loop never runs', () => {
     const bounds = inside(loop(a, [constant(0)], [constant(4)]));
     expect(bounds.enterLoop(loop(b, [shift(variable(a), 5)], [constant(5), constant(9)]))).toBe(false);

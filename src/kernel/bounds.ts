@@ -11,6 +11,8 @@ export interface Range {
   readonly max: number;
 }
 
+const unknown: Range = { min: -Infinity, max: Infinity };
+
 /** coef * v <= at (an upper bound) or coef * v >= at (a lower one), where coef > 0 and `at` is over outer variables. */
 interface Bound {
   readonly coef: number;
@@ -37,6 +39,9 @@ interface Form {
   readonly offset: number;
   readonly coefs: readonly number[];
 }
+
+/** Numbers beyond this are not computed with, so that every sum and product that counts is exact. */
+const exactLimit = 2 ** 52;
 
 /** Forms kept while a variable is eliminated; dropping one only widens the answer. */
 const maxForms = 48;
@@ -85,9 +90,12 @@ export class Bounds {
     let min = at.offset;
     let max = at.offset;
     for (const { v, coef } of at.terms) {
-      const range = this.#byId.get(v.id)?.range ?? { min: -Infinity, max: Infinity };
-      min += coef * (coef > 0 ? range.min : range.max);
-      max += coef * (coef > 0 ? range.max : range.min);
+      const range = this.#byId.get(v.id)?.range ?? unknown;
+      const atMin = coef * range.min;
+      const atMax = coef * range.max;
+      min += coef > 0 ? atMin : atMax;
+      max += coef > 0 ? atMax : atMin;
+      if (Math.max(Math.abs(atMin), Math.abs(atMax), Math.abs(min), Math.abs(max)) > exactLimit) return unknown;
     }
     return { min, max };
   }
@@ -105,12 +113,18 @@ export class Bounds {
     return forms.reduce((best, form) => Math.min(best, Math.floor(form.offset / form.scale)), quick);
   }
 
-  /** Puts scale * (what is sought) <= form, with c * v in it, together with a bound on v. */
-  combine(form: Form, c: number, depth: number, { coef, at }: Bound): Form {
+  /** Puts scale * (what is sought) <= form, with c * v in it, together with a bound on v. Null where it cannot be exact. */
+  combine(form: Form, c: number, depth: number, { coef, at }: Bound): Form | null {
     const coefs = form.coefs.map((other) => other * coef);
     coefs[depth] = 0;
-    for (const term of at.terms) coefs[this.#depth(term.v)] += c * term.coef;
-    return reduced({ scale: form.scale * coef, offset: form.offset * coef + c * at.offset, coefs });
+    for (const term of at.terms) {
+      const added = c * term.coef;
+      if (!isExact(added)) return null;
+      coefs[this.#depth(term.v)] += added;
+    }
+    const offset = form.offset * coef;
+    if (!isExact(offset) || !isExact(c * at.offset)) return null;
+    return reduced(form.scale * coef, offset + c * at.offset, coefs);
   }
 
   #form(at: Affine): Form {
@@ -177,8 +191,8 @@ export class Bounds {
 function eliminate(forms: readonly Form[], variable: Variable, bounds: Bounds): Form[] {
   const { depth, uppers, lowers } = variable;
   const next: Form[] = [];
-  const keep = (form: Form): void => {
-    if (next.length < maxForms && isExact(form)) next.push(form);
+  const keep = (form: Form | null): void => {
+    if (form && next.length < maxForms) next.push(form);
   };
   for (const form of forms) {
     const c = form.coefs[depth];
@@ -194,30 +208,25 @@ function eliminate(forms: readonly Form[], variable: Variable, bounds: Bounds): 
   return next;
 }
 
-function added(a: Form, byA: number, b: Form, byB: number): Form {
-  return reduced({
-    scale: a.scale * byA + b.scale * byB,
-    offset: a.offset * byA + b.offset * byB,
-    coefs: a.coefs.map((coef, i) => coef * byA + b.coefs[i] * byB),
-  });
+function added(a: Form, byA: number, b: Form, byB: number): Form | null {
+  const sum = (x: number, y: number): number => (isExact(x * byA) && isExact(y * byB) ? x * byA + y * byB : Infinity);
+  return reduced(
+    sum(a.scale, b.scale),
+    sum(a.offset, b.offset),
+    a.coefs.map((coef, i) => sum(coef, b.coefs[i])),
+  );
 }
 
 /** Divided by what scale and coefs share; everything is an integer, so the offset may be rounded down. */
-function reduced(form: Form): Form {
-  if (form.scale === 1) return form;
-  const divisor = form.coefs.reduce((g, coef) => gcd(g, Math.abs(coef)), form.scale);
-  if (divisor === 1) return form;
-  return {
-    scale: form.scale / divisor,
-    offset: Math.floor(form.offset / divisor),
-    coefs: form.coefs.map((coef) => coef / divisor),
-  };
+function reduced(scale: number, offset: number, coefs: readonly number[]): Form | null {
+  if (!isExact(scale) || !isExact(offset) || !coefs.every(isExact)) return null;
+  const divisor = scale === 1 ? 1 : coefs.reduce((g, coef) => gcd(g, Math.abs(coef)), scale);
+  if (divisor === 1) return { scale, offset, coefs };
+  return { scale: scale / divisor, offset: Math.floor(offset / divisor), coefs: coefs.map((coef) => coef / divisor) };
 }
 
-function isExact(form: Form): boolean {
-  return (
-    Number.isSafeInteger(form.scale) && Number.isSafeInteger(form.offset) && form.coefs.every(Number.isSafeInteger)
-  );
+function isExact(value: number): boolean {
+  return Math.abs(value) <= exactLimit;
 }
 
 function bound(offset: number): Bound {

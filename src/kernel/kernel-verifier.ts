@@ -174,7 +174,7 @@ class KernelVerifier {
       case 'index':
         this.#type(instr, i32);
         this.#affine(instr, instr.at);
-        if (!Number.isSafeInteger(instr.laneStep)) this.#refuse(`laneStep is ${instr.laneStep}`, instr);
+        if (!isInteger(instr.laneStep)) this.#refuse(`laneStep is ${instr.laneStep}`, instr);
         break;
       case 'load':
       case 'store':
@@ -251,7 +251,7 @@ class KernelVerifier {
       if (instr.type !== type) this.#refuse(`an element of ${param.elem} is loaded as ${type}`, instr);
     }
     this.#lanes(instr, instr.lanes);
-    if (!Number.isSafeInteger(instr.stride)) this.#refuse(`the stride is ${instr.stride}`, instr);
+    if (!isInteger(instr.stride)) this.#refuse(`the stride is ${instr.stride}`, instr);
     this.#affine(instr, instr.at);
     const dyn = instr.dyn ? this.#dynamic(instr, instr.dyn) : 0;
     const last = (instr.lanes - 1) * instr.stride;
@@ -264,7 +264,7 @@ class KernelVerifier {
     this.#use(instr, index, 'i32');
     const guard = this.#definitions[index];
     if (guard.op !== 'guard') this.#refuse('a dynamic index is the result of a guard', instr);
-    if (!Number.isSafeInteger(scale)) this.#refuse(`the scale is ${scale}`, instr);
+    if (!isInteger(scale)) this.#refuse(`the scale is ${scale}`, instr);
     return (guard.bound - 1) * scale;
   }
 
@@ -332,10 +332,10 @@ class KernelVerifier {
   }
 
   #affine(node: Node, at: Affine): void {
-    if (!Number.isSafeInteger(at.offset)) this.#refuse(`the offset is ${at.offset}`, node);
+    if (!isInteger(at.offset)) this.#refuse(`the offset is ${at.offset}`, node);
     at.terms.forEach(({ v, coef }, i) => {
       if (!this.#bounds.knows(v)) this.#refuse(`loop variable ${v.name} is not in scope here`, node);
-      if (!Number.isSafeInteger(coef) || coef === 0) this.#refuse(`the coefficient of ${v.name} is ${coef}`, node);
+      if (!isInteger(coef) || coef === 0) this.#refuse(`the coefficient of ${v.name} is ${coef}`, node);
       for (let other = 0; other < i; other++) {
         if (at.terms[other].v.id === v.id) this.#refuse(`${v.name} stands in two terms`, node);
       }
@@ -348,6 +348,11 @@ class KernelVerifier {
   }
 }
 
+/** Far below 2^53, so that sums of a few stay exact. */
+function isInteger(value: number): boolean {
+  return Number.isInteger(value) && Math.abs(value) <= 2 ** 48;
+}
+
 function isCount(value: number, least: number): boolean {
-  return Number.isSafeInteger(value) && value >= least;
+  return isInteger(value) && value >= least;
 }
