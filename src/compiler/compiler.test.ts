@@ -5,7 +5,8 @@ import type { Capabilities } from '../kernel/capabilities.ts';
 import { interpretProgram } from '../kernel/interpreter.ts';
 import { gradients } from '../autodiff/gradients.ts';
 import { apply } from '../ops/apply.ts';
-import { add, conv2d, maxPool, mul, relu, sum } from '../ops/build.ts';
+import { add, conv2d, exp, maxPool, mean, mul, offset, relu, rsqrt, sub, sum } from '../ops/build.ts';
+import { logSoftmax, softmax, softmaxCrossEntropyWithLogits } from '../ops/composite.ts';
 import { evaluateGraph } from '../ops/evaluate.ts';
 import type { NDArray, OpRow, Sample } from '../ops/row.ts';
 import { table } from '../ops/table.ts';
@@ -92,6 +93,43 @@ describe.each([1, 4, 8])('every row with %i lanes', (lanes) => {
       }
     });
   }
+});
+
+describe('rows', () => {
+  const shapes = [
+    [1, 5],
+    [3, 8],
+    [7, 10],
+    [64, 10],
+    [9, 33],
+    [2, 3, 17],
+    [40, 1],
+    [1, 3],
+  ];
+  for (const shape of shapes) {
+    for (const lanes of [1, 8]) {
+      test(`softmax, cross entropy and layer norm of [${shape}] with ${lanes} lanes`, () => {
+        const arrays = [shape, shape, [shape[shape.length - 1]]].map((s) => arrayFor({ dtype: 'float32', shape: s }));
+        const inputs = arrays.map(parameterFor);
+        const close = { absolute: 1e-5, relative: 1e-4 };
+        check([softmax(inputs[0], -1)], inputs, arrays, close, lanes);
+        check([logSoftmax(inputs[0], -1), exp(inputs[1])], inputs, arrays, close, lanes);
+        const last = [shape.length - 1];
+        const centred = sub(inputs[0], mean(inputs[0], last, true));
+        const norm = mul(mul(centred, rsqrt(offset(mean(mul(centred, centred), last, true), 0.1))), inputs[2]);
+        check([norm], inputs, arrays, close, lanes);
+        check([norm, centred, mean(centred, last)], inputs, arrays, close, lanes);
+        const loss = add(mean(softmaxCrossEntropyWithLogits(softmax(inputs[1], -1), inputs[0])), mean(norm));
+        check([loss, ...(gradients([loss], inputs) as Value[])], inputs, arrays, close, lanes);
+      });
+    }
+  }
+
+  test('softmax is one kernel', () => {
+    const x = parameterFor(arrayFor({ dtype: 'float32', shape: [64, 100] }));
+    const request = { name: 'softmax', inputs: [x], outputs: [softmax(x, 1)], donations: new Map() };
+    expect(compile({ ...request, capabilities: capabilities(8) }).steps.length).toBe(1);
+  });
 });
 
 describe('contractions that the table does not draw', () => {

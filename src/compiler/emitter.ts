@@ -53,6 +53,8 @@ export class Emitter {
   /** Values that this kernel computes itself although they are stored. */
   readonly #own: ReadonlySet<Value>;
   readonly #sites: GuardSite[];
+  /** Values that are the same for the whole row at hand: registers that hold them in every lane. */
+  readonly #ofRow = new Map<Value, Reg>();
   readonly #args: BufferKey[] = [];
   readonly #params = new Map<BufferKey, number>();
 
@@ -83,11 +85,16 @@ export class Emitter {
 
   /** The value at a place of its own shape. */
   value(value: Value, index: Index): Reg {
-    const known = index.memo.get(value);
+    const known = this.#ofRow.get(value) ?? index.memo.get(value);
     if (known !== undefined) return known;
     const reg = this.isLoaded(value) ? this.loadFlat(value, index) : this.#compute(value, index);
     index.memo.set(value, reg);
     return reg;
+  }
+
+  /** From here to the end of the row, `value` is this register wherever it is read. */
+  setOfRow(value: Value, reg: Reg): void {
+    this.#ofRow.set(value, reg);
   }
 
   loadFlat(value: Value, index: Index): Reg {

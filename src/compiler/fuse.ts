@@ -10,6 +10,7 @@ import { sizeOf } from '../types/shape.ts';
 import { sameShape } from '../types/shape.ts';
 import { peel } from './contraction/problem.ts';
 import { canTileWindow } from './contraction/window.ts';
+import { joinRows } from './fuse-rows.ts';
 import { mergeAxes } from './index-space.ts';
 import { baseOf, type Group, isConstant, isInlineable, type Plan, tagOf } from './plan.ts';
 
@@ -152,10 +153,16 @@ interface World {
   readonly finals: ReadonlySet<Value>;
 }
 
-/** What a group reads: stored values, and whether each is read only at the element that is being computed. */
-function readsOf(group: Group, stored: ReadonlySet<Value>): { aligned: Map<Value, boolean>; needsCoords: boolean } {
+export interface Reads {
+  /** Stored values, and whether each is read only at the element that is being computed. */
+  readonly aligned: Map<Value, boolean>;
+  readonly needsCoords: boolean;
+}
+
+/** What a group reads. */
+export function readsOf(group: Group, stored: ReadonlySet<Value>): Reads {
   const aligned = new Map<Value, boolean>();
-  const own = new Set(group.roots);
+  const own = new Set([...group.roots, ...(group.members ?? []).flatMap((member) => member.roots)]);
   let needsCoords = false;
   const seen = new Set<string>();
   const visit = (value: Value, isAligned: boolean): void => {
@@ -176,8 +183,10 @@ function readsOf(group: Group, stored: ReadonlySet<Value>): { aligned: Map<Value
     if (tag === 'view' || tag === 'point') needsCoords = true;
     for (const input of op.inputs) visit(input, isAligned && (tag === 'map' || tag === 'reshape'));
   };
-  if (group.anchor) for (const input of group.anchor.inputs) visit(input, false);
-  for (const root of group.roots) if (root.op !== group.anchor) enter(root, true);
+  for (const { anchor, roots } of group.members ?? [group]) {
+    if (anchor) for (const input of anchor.inputs) visit(input, false);
+    for (const root of roots) if (root.op !== anchor) enter(root, true);
+  }
   return { aligned, needsCoords };
 }
 
@@ -205,7 +214,7 @@ function merge(groups: Group[], world: World): Group[] {
     }
   }
   for (const group of list) dropUnread(group, list, stored, finals);
-  return joinWindows(list, stored, finals);
+  return joinRows(joinWindows(list, stored, finals), stored, finals);
 }
 
 /** Window reductions (pooling) of a contraction's result join its kernel where nobody else reads what they reduce. */
@@ -252,7 +261,7 @@ function canHost(host: Group, guest: Group, value: Value, needsCoords: boolean):
 }
 
 /** Whether something that `group` reads (other than the host's own results) is computed from the host's results. */
-function dependsThroughOthers(
+export function dependsThroughOthers(
   group: Group,
   host: Group,
   groupOf: ReadonlyMap<Value, Group>,

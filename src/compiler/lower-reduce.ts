@@ -24,14 +24,14 @@ const PARTS = 32;
 const ILP = 4;
 
 /** What a reduction starts from. bool is reduced as int32 0 and 1. */
-function identityOf(b: KernelBuilder, fn: ReduceFn, dtype: DType): Reg {
+export function identityOf(b: KernelBuilder, fn: ReduceFn, dtype: DType): Reg {
   if (dtype === 'float32')
     return b.f32({ add: 0, mul: 1, min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY }[fn]);
   return b.i32({ add: 0, mul: 1, min: 2147483647, max: -2147483648 }[fn]);
 }
 
 /** x is combined into acc so that a NaN on either side stays: min and max choose their second operand when comparing with NaN. */
-function combine(b: KernelBuilder, fn: ReduceFn, acc: Reg, x: Reg): Reg {
+export function combine(b: KernelBuilder, fn: ReduceFn, acc: Reg, x: Reg): Reg {
   if ((fn === 'min' || fn === 'max') && b.typeOf(x) === 'f32') {
     return b.select(b.compare('ne', acc, acc), acc, b.binary(fn, acc, x));
   }
@@ -108,7 +108,7 @@ function splitByKind(groups: readonly number[][], reduced: ReadonlySet<number>):
   });
 }
 
-function asNumber(emitter: Emitter, value: Value, reg: Reg): Reg {
+export function asNumber(emitter: Emitter, value: Value, reg: Reg): Reg {
   return value.dtype === 'bool' ? emitter.b.convert('maskToI32', reg) : reg;
 }
 
@@ -324,7 +324,7 @@ function reducedInnermostOnce(
   return acrossLanes(b, r.fn, accs);
 }
 
-function acrossLanes(b: KernelBuilder, fn: ReduceFn, accs: readonly Reg[]): Reg {
+export function acrossLanes(b: KernelBuilder, fn: ReduceFn, accs: readonly Reg[]): Reg {
   let all = accs[0];
   for (const acc of accs.slice(1)) all = combine(b, fn, all, acc);
   const result = b.reduceLanes(fn, all, b.lanes);

@@ -7,12 +7,14 @@ import { lowerContraction } from './contraction/lower.ts';
 import type { LoweredKernel } from './emitter.ts';
 import { type LowerContext, lowerPieces, lowerPointwise, newEmitter, workOf } from './lower-elementwise.ts';
 import { lowerReduce } from './lower-reduce.ts';
+import { lowerRows } from './lower-rows.ts';
 import type { Group } from './plan.ts';
 import { tagOf } from './plan.ts';
 
 /** The kernels of one group, in order. `inPlace` are values whose memory still holds what the program was given. */
 export function lowerGroup(context: LowerContext, group: Group, inPlace: ReadonlySet<Value>): LoweredKernel[] {
   const name = nameOf(group);
+  if (group.members) return lowerRows(context, group, name);
   if (!group.anchor) return lowerPointwise(context, group, name);
   switch (tagOf(group.anchor)) {
     case 'contraction':

@@ -9,6 +9,8 @@ export interface Group {
   roots: Value[];
   /** A window reduction that the anchor's kernel does behind its own result; the roots are then made of its outputs. */
   window?: Operation;
+  /** Groups that one kernel does row by row, in this order; anchor is null then, and roots are those of all of them. */
+  readonly members?: readonly Group[];
 }
 
 export interface Plan {
