@@ -9,6 +9,14 @@ export interface X64Image {
   readonly listing?: string;
 }
 
+export interface WasmImage {
+  readonly module: Uint8Array;
+  /** Name of the exported function of each kernel's each region: (args, chunk, errorRecord) -> (). args is never 0. */
+  readonly names: readonly (readonly string[])[];
+  /** Place in the module of the flags of its imported memory: 1 for a private memory, 3 for a shared one. It is emitted as shared. */
+  readonly memoryFlagsAt: number;
+}
+
 export type X64System = 'linux' | 'darwin' | 'windows';
 
 /**

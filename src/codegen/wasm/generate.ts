@@ -1,6 +1,7 @@
 /** The wasm code generator: kernels in, one module out, a function for each region. It never runs what it makes. */
 import { debug, debugLevel } from '../../base/debug.ts';
 import type { Capabilities } from '../../kernel/capabilities.ts';
+import type { WasmImage } from '../../kernel/image.ts';
 import type { Kernel } from '../../kernel/ir.ts';
 import { legalize } from '../shared/legalize.ts';
 import { encodeModule, FunctionWriter } from './encoder.ts';
@@ -8,14 +9,6 @@ import { floorDivideFunction, floorModuloFunction } from './helpers.ts';
 import type { Environment } from './region.ts';
 import { RegionEmitter, regionParams } from './region.ts';
 import { unrollRegion } from './unroll.ts';
-
-export interface WasmImage {
-  readonly module: Uint8Array;
-  /** Name of the exported function of each kernel's each region: (args, chunk, errorRecord) -> (). */
-  readonly names: readonly (readonly string[])[];
-  /** Place in the module of the flags of its imported memory: 1 for a private memory, 3 for a shared one. It is emitted as shared. */
-  readonly memoryFlagsAt: number;
-}
 
 export interface WasmOptions {
   /** Whether the engine has relaxed SIMD. */

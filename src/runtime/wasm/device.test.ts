@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { build } from 'esbuild';
 import { afterAll, describe, expect, it } from 'vitest';
 import { InternalError, UserError } from '../../base/errors.ts';
 import { wasmGenerator } from '../../codegen/wasm/generate.ts';
@@ -7,7 +10,9 @@ import type { Kernel } from '../../kernel/ir.ts';
 import { constant, plus, times, variable } from '../../kernel/ir.ts';
 import type { BufferSpec, Program } from '../../kernel/program.ts';
 import { Storage } from '../storage.ts';
-import { createWasmDevice, type WasmDevice } from './device.ts';
+import { createWasmDevice, WasmDevice } from './device.ts';
+import { LinearMemory } from './memory.ts';
+import { findSpawn } from './workers.ts';
 
 const devices: WasmDevice[] = [];
 afterAll(() => {
@@ -167,7 +172,7 @@ describe('runs', () => {
     interpretProgram(program, [input], [expected], [], { fma: false });
     for (const threads of [1, 2, 3, 4]) {
       const executable = load(await device(threads), program);
-      for (let i = 0; i < 40; i++) {
+      for (let i = 0; i < 12; i++) {
         const output = floats(new Float32Array(4096));
         if (i % 2 === 0) executable.run([floats(input)], [output]);
         else await executable.runAsync([floats(input)], [output]);
@@ -328,6 +333,77 @@ describe('memory', () => {
       expect(read(y)[0]).toBe(2);
     }
     expect(Math.round(read(x)[0])).toBe(3);
+  });
+
+  it('beyond 2 GiB is addressed like the rest', async () => {
+    const memory = new LinearMemory(true);
+    const low = memory.allocate(2 ** 31 + 2 ** 20, 'test');
+    const high = new WasmDevice(2, memory, await findSpawn({}));
+    devices.push(high);
+    const program = chain(1024, 3, 50);
+    const [expected, output] = [floats(new Float32Array(1024)), floats(new Float32Array(1024))];
+    load(await device(1), program).run([floats(values(1024))], [expected]);
+    const executable = load(high, program);
+    executable.run([floats(values(1024))], [output]);
+    expect(read(output)).toEqual(read(expected));
+    await executable.runAsync([floats(values(1024))], [output]);
+    expect(read(output)).toEqual(read(expected));
+    expect(low).toBeLessThan(2 ** 20);
+  });
+});
+
+describe('LinearMemory', () => {
+  it('merges what is released and hands it out again', () => {
+    const memory = new LinearMemory(false);
+    const before = memory.byteLength;
+    const blocks = Array.from({ length: 8 }, (_, i) => memory.allocate(1000 + i, 'test'));
+    expect(blocks.every((at) => at % 64 === 0 && at > 0)).toBe(true);
+    for (const i of [1, 3, 2, 0, 7, 5, 6, 4]) memory.release(blocks[i]);
+    expect(memory.usedBytes).toBe(0);
+    expect(memory.allocate(before - 64, 'test')).toBe(64);
+    expect(memory.byteLength).toBe(before);
+    expect(() => memory.release(128)).toThrow(InternalError);
+  });
+});
+
+describe('processes', () => {
+  it('end by themselves while workers sleep, and live until an asynchronous run is done', async () => {
+    const built = await build({
+      stdin: {
+        contents: `
+          import { createWasmDevice } from './device.ts';
+          import { wasmGenerator } from '../../codegen/wasm/generate.ts';
+          import { KernelBuilder } from '../../kernel/builder.ts';
+          import { variable } from '../../kernel/ir.ts';
+          import { Storage } from '../storage.ts';
+          const b = new KernelBuilder(4);
+          const x = b.param('x', 'f32', 1024, 'readwrite');
+          b.region('c', 256, (c) => b.loop('again', 0, 20000, () => {
+            const at = variable(c, 4);
+            b.store(x, at, 1, 4, b.binary('add', b.load(x, at, 1, 4), b.f32(1)));
+          }));
+          const kernel = b.build('k', { flops: 1e9, bytes: 0 });
+          const device = await createWasmDevice({ threads: 2 });
+          const program = { name: 'p', kernels: [kernel], inputs: [0], outputs: [1], arenaBytes: 0, sites: [],
+            buffers: [{ elem: 'f32', size: 1024, kind: 'input', offset: 0 }, { elem: 'f32', size: 1024, kind: 'output', offset: 0, alias: 0 }],
+            steps: [{ kernel: 0, args: [0], stage: 0 }] };
+          const executable = device.load(program, wasmGenerator.generate([kernel], wasmGenerator.capabilities(2, { relaxed: false })));
+          const storage = new Storage(new Uint8Array(4096));
+          executable.runAsync([storage], [storage]).then(() => console.log(new Float32Array(storage.bytes.buffer)[5]));
+        `,
+        resolveDir: import.meta.dirname,
+        loader: 'ts',
+      },
+      bundle: true,
+      write: false,
+      platform: 'node',
+      format: 'esm',
+    });
+    const code = built.outputFiles[0].text;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], {
+      timeout: 30_000,
+    });
+    expect(stdout.trim()).toBe('20000');
   });
 });
 

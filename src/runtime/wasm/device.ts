@@ -4,12 +4,12 @@
  */
 import { debug } from '../../base/debug.ts';
 import { fail, InternalError } from '../../base/errors.ts';
+import type { WasmImage } from '../../kernel/image.ts';
 import type { Program } from '../../kernel/program.ts';
 import type { Device, StepTime } from '../device.ts';
 import type { Storage } from '../storage.ts';
 import { hasSharedMemory, hasSimd } from './features.ts';
 import { LinearMemory } from './memory.ts';
-import type { WasmImage } from './program.ts';
 import { LoadedProgram } from './program.ts';
 import { Runner } from './runner.ts';
 import type { Spawn } from './workers.ts';

@@ -3,6 +3,7 @@
  * buffers lie while it runs. It copies storages in and out; it does not run anything.
  */
 import { InternalError, invariant } from '../../base/errors.ts';
+import type { WasmImage } from '../../kernel/image.ts';
 import { elemBytes } from '../../kernel/ir.ts';
 import type { BufferSpec, Program } from '../../kernel/program.ts';
 import type { Storage } from '../storage.ts';
@@ -11,13 +12,6 @@ import type { RegionFunction } from './control.ts';
 import type { LinearMemory } from './memory.ts';
 
 const WORD = 4;
-
-/** What the wasm code generator makes. */
-export interface WasmImage {
-  readonly module: Uint8Array;
-  readonly names: readonly (readonly string[])[];
-  readonly memoryFlagsAt: number;
-}
 
 /** One region of one step. */
 interface Record {
