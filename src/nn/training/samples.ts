@@ -13,6 +13,8 @@ export class Samples {
   /** Shape of one sample. */
   readonly shape: readonly number[];
   readonly #size: number;
+  /** Where batches are gathered: fresh pages would cost more than the gathering. */
+  #gathered: TypedArray = new Float32Array(0);
 
   constructor(values: TypedArray, dtype: DType, count: number, shape: readonly number[]) {
     this.values = values;
@@ -30,20 +32,27 @@ export class Samples {
 
   /** Samples start to end of this data set, or of the given order of it. */
   batch(start: number, end: number, order: Int32Array | null = null): Tensor {
-    const size = this.#size;
     const count = end - start;
-    const out = newArray(this.dtype, count * size);
-    if (!order) {
-      out.set(this.values.subarray(start * size, end * size));
-    } else if (size === 1) {
+    const values = order
+      ? this.#gather(start, count, order)
+      : this.values.subarray(start * this.#size, end * this.#size);
+    // A copy: what it was gathered in is used again for the next batch.
+    return tensor(values, [count, ...this.shape], this.dtype);
+  }
+
+  #gather(start: number, count: number, order: Int32Array): TypedArray {
+    const size = this.#size;
+    if (this.#gathered.length < count * size) this.#gathered = newArray(this.dtype, count * size);
+    const out = this.#gathered.subarray(0, count * size);
+    if (size === 1) {
       for (let i = 0; i < count; i++) out[i] = this.values[order[start + i]];
-    } else {
-      for (let i = 0; i < count; i++) {
-        const from = order[start + i] * size;
-        out.set(this.values.subarray(from, from + size), i * size);
-      }
+      return out;
     }
-    return tensor(out, [count, ...this.shape], this.dtype);
+    for (let i = 0; i < count; i++) {
+      const from = order[start + i] * size;
+      out.set(this.values.subarray(from, from + size), i * size);
+    }
+    return out;
   }
 }
 
