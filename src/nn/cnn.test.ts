@@ -7,7 +7,7 @@ import { toCategorical } from './labels.ts';
 import { layers } from './layers/index.ts';
 import { sequential } from './models/sequential.ts';
 
-test('3,000 digits, five epochs: at least 93 % of 1,000 others are right', async () => {
+test('3,000 digits, four epochs: at least 93 % of 1,000 others are right', async () => {
   setSeed(1);
   const { train, test: held } = await datasets.mnist.loadArrays({ source: 'bundled' });
   const count = 3000;
@@ -27,12 +27,12 @@ test('3,000 digits, five epochs: at least 93 % of 1,000 others are right', async
   });
   expect(model.countParams()).toBe(93322);
   model.compile({ optimizer: 'adam', loss: 'categoricalCrossentropy', metrics: ['accuracy'] });
-  await model.fit(x, y, { batchSize: 64, epochs: 1, verbose: 0 });
+  await model.fit(x, y, { batchSize: 32, epochs: 1, verbose: 0 });
   const { compilations, numTensors } = memory();
-  const { history } = await model.fit(x, y, { batchSize: 64, epochs: 4, verbose: 0 });
+  const { history } = await model.fit(x, y, { batchSize: 32, epochs: 3, verbose: 0 });
   expect(memory().compilations).toBe(compilations);
   expect(memory().numTensors).toBeLessThanOrEqual(numTensors);
-  expect(history.loss[3]).toBeLessThan(history.loss[0]);
+  expect(history.loss[2]).toBeLessThan(history.loss[0]);
 
   const heldX = tensor(held.images, held.shape);
   const [loss, accuracy] = model.evaluate(heldX, toCategorical(held.labels, 10), { batchSize: 100 }) as Tensor[];
