@@ -191,6 +191,7 @@ export class Values {
       (lanes === 8 || lanes === 4) &&
       load.lanes === lanes &&
       load.stride === 1 &&
+      load.dyn === undefined &&
       elemBytes[this.kernel.params[load.buf].elem] === 4 &&
       this.facts.useCount(load.out) === 1
     );

@@ -19,7 +19,10 @@ export function writeDots(task: Task, problem: Problem): LoweredKernel[] {
   const { emitter, context } = task;
   const outDims = problem.dims.map((_, d) => d).filter((d) => problem.dims[d].role !== 'k');
   const k = dimsOf(problem, 'k');
-  const gentle = (d: number) => [problem.a.coefs[d], problem.b.coefs[d]].every((coef) => coef === 0 || coef === 1);
+  const free = (d: number) => problem.a.guards.every((guard) => guard.coefs[d] === 0);
+  // Lanes side by side cannot stop at different places, so none run along a dim that padding depends on.
+  const gentle = (d: number) =>
+    free(d) && [problem.a.coefs[d], problem.b.coefs[d]].every((coef) => coef === 0 || coef === 1);
   const inner = k[k.length - 1];
   const lanesOut = outDims.find(
     (d) => problem.out.coefs[d] === 1 && gentle(d) && problem.dims[d].extent >= context.caps.lanes / 2,
