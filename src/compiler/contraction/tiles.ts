@@ -101,7 +101,8 @@ function chooseShared(task: Task, problem: Problem, tiling: Tiling): Shared {
   const streams = extentOf(problem, dimsOf(problem, 'k')) > 2048;
   const most = streams ? wanted : threads * 8;
   const blockOf = (count: number) => Math.max(1, Math.ceil(count / most), Math.ceil((LEAST_CHUNK * count) / all));
-  const blockOfRows = (count: number) => Math.min(blockOf(count), rowsInCache(task, problem, tiling));
+  const blockOfRows = (count: number) =>
+    Math.min(Math.ceil(blockOf(count) / (streams ? 1 : 2)), rowsInCache(task, problem, tiling));
   const outer = [
     ...dimsOf(problem, 'batch'),
     ...loopedRows(problem, tiling.rowDim),
@@ -126,11 +127,11 @@ function chooseShared(task: Task, problem: Problem, tiling: Tiling): Shared {
   return { kind: best.kind, dim: best.dim, block: blockFor(best) };
 }
 
-/** Tiles of rows whose part of A, for one block of k, takes at most a quarter of the second cache. */
+/** Tiles of rows whose part of A, for one block of k, takes at most half of the second cache. */
 function rowsInCache(task: Task, problem: Problem, tiling: Tiling): number {
   const blocks = chooseKBlocks(problem);
   const steps = blocks.cut || extentOf(problem, blocks.inner);
-  return Math.max(1, Math.floor(task.context.caps.cacheBytes.l2 / 4 / (steps * 4 * tiling.rows[0].size)));
+  return Math.max(1, Math.floor(task.context.caps.cacheBytes.l2 / 2 / (steps * 4 * tiling.rows[0].size)));
 }
 
 type RowWalk = (each: (row: RowSegment, at: Affine) => void) => void;

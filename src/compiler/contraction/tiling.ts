@@ -29,10 +29,10 @@ export interface Tiling {
   readonly width: number;
 }
 
-/** k is walked in blocks of about this many steps, so that a panel stays in the first cache. */
-const K_BLOCK = 256;
+/** k is walked in blocks of about this many steps: panels come from the second cache, sums go to memory seldom. */
+const K_BLOCK = 512;
 /** Below this the whole of k is one block. */
-const K_WHOLE = 400;
+const K_WHOLE = 1030;
 
 /** Rows cut into tiles of at most `most`, as equal as can be: 26 = 6 + 5 + 5 + 5 + 5. */
 export function rowSegments(extent: number, most: number): RowSegment[] {
