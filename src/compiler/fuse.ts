@@ -222,7 +222,7 @@ function joinWindows(groups: readonly Group[], stored: Set<Value>, finals: Reado
   const list = groups.slice();
   for (const group of groups) {
     const { anchor } = group;
-    if (!anchor || anchor.inputs.length !== 1) continue;
+    if (anchor?.inputs.length !== 1) continue;
     const { lowering } = rowOf(anchor.kind);
     const [input] = anchor.inputs;
     if (lowering.tag !== 'point' || !lowering.window?.(anchor.attrs, input.shape) || finals.has(input)) continue;

@@ -69,7 +69,7 @@ function overwriteEdges(
 ): [number, number][] | null {
   const wanted: [number, number][] = [];
   const by = writers.get(output);
-  if (!by || by.length !== 1) return null;
+  if (by?.length !== 1) return null;
   const [writer] = by;
   for (let i = 0; i < kernels.length; i++) {
     if (!touched[i].reads.has(input)) continue;
