@@ -18,10 +18,13 @@ export interface NestOptions {
 
 type Leaf = (at: Coord[], lanes: number) => void;
 
+/** A thread that is interrupted holds the others up by a chunk at most: that should be a fraction of a millisecond. */
+const LARGEST_CHUNK = 2 ** 18;
+
 /** Elements that one chunk should have: enough to pay for claiming it, few enough to spread. Bits never depend on it. */
 export function chunkElements(total: number, options: NestOptions): number {
   const least = Math.max(256, Math.ceil(16384 / Math.max(1, options.work)));
-  return Math.max(least, Math.ceil(total / (options.threads * 4)));
+  return Math.max(least, Math.min(LARGEST_CHUNK, Math.ceil(total / (options.threads * 4))));
 }
 
 /** Which axis is cut into chunks: the outermost one that gives enough of them, else the longest. */
