@@ -19,7 +19,7 @@ import { writeDots } from './dots.ts';
 import { packA, packB } from './pack.ts';
 import { dimsOf, exchange, extentOf, type Problem, problemOf } from './problem.ts';
 import { writeTiles } from './tiles.ts';
-import { chooseTiling } from './tiling.ts';
+import { chooseKBlocks, chooseTiling } from './tiling.ts';
 import { splitWindows, type WindowedSpec, windowOf } from './window.ts';
 
 export interface Task {
@@ -282,6 +282,8 @@ function wantsPackedB(problem: Problem, vectorDim: number, rows: number): boolea
 
 function wantsPackedA(problem: Problem, rowDim: number | null): boolean {
   if (rowDim === null || problem.a.guards.length > 0) return false;
+  // Whole rows follow each other in memory; only parts of them, far apart, meet in few sets of the cache.
+  if (chooseKBlocks(problem).cut === 0) return false;
   const k = dimsOf(problem, 'k');
   const innermost = k[k.length - 1];
   if (innermost === undefined || problem.a.coefs[innermost] !== 1) return false;
