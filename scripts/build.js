@@ -46,7 +46,15 @@ const node = {
   splitting: true,
   platform: 'node',
   external: ['koffi', 'commander'],
-  entryPoints: { index: 'src/index.ts', 'cli/main': 'src/cli/main.ts' },
+  entryPoints: {
+    index: 'src/index.ts',
+    'cli/main': 'src/cli/main.ts',
+    // Loaded by file name, synchronously, when the first value is needed.
+    'node-x64-backend': 'src/tensor/x64-backend.ts',
+    'node-wasm-backend': 'src/tensor/wasm-backend.ts',
+    'node-reference-backend': 'src/tensor/reference-backend.ts',
+  },
+  define: { ...shared.define, __TENSORLOOM_BACKENDS__: '"./node-"' },
   chunkNames: 'node-[name]-[hash]',
 };
 const browser = {

@@ -54,9 +54,15 @@ export class StoragePool {
   #free = new Map<number, { bytes: Uint8Array; address: number }[]>();
   #pooled = 0;
   #addressOf: AddressOf = () => 0;
+  #beforeFirst: (() => void) | null = null;
 
   set addressOf(find: AddressOf) {
     this.#addressOf = find;
+  }
+
+  /** Called once, before the first buffer is made: a device that is chosen that late can still find its address. */
+  set beforeFirst(call: () => void) {
+    this.#beforeFirst = call;
   }
 
   /** Bytes kept for reuse. */
@@ -74,6 +80,7 @@ export class StoragePool {
       storage.address = kept.address;
       return storage;
     }
+    this.#callBeforeFirst();
     const buffer = new ArrayBuffer(size + ALIGNMENT);
     const base = this.#addressOf(buffer);
     const skip = base === 0 ? 0 : (ALIGNMENT - (base % ALIGNMENT)) % ALIGNMENT;
@@ -91,6 +98,12 @@ export class StoragePool {
     const list = this.#free.get(bytes.byteLength);
     if (list) list.push({ bytes, address });
     else this.#free.set(bytes.byteLength, [{ bytes, address }]);
+  }
+
+  #callBeforeFirst(): void {
+    const call = this.#beforeFirst;
+    this.#beforeFirst = null;
+    call?.();
   }
 
   clear(): void {

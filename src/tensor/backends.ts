@@ -33,11 +33,11 @@ export interface Backend {
   measurePeak?(): Peak;
 }
 
-/** How a backend is made; rejects or resolves to null where this machine cannot run it. */
-export type BackendFactory = () => Promise<Backend | null>;
+/** How a backend is made; throws (or rejects) or gives null where this machine cannot run it. */
+export type BackendFactory = () => Backend | null | Promise<Backend | null>;
 
 const factories = new Map<BackendName, BackendFactory>();
-const made = new Map<BackendName, Promise<Backend | null>>();
+const made = new Map<BackendName, Backend | null | Promise<Backend | null>>();
 let current: Backend | null = null;
 /** Called before another backend takes over: programs of the old one are of no use to it. */
 const onChange: (() => void)[] = [];
@@ -51,16 +51,30 @@ export function whenBackendChanges(listener: () => void): void {
   onChange.push(listener);
 }
 
-function make(name: BackendName): Promise<Backend | null> {
-  let backend = made.get(name);
-  if (!backend) {
-    backend = factories.get(name)!().catch((error: unknown) => {
-      debug(1, () => `backend ${name} cannot be used: ${error instanceof Error ? error.message : String(error)}`);
-      return null;
-    });
-    made.set(name, backend);
+function make(name: BackendName): Backend | null | Promise<Backend | null> {
+  const known = made.get(name);
+  if (known !== undefined) return known;
+  const unusable = (error: unknown) => {
+    debug(1, () => `backend ${name} cannot be used: ${error instanceof Error ? error.message : String(error)}`);
+    return null;
+  };
+  let backend: Backend | null | Promise<Backend | null>;
+  try {
+    backend = factories.get(name)!();
+    if (backend instanceof Promise) backend = backend.catch(unusable);
+  } catch (error) {
+    backend = unusable(error);
   }
+  made.set(name, backend);
   return backend;
+}
+
+function use(backend: Backend): void {
+  if (current !== backend) {
+    if (current) for (const listener of onChange) listener();
+    current = backend;
+  }
+  debug(1, () => `backend ${backend.name}, ${backend.threads} thread(s)`);
 }
 
 /**
@@ -75,11 +89,7 @@ export async function setBackend(name: string): Promise<boolean> {
   for (const candidate of names) {
     const backend = await make(candidate);
     if (!backend) continue;
-    if (current !== backend) {
-      if (current) for (const listener of onChange) listener();
-      current = backend;
-    }
-    debug(1, () => `backend ${backend.name}, ${backend.threads} thread(s)`);
+    use(backend);
     return true;
   }
   return false;
@@ -91,12 +101,30 @@ export function getBackend(): BackendName {
 }
 
 export function currentBackend(): Backend {
+  if (!current && isDeferred) chooseNow();
   if (current) return current;
   fail('backend', 'a backend must be ready before values are read', 'none is yet', 'await tf.ready() first');
 }
 
 export function hasBackend(): boolean {
   return current !== null;
+}
+
+let isDeferred = false;
+
+/** Leaves the choice to the first who asks; for a table whose factories need not be waited for. */
+export function deferChoice(): void {
+  isDeferred = true;
+}
+
+/** setBackend('cpu') without waiting. */
+function chooseNow(): void {
+  for (const name of factories.keys()) {
+    const backend = make(name);
+    if (backend instanceof Promise || !backend) continue;
+    use(backend);
+    return;
+  }
 }
 
 let choosing: Promise<void> | null = null;

@@ -1,21 +1,17 @@
 /** The x64 target: machine code with AVX2, in Node. Loaded only where it may run; never part of a browser bundle. */
 import { debug } from '../base/debug.ts';
+import { emitDriver } from '../codegen/x64/driver.ts';
+import { x64Generator } from '../codegen/x64/generate.ts';
+import { compile } from '../compiler/index.ts';
+import { createX64Device, isUnavailable } from '../runtime/node/x64-device.ts';
 import type { Backend } from './backends.ts';
 import { compiledBackend } from './compiled-backend.ts';
 import { pool } from './memory.ts';
 
 /** Machine code for x86-64 with AVX2, in Node. */
-export async function x64Backend(): Promise<Backend | null> {
-  const host = (globalThis as { process?: { arch?: string } }).process;
-  if (host?.arch !== 'x64') return null;
-  const [{ x64Generator }, { emitDriver }, runtime, { compile }] = await Promise.all([
-    import('../codegen/x64/generate.ts'),
-    import('../codegen/x64/driver.ts'),
-    import('../runtime/node/x64-device.ts'),
-    import('../compiler/index.ts'),
-  ]);
-  const device = runtime.createX64Device(emitDriver);
-  if (runtime.isUnavailable(device)) {
+export function x64Backend(): Backend | null {
+  const device = createX64Device(emitDriver);
+  if (isUnavailable(device)) {
     debug(1, () => `x64 is not available: ${device.unavailable}`);
     return null;
   }

@@ -12,7 +12,7 @@ import type { BufferSpec, Program } from '../../kernel/program.ts';
 import { Storage } from '../storage.ts';
 import { createWasmDevice, WasmDevice } from './device.ts';
 import { LinearMemory } from './memory.ts';
-import { findSpawn } from './workers.ts';
+import { findSpawn, loadNodeModules } from './workers.ts';
 
 const devices: WasmDevice[] = [];
 afterAll(() => {
@@ -338,7 +338,7 @@ describe('memory', () => {
   it('beyond 2 GiB is addressed like the rest', async () => {
     const memory = new LinearMemory(true);
     const low = memory.allocate(2 ** 31 + 2 ** 20, 'test');
-    const high = new WasmDevice(2, memory, await findSpawn({}));
+    const high = new WasmDevice(2, memory, findSpawn({}, await loadNodeModules()));
     devices.push(high);
     const program = chain(1024, 3, 50);
     const [expected, output] = [floats(new Float32Array(1024)), floats(new Float32Array(1024))];

@@ -12,8 +12,8 @@ import { hasSharedMemory, hasSimd } from './features.ts';
 import { LinearMemory } from './memory.ts';
 import { LoadedProgram } from './program.ts';
 import { Runner } from './runner.ts';
-import type { Spawn } from './workers.ts';
-import { findSpawn } from './workers.ts';
+import type { NodeModules, Spawn } from './workers.ts';
+import { findSpawn, loadNodeModules } from './workers.ts';
 
 export interface WasmDeviceOptions {
   /** Threads that share a run, the calling one included. Default: TENSORLOOM_THREADS, else one for each processor. */
@@ -29,27 +29,31 @@ export interface WasmDeviceOptions {
 export type WasmExecutable = ReturnType<Device<WasmImage>['load']>;
 
 export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise<WasmDevice> {
+  return wasmDeviceWith(await loadNodeModules(), options);
+}
+
+/** The same for those who cannot wait and have Node's modules at hand. */
+export function wasmDeviceWith(node: NodeModules | null, options: WasmDeviceOptions = {}): WasmDevice {
   if (!hasSimd()) fail('wasm', 'the engine must have WebAssembly SIMD', undefined, 'take a newer browser or Node');
-  const threads = options.threads ?? (await defaultThreads());
+  const threads = options.threads ?? defaultThreads(node);
   if (!Number.isInteger(threads) || threads < 1)
     fail('wasm', 'the number of threads must be an integer from 1', `got ${threads}`);
   const shared = options.shared !== false && hasSharedMemory();
-  const spawn = shared ? await findSpawn(options) : null;
+  const spawn = shared ? findSpawn(options, node) : null;
   debug(1, () => `wasm: ${threads} threads${spawn ? '' : ', but no workers here'}`);
   return new WasmDevice(spawn ? threads : 1, new LinearMemory(shared, options.maximumBytes), spawn);
 }
 
 /** TENSORLOOM_THREADS, else the processors that this process may use. */
-async function defaultThreads(): Promise<number> {
-  const host = globalThis as { process?: { env?: Record<string, string | undefined>; versions?: { node?: string } } };
+function defaultThreads(node: NodeModules | null): number {
+  const host = globalThis as { process?: { env?: Record<string, string | undefined> } };
   const wanted = host.process?.env?.TENSORLOOM_THREADS;
   if (wanted !== undefined && wanted !== '') {
     const threads = Number(wanted);
     if (Number.isInteger(threads) && threads > 0) return threads;
     return fail('wasm', 'TENSORLOOM_THREADS must be an integer from 1', `got "${wanted}"`);
   }
-  if (host.process?.versions?.node !== undefined) return (await import('node:os')).availableParallelism();
-  return globalThis.navigator?.hardwareConcurrency ?? 1;
+  return node ? node.os.availableParallelism() : (globalThis.navigator?.hardwareConcurrency ?? 1);
 }
 
 export class WasmDevice implements Device<WasmImage> {

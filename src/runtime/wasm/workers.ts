@@ -18,13 +18,26 @@ export interface WorkerOptions {
   readonly workerUrl?: string | URL;
 }
 
+/** What is used of Node's own modules. */
+export interface NodeModules {
+  readonly os: Pick<typeof import('node:os'), 'availableParallelism'>;
+  readonly threads: Pick<typeof import('node:worker_threads'), 'Worker'>;
+}
+
+/** Node's modules; null in a browser. */
+export async function loadNodeModules(): Promise<NodeModules | null> {
+  const host = globalThis as { process?: { versions?: { node?: string } } };
+  if (host.process?.versions?.node === undefined) return null;
+  const [os, threads] = await Promise.all([import('node:os'), import('node:worker_threads')]);
+  return { os, threads };
+}
+
 /** A way to start workers here, or null where there is none. */
-export async function findSpawn(options: WorkerOptions): Promise<Spawn | null> {
-  const host = globalThis as { process?: { versions?: { node?: string } }; Worker?: typeof Worker };
-  if (host.process?.versions?.node !== undefined) {
-    const { Worker: NodeWorker } = await import('node:worker_threads');
+export function findSpawn(options: WorkerOptions, node: NodeModules | null): Spawn | null {
+  const host = globalThis as { Worker?: typeof Worker };
+  if (node) {
     return (onMessage, onError) => {
-      const worker = new NodeWorker(workerSource(), { eval: true, execArgv: [], stdin: false });
+      const worker = new node.threads.Worker(workerSource(), { eval: true, execArgv: [], stdin: false });
       worker.unref();
       worker.on('message', onMessage);
       worker.on('error', onError);
