@@ -2,13 +2,16 @@
 import { invariant } from '../base/errors.ts';
 import type { Attrs, Value } from '../graph/graph.ts';
 import { Operation } from '../graph/graph.ts';
+import { checkCount } from '../types/shape.ts';
 import { rowOf } from './table.ts';
 
 /** Checks the inputs with the row's rule and makes an operation; its outputs. */
 export function apply(kind: string, inputs: readonly Value[], attrs: Attrs = {}): readonly Value[] {
   const row = rowOf(kind);
   invariant(row.arity === 'variadic' || row.arity === inputs.length, `${kind} takes ${row.arity} inputs`);
-  return new Operation(kind, inputs, attrs, row.infer(inputs, attrs)).outputs;
+  const types = row.infer(inputs, attrs);
+  for (const { shape } of types) checkCount(kind, shape);
+  return new Operation(kind, inputs, attrs, types).outputs;
 }
 
 /** apply for ops of one output. */

@@ -3,7 +3,7 @@
  * holds, also in a loop that never yields; x64 code runs on them in place. What is released by hand is kept for reuse,
  * since fresh pages cost more than most kernels.
  */
-import { InternalError } from '../base/errors.ts';
+import { fail, InternalError } from '../base/errors.ts';
 import type { DType, TypedArray } from '../types/dtype.ts';
 import { dtypes } from '../types/dtype.ts';
 
@@ -81,12 +81,27 @@ export class StoragePool {
       return storage;
     }
     this.#callBeforeFirst();
-    const buffer = new ArrayBuffer(size + ALIGNMENT);
+    const buffer = this.#claim(size + ALIGNMENT);
     const base = this.#addressOf(buffer);
     const skip = base === 0 ? 0 : (ALIGNMENT - (base % ALIGNMENT)) % ALIGNMENT;
     const storage = new Storage(new Uint8Array(buffer, skip, size));
     storage.address = base === 0 ? 0 : base + skip;
     return storage;
+  }
+
+  /** A fresh buffer; what is kept for reuse is given up before it fails. */
+  #claim(byteLength: number): ArrayBuffer {
+    for (let attempt = 0; attempt < 2; attempt++) {
+      try {
+        // Views are more limited than buffers on some engines, so the view is what must be possible.
+        return new Uint8Array(byteLength).buffer;
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        this.clear();
+      }
+    }
+    const came = `${(byteLength / 2 ** 20).toFixed(1)} MiB were asked for, more than this process may have`;
+    return fail('memory', 'a tensor must fit into memory', came, 'use smaller batches, or dispose what is not needed');
   }
 
   release(storage: Storage): void {

@@ -41,6 +41,11 @@ export function checkShape(op: string, shape: Shape): void {
       fail(op, 'every extent of a shape must be a non-negative integer', `got ${showShape(shape)}`);
     }
   }
+  checkCount(op, shape);
+}
+
+/** Indices are 32 bits wide, on every target. */
+export function checkCount(op: string, shape: Shape): void {
   if (sizeOf(shape) > 2 ** 31 - 1) fail(op, 'a tensor may hold at most 2^31 - 1 elements', `got ${showShape(shape)}`);
 }
 

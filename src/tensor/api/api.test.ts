@@ -146,4 +146,16 @@ describe('methods', () => {
   it('are not enumerable', () => {
     expect(Object.keys(Tensor.prototype)).toEqual([]);
   });
+
+  it('refuses results that no tensor can hold, and goes on', () => {
+    const column = tf.ones([200_000, 1]);
+    const row = tf.ones([1, 200_000]);
+    const wanted = /^\[\w+\] a tensor may hold at most 2\^31 - 1 elements; got \[200000,200000\]$/;
+    expect(() => tf.matMul(column, row)).toThrow(wanted);
+    expect(() => tf.add(column, row)).toThrow(wanted);
+    expect(tf.matMul(tf.ones([2, 3]), tf.ones([3, 2])).arraySync()).toEqual([
+      [3, 3],
+      [3, 3],
+    ]);
+  });
 });
