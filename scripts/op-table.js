@@ -34,12 +34,13 @@ const rows = Object.values(table).map((row) => {
     dtypes.join(' '),
     row.lowering.tag,
     gradient,
+    typeof row.batching === 'string' ? row.batching : 'rule',
     exact ? 'exact' : `${absolute} + ${relative} r`,
     String(row.samples.length),
   ];
 });
 
-const head = ['op', 'what it computes', 'inputs', 'sampled dtypes', 'lowering', 'gradient', 'tolerance', 'samples'];
+const head = ['op', 'what it computes', 'inputs', 'sampled dtypes', 'lowering', 'gradient', 'batching', 'tolerance', 'samples'];
 const line = (cells) => `| ${cells.join(' | ')} |`;
 const text = `# The op table
 

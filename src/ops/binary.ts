@@ -88,6 +88,7 @@ function binary(name: string, options: BinaryOptions): OpRow {
       for (let i = 0; i < out.length; i++) out[i] = at(a.data[i], b.data[i]);
       return [out];
     },
+    batching: 'elementwise',
     lowering: { tag: 'map', emit: (b, [x, y], _attrs, [dtype]) => options.emit(b, x, y, dtype) },
     samples,
     ...(options.tolerance && { tolerance: options.tolerance }),

@@ -5,6 +5,7 @@ import type { Shape, TensorType } from '../types/shape.ts';
 import { sameShape } from '../types/shape.ts';
 import { fill, reader } from './array.ts';
 import { conv2d, conv2dBackpropFilter, conv2dBackpropInput } from './build.ts';
+import { batchConv2d, batchConv2dBackpropFilter, batchConv2dBackpropInput } from './conv-batching.ts';
 import type { ContractionAxis, ContractionSpec } from './lowering.ts';
 import { along } from './matmul.ts';
 import type { OpRow, Sample } from './row.ts';
@@ -21,7 +22,7 @@ export interface ConvAttrs {
   readonly groups: number;
 }
 
-function convAttrs(attrs: Attrs): ConvAttrs {
+export function convAttrs(attrs: Attrs): ConvAttrs {
   return {
     strides: intsAttr(attrs, 'strides'),
     dilations: intsAttr(attrs, 'dilations'),
@@ -254,6 +255,7 @@ export const convRows = {
         forEachProduct(attrs, x.shape, filter.shape, (i, f, o) => add(o, atX(...i) * atF(...f)));
       });
     },
+    batching: batchConv2d,
     lowering: { tag: 'contraction', specs: forwardSpecs },
     samples: samplesOf((x, filter, _y, attrs) => ({ inputs: [f32(x), f32(filter)], attrs })),
     tolerance,
@@ -279,6 +281,7 @@ export const convRows = {
         forEachProduct(attrs, type.shape, filter.shape, (i, f, o) => add(i, atY(...o) * atF(...f)));
       });
     },
+    batching: batchConv2dBackpropInput,
     lowering: { tag: 'contraction', specs: inputSpecs },
     samples: samplesOf((x, filter, y, attrs) => ({
       inputs: [f32(y), f32(filter)],
@@ -307,6 +310,7 @@ export const convRows = {
         forEachProduct(attrs, x.shape, type.shape, (i, f, o) => add(f, atX(...i) * atY(...o)));
       });
     },
+    batching: batchConv2dBackpropFilter,
     lowering: { tag: 'contraction', specs: filterSpecs },
     samples: samplesOf((x, filter, y, attrs) => ({
       inputs: [f32(x), f32(y)],

@@ -8,7 +8,9 @@ import { constant, plus, times, variable } from '../kernel/ir.ts';
 import type { TensorType } from '../types/shape.ts';
 import { newArray } from '../types/dtype.ts';
 import { sizeOf } from '../types/shape.ts';
-import { gatherAt, scatterAdd } from './build.ts';
+import type { BatchingContext } from './batching.ts';
+import { foldedFirst, foldFirst, stacked } from './batching.ts';
+import { gatherAt, reshape, scatterAdd, transpose } from './build.ts';
 import type { KernelContext } from './lowering.ts';
 import type { NDArray, OpRow } from './row.ts';
 import { expectDType, expectRank, f32, i32, intAttr, show } from './rule.ts';
@@ -106,6 +108,20 @@ function scatterColumns({ b, inputs, outputs, inputBuffers, outputBuffers, site 
   };
 }
 
+/** One table for the whole stack is read at all indices at once; one list of indices for all tables is repeated. */
+function batchGather(context: BatchingContext) {
+  const { inputs, batched, size, outputs } = context;
+  if (batched[0]) {
+    const rows = gatherAt(foldFirst(inputs[0]), foldFirst(stacked(context, 1)));
+    return [reshape(rows, [size, ...outputs[0].shape])];
+  }
+  const [x, indices] = inputs;
+  const [batch, outer, , inner] = x.shape;
+  const k = indices.shape[2];
+  const rows = gatherAt(x, reshape(transpose(indices, [1, 0, 2]), [batch, size * k]));
+  return [transpose(reshape(rows, [batch, outer, size, k, inner]), [2, 0, 1, 3, 4])];
+}
+
 export const gatherRows = {
   gather: {
     name: 'gather',
@@ -127,6 +143,7 @@ export const gatherRows = {
       });
       return [out];
     },
+    batching: batchGather,
     lowering: {
       tag: 'point',
       emit({ b, inputs: [x], guarded, loadAt }, [batch, outer, k, inner]) {
@@ -166,6 +183,7 @@ export const gatherRows = {
       });
       return [newArray(type.dtype, totals.length).map((_, i) => totals[i])];
     },
+    batching: foldedFirst(),
     lowering: { tag: 'kernel', emit: emitScatterAdd },
     samples: [
       { inputs: [i32([1, 1], 0, 1), f32([1, 1, 1, 1])], attrs: { rows: 1 } },

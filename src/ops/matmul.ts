@@ -4,7 +4,9 @@ import type { Attrs } from '../graph/graph.ts';
 import type { Shape } from '../types/shape.ts';
 import { sameShape, showShape } from '../types/shape.ts';
 import { fill, reader } from './array.ts';
-import { matMul } from './build.ts';
+import type { BatchingContext } from './batching.ts';
+import { stacked } from './batching.ts';
+import { matMul, reshape } from './build.ts';
 import type { ContractionAxis, ContractionSpec } from './lowering.ts';
 import type { OpRow, Sample } from './row.ts';
 import { boolAttr, expectDType, f32, show } from './rule.ts';
@@ -59,6 +61,17 @@ for (const transposeA of [false, true]) {
       attrs,
     });
   }
+}
+
+/** One matrix for the whole stack is not repeated where the stack's rows can be the rows of one product. */
+function batchMatMul(context: BatchingContext) {
+  const { attrs, inputs, batched, size, outputs } = context;
+  const [transposeA, transposeB] = [boolAttr(attrs, 'transposeA'), boolAttr(attrs, 'transposeB')];
+  const [a, b] = [0, 1].map((i) => stacked(context, i));
+  if (batched[1] || transposeA || inputs[1].shape.length > 2) return [matMul(a, b, transposeA, transposeB)];
+  const [m, k] = a.shape.slice(1);
+  const rows = matMul(reshape(a, [size * m, k]), inputs[1], false, transposeB);
+  return [reshape(rows, [size, ...outputs[0].shape])];
 }
 
 export const matMulRows = {
@@ -121,6 +134,7 @@ export const matMulRows = {
         }),
       ];
     },
+    batching: batchMatMul,
     lowering: { tag: 'contraction', specs },
     samples,
     tolerance: { absolute: 1e-5, relative: 1e-5 },

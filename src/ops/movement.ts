@@ -4,7 +4,8 @@ import type { Attrs } from '../graph/graph.ts';
 import type { Shape, TensorType } from '../types/shape.ts';
 import { checkShape, sameShape, showShape, sizeOf, stridesOf } from '../types/shape.ts';
 import { fill, flatIndex } from './array.ts';
-import { dilate, pad, reshape, reverse, slice, sumTo, transpose } from './build.ts';
+import { shiftedAxes, stackedApply, withLeadingEntry } from './batching.ts';
+import { broadcastTo, dilate, pad, reshape, reverse, slice, sumTo, transpose } from './build.ts';
 import type { AxisMap, Piece } from './lowering.ts';
 import type { NDArray, OpRow } from './row.ts';
 import { bool, expectAxis, expectSameDType, f32, i32, intAttr, intsAttr, pairsAttr, show } from './rule.ts';
@@ -61,6 +62,8 @@ export const viewRows = {
       return [dy && transpose(dy, inverse)];
     },
     evaluate: ([x], attrs, [type]) => evaluateView(x, transposeAxes(attrs), type),
+    batching: (context) =>
+      stackedApply(context, { perm: [0, ...intsAttr(context.attrs, 'perm').map((axis) => axis + 1)] }),
     lowering: { tag: 'view', axes: transposeAxes },
     samples: [
       { inputs: [f32([])], attrs: { perm: [] } },
@@ -93,6 +96,11 @@ export const viewRows = {
     },
     gradient: ({ inputs: [x] }, [dy]) => [dy && sumTo(dy, x.shape)],
     evaluate: ([x], attrs, [type]) => evaluateView(x, broadcastAxes(attrs, x.shape, type.shape), type),
+    batching: ({ inputs: [x], attrs, size, outputs: [{ shape }] }) => {
+      const ones = new Array<number>(shape.length - x.shape.length + 1).fill(1);
+      const aligned = reshape(x, [size, ...ones, ...x.shape.slice(1)]);
+      return [broadcastTo(aligned, [size, ...intsAttr(attrs, 'shape')])];
+    },
     lowering: { tag: 'view', axes: broadcastAxes },
     samples: [
       { inputs: [f32([])], attrs: { shape: [] } },
@@ -141,6 +149,7 @@ export const viewRows = {
       ];
     },
     evaluate: ([x], attrs, [type]) => evaluateView(x, sliceAxes(attrs), type),
+    batching: withLeadingEntry({ begin: () => 0, size: (size) => size, strides: () => 1 }),
     lowering: { tag: 'view', axes: sliceAxes },
     samples: [
       { inputs: [f32([])], attrs: { begin: [], size: [], strides: [] } },
@@ -163,6 +172,7 @@ export const viewRows = {
     },
     gradient: ({ attrs }, [dy]) => [dy && reverse(dy, intsAttr(attrs, 'axes'))],
     evaluate: ([x], attrs, [type]) => evaluateView(x, reverseAxes(attrs, x.shape), type),
+    batching: shiftedAxes('axes'),
     lowering: { tag: 'view', axes: reverseAxes },
     samples: [
       { inputs: [f32([])], attrs: { axes: [] } },
@@ -185,6 +195,7 @@ function renaming(name: string, summary: string, passes: boolean): OpRow {
     infer: ([x]) => [{ dtype: x.dtype, shape: x.shape }],
     gradient: passes ? (_context, [dy]) => [dy] : 'constant',
     evaluate: ([x]) => [x.data.slice()],
+    batching: 'elementwise',
     lowering: { tag: 'reshape' },
     samples: [{ inputs: [f32([])] }, { inputs: [f32([0])] }, { inputs: [f32([3, 5])] }, { inputs: [i32([9])] }],
   };
@@ -209,6 +220,7 @@ export const reshapeRows = {
     },
     gradient: ({ inputs: [x] }, [dy]) => [dy && reshape(dy, x.shape)],
     evaluate: ([x]) => [x.data.slice()],
+    batching: withLeadingEntry({ shape: (size) => size }),
     lowering: { tag: 'reshape' },
     samples: [
       { inputs: [f32([])], attrs: { shape: [1, 1] } },
@@ -311,6 +323,7 @@ export const pieceRows = {
         ),
     ],
     evaluate: ([x], attrs, [type]) => evaluatePieces([x], padPieces(attrs, [x.shape], type.shape), type),
+    batching: withLeadingEntry({ paddings: () => [0, 0] }),
     lowering: { tag: 'pieces', pieces: padPieces },
     samples: [
       { inputs: [f32([])], attrs: { paddings: [], value: 0 } },
@@ -361,6 +374,7 @@ export const pieceRows = {
         ),
         type,
       ),
+    batching: shiftedAxes('axis'),
     lowering: { tag: 'pieces', pieces: concatPieces },
     samples: [
       { inputs: [f32([7])], attrs: { axis: 0 } },

@@ -11,6 +11,7 @@ import type { Reg } from '../kernel/ir.ts';
 import type { Shape, TensorType } from '../types/shape.ts';
 import { sameShape, sizeOf } from '../types/shape.ts';
 import { fill, forEachIndex, reader } from './array.ts';
+import { foldedFirst } from './batching.ts';
 import { maxPoolBackprop, maxPoolGather, pad, reshape, slice, windowSum, windowSumBackprop } from './build.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Coord, PointContext, WindowLowering } from './lowering.ts';
@@ -293,6 +294,7 @@ export const poolRows = {
       });
       return [best, position];
     },
+    batching: foldedFirst(),
     lowering: { tag: 'point', emit: emitMaxPool, window: (attrs) => sideBySide(attrs, combineMax) },
     samples: samplesOf((x, _y, attrs) => ({ inputs: [f32(x)], attrs })),
   },
@@ -313,6 +315,7 @@ export const poolRows = {
       const [atY, atPosition] = [reader(dy), reader(position)];
       return evaluateBackprop(attrs, type, (y, tap) => (atPosition(...y) === tap ? atY(...y) : 0));
     },
+    batching: foldedFirst('inputShape'),
     lowering: {
       tag: 'point',
       emit: (context, at) =>
@@ -347,6 +350,7 @@ export const poolRows = {
       });
       return [out];
     },
+    batching: foldedFirst(),
     lowering: {
       tag: 'point',
       emit(context, at) {
@@ -372,6 +376,7 @@ export const poolRows = {
       });
       return [Float32Array.from(totals)];
     },
+    batching: foldedFirst(),
     lowering: { tag: 'point', emit: (context, at) => emitWindowSum(context, at, (x) => x, context.inputs[0].shape) },
     samples: samplesOf((x, _y, attrs) => ({ inputs: [f32(x)], attrs })),
     tolerance: { absolute: 2e-6, relative: 2e-6 },
@@ -386,6 +391,7 @@ export const poolRows = {
       const at = reader(dy);
       return evaluateBackprop(attrs, type, (y) => at(...y));
     },
+    batching: foldedFirst('inputShape'),
     lowering: {
       tag: 'point',
       emit: (context, at) =>

@@ -6,7 +6,7 @@ import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Reg } from '../kernel/ir.ts';
 import { constant, plus, times } from '../kernel/ir.ts';
 import { newArray } from '../types/dtype.ts';
-import { checkShape, sameShape, sizeOf, stridesOf } from '../types/shape.ts';
+import { checkShape, sizeOf, stridesOf } from '../types/shape.ts';
 import { fail } from '../base/errors.ts';
 import type { OpRow } from './row.ts';
 import { expectDType, fewShapes, i32, intAttr, intsAttr, show } from './rule.ts';
@@ -53,37 +53,51 @@ function emitThreefry(b: KernelBuilder, k0: Reg, k1: Reg, c0: Reg, c1: Reg): Reg
 export const randomRows = {
   randomBits: {
     name: 'randomBits',
-    summary: '32 random bits for each element: Threefry of the key (int32[2]), the flat index and the stream',
+    summary:
+      '32 random bits for each element: Threefry of the key (int32[..., 2]), its flat index there and the stream',
     arity: 1,
     infer([key], attrs) {
       expectDType('randomBits', key, ['int32'], 'the key');
-      if (!sameShape(key.shape, [2])) fail('randomBits', 'the key must be int32[2]', `got ${show(key)}`);
+      if (key.shape.at(-1) !== 2) fail('randomBits', 'the key must be int32[2] or int32[..., 2]', `got ${show(key)}`);
       const shape = intsAttr(attrs, 'shape');
       checkShape('randomBits', shape);
       intAttr(attrs, 'stream');
-      return [{ dtype: 'int32', shape }];
+      return [{ dtype: 'int32', shape: [...key.shape.slice(0, -1), ...shape] }];
     },
     gradient: 'constant',
     evaluate([key], attrs, [type]) {
       const out = newArray('int32', sizeOf(type.shape));
       const stream = intAttr(attrs, 'stream');
-      for (let i = 0; i < out.length; i++) out[i] = threefry(key.data[0], key.data[1], i, stream)[0];
+      const count = sizeOf(intsAttr(attrs, 'shape'));
+      for (let i = 0; i < out.length; i++) {
+        const at = 2 * Math.floor(i / count);
+        out[i] = threefry(key.data[at], key.data[at + 1], i % count, stream)[0];
+      }
       return [out];
     },
+    batching: 'leading',
     lowering: {
       tag: 'point',
-      emit({ b, attrs, outputs: [type], load }, at) {
+      emit({ b, attrs, inputs, outputs: [type], load }, at) {
         const strides = stridesOf(type.shape);
-        const flat = at.reduce((sum, coord, axis) => plus(sum, times(coord.at, strides[axis])), constant(0));
-        const counter = b.index(flat, at.length === 0 ? 0 : at[at.length - 1].laneStep);
-        const word = (i: number) => load(0, [{ at: constant(i), laneStep: 0 }]);
+        const lead = inputs[0].shape.length - 1;
+        const own = at.slice(lead);
+        const flat = own.reduce((sum, coord, axis) => plus(sum, times(coord.at, strides[lead + axis])), constant(0));
+        const counter = b.index(flat, own.at(-1)?.laneStep ?? 0);
+        const word = (i: number) => load(0, [...at.slice(0, lead), { at: constant(i), laneStep: 0 }]);
         return [emitThreefry(b, word(0), word(1), counter, b.i32(intAttr(attrs, 'stream')))];
       },
     },
-    samples: [[], [0], [1], [7], [9], [3, 5], [2, 3, 17]].map((shape) => ({
-      inputs: [i32([2], -(2 ** 31), 2 ** 31 - 1)],
-      attrs: { shape, stream: shape.length },
-    })),
+    samples: [
+      ...[[], [0], [1], [7], [9], [3, 5], [2, 3, 17]].map((shape) => ({
+        inputs: [i32([2], -(2 ** 31), 2 ** 31 - 1)],
+        attrs: { shape, stream: shape.length },
+      })),
+      ...[[], [1], [5], [2, 9]].map((shape) => ({
+        inputs: [i32([3, 3, 2], -(2 ** 31), 2 ** 31 - 1)],
+        attrs: { shape, stream: 1 },
+      })),
+    ],
     tolerance: { absolute: 0, relative: 0 },
   },
   bitsToUnit: {
@@ -96,6 +110,7 @@ export const randomRows = {
     },
     gradient: 'constant',
     evaluate: ([bits]) => [Float32Array.from(bits.data, (x) => (x >>> 8) * 2 ** -24)],
+    batching: 'elementwise',
     lowering: {
       tag: 'map',
       emit: (b, [bits]) => b.binary('mul', b.convert('i32ToF32', b.binary('shr', bits, b.i32(8))), b.f32(2 ** -24)),

@@ -8,6 +8,7 @@ import type { TensorType } from '../types/shape.ts';
 import { sizeOf, stridesOf } from '../types/shape.ts';
 import { fill, forEachIndex, flatIndex } from './array.ts';
 import { cast, constantLike, div, equal, mul, prod, select, spreadOver, sum, zerosLike } from './build.ts';
+import { shiftedAxes } from './batching.ts';
 import type { Coord } from './lowering.ts';
 import type { GradientRule, NDArray, OpRow, Sample } from './row.ts';
 import { bool, expectAxis, expectDType, f32, i32, intAttr, intsAttr, show } from './rule.ts';
@@ -116,6 +117,7 @@ function reduction(name: ReduceKind, options: ReduceOptions): OpRow {
     gradient: options.gradient,
     evaluate: ([x], attrs, [type]) =>
       evaluateReduce(x, intsAttr(attrs, 'axes'), type, options.start(x.dtype), options.combine),
+    batching: shiftedAxes('axes'),
     lowering: { tag: 'reduce', fn: options.fn },
     samples: reduceSamples(options.dtypes, ...(options.range ?? [-2, 2])),
     tolerance: { absolute: 2e-5, relative: 1e-5 },
@@ -174,6 +176,7 @@ function search(name: 'argMax' | 'argMin', compare: 'gt' | 'lt'): OpRow {
       return [{ dtype: 'int32', shape: x.shape.filter((_, i) => i !== axis) }];
     },
     gradient: 'constant',
+    batching: shiftedAxes('axis'),
     evaluate([x], attrs, [type]) {
       const axis = intAttr(attrs, 'axis');
       const strides = stridesOf(x.shape);

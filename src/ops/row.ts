@@ -3,6 +3,7 @@ import type { Attrs, Value } from '../graph/graph.ts';
 import type { TypedArray } from '../types/dtype.ts';
 import type { DType } from '../types/dtype.ts';
 import type { Shape, TensorType } from '../types/shape.ts';
+import type { Batching } from './batching.ts';
 import type { Lowering } from './lowering.ts';
 
 /** A dense row-major array, for the reference evaluation. bool holds 0 and 1. */
@@ -39,6 +40,8 @@ export interface OpRow {
   infer(inputs: readonly TensorType[], attrs: Attrs): TensorType[];
   /** 'constant': piecewise constant or integer-valued, so its gradient is zero. */
   readonly gradient: GradientRule | 'constant';
+  /** What vmap makes of the op: see batching.ts for the words and for makers of rules. */
+  readonly batching: Batching;
   /** The definition: small, slow, obviously right; one array for each output. */
   evaluate(inputs: readonly NDArray[], attrs: Attrs, outputs: readonly TensorType[]): TypedArray[];
   readonly lowering: Lowering;

@@ -45,6 +45,7 @@ export const selectRows = {
       for (let i = 0; i < out.length; i++) out[i] = condition.data[i] ? a.data[i] : b.data[i];
       return [out];
     },
+    batching: 'elementwise',
     lowering: { tag: 'map', emit: (b, [condition, x, y]) => b.select(condition, x, y) },
     samples: [...everyShape(bool, f32, f32), ...fewShapes(bool, i32, i32), ...fewShapes(bool, bool, bool)],
   },
@@ -61,6 +62,7 @@ export const selectRows = {
     evaluate([x], _attrs, [type]) {
       return [newArray(type.dtype, x.data.length).map((_, i) => castAt(x.data[i], type.dtype))];
     },
+    batching: 'elementwise',
     lowering: { tag: 'map', emit: (b, [x], _attrs, [from], to) => emitCast(b, x, from, to) },
     samples: (['float32', 'int32', 'bool'] as const).flatMap((dtype) => [
       ...everyShape((s) => f32(s, -9, 9)).map((sample) => ({ ...sample, attrs: { dtype } })),

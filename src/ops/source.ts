@@ -21,6 +21,7 @@ export const sourceRows = {
     evaluate() {
       throw new InternalError('internal: a parameter has to be fed');
     },
+    batching: 'none',
     lowering: { tag: 'source' },
     samples: [],
   },
@@ -36,6 +37,7 @@ export const sourceRows = {
     evaluate(_inputs, attrs, [type]) {
       return [fill(type, () => intAttr(attrs, 'value'))];
     },
+    batching: 'none',
     lowering: { tag: 'source' },
     samples: [
       { inputs: [], attrs: { value: 1.5, dtype: 'float32' } },
@@ -59,6 +61,7 @@ export const sourceRows = {
       const axis = intAttr(attrs, 'axis');
       return [fill(type, (at) => at[axis])];
     },
+    batching: 'none',
     lowering: {
       tag: 'point',
       emit({ b, attrs, outputs: [type] }, at) {

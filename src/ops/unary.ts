@@ -65,6 +65,7 @@ function unary(name: string, options: UnaryOptions): OpRow {
       for (let i = 0; i < out.length; i++) out[i] = at(x.data[i]);
       return [out];
     },
+    batching: 'elementwise',
     lowering: { tag: 'map', emit: (b, [x], _attrs, [dtype]) => options.emit(b, x, dtype) },
     samples,
     ...(options.tolerance && { tolerance: options.tolerance }),
