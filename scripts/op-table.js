@@ -40,7 +40,17 @@ const rows = Object.values(table).map((row) => {
   ];
 });
 
-const head = ['op', 'what it computes', 'inputs', 'sampled dtypes', 'lowering', 'gradient', 'batching', 'tolerance', 'samples'];
+const head = [
+  'op',
+  'what it computes',
+  'inputs',
+  'sampled dtypes',
+  'lowering',
+  'gradient',
+  'batching',
+  'tolerance',
+  'samples',
+];
 const line = (cells) => `| ${cells.join(' | ')} |`;
 const text = `# The op table
 
