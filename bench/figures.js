@@ -3,6 +3,8 @@
  * and what issue 2 asks of it.
  */
 
+import { opFigures } from './ops.js';
+
 /** The CNN of the main job: multiply-adds of one image forward, times two. */
 const cnnForwardFlops = 2 * (26 * 26 * 32 * 9 + 11 * 11 * 64 * 9 * 32 + 3 * 3 * 64 * 9 * 64 + 576 * 64 + 64 * 10);
 /** Training is the forward pass, the filter gradients and the input gradients of all but the first layer. */
@@ -125,6 +127,7 @@ export const figures = [
     fixedReps: 3,
     quick: backend === 'x64',
   })),
+  ...opFigures,
 ];
 
 /** The size that an odd one is compared with: it should reach 90 % of it. */

@@ -64,6 +64,26 @@ export function cnnModel(batch) {
   });
 }
 
+/**
+ * A model of one node: inputs x0, x1, ... of the given shapes, then the constants.
+ * @returns {Uint8Array}
+ */
+export function opModel({ type, attributes = [], constants = [], outputs = 1, output = 'float32' }, inputs) {
+  const names = inputs.map((_, i) => `x${i}`);
+  const results = Array.from({ length: outputs }, (_, i) => `y${i}`);
+  return model({
+    inputs: inputs.map((spec, i) => valueInfo(names[i], spec.shape, spec.below ? 'int32' : 'float32')),
+    // The shape of an output is inferred; a second one is made of indices.
+    outputs: results.map((name, i) => typeInfo(name, i === 0 ? output : 'int64')),
+    nodes: [node(type, [...names, ...constants.map((_, i) => `c${i}`)], results, attributes)],
+    initializers: constants.map(({ shape, values, dtype }, i) =>
+      dtype === 'int64'
+        ? tensor(`c${i}`, shape, BigInt64Array.from(values, BigInt), dtype)
+        : tensor(`c${i}`, shape, values),
+    ),
+  });
+}
+
 function model({ inputs, outputs, nodes, initializers }) {
   const graph = [
     ...nodes.map((bytes) => field(1, bytes)),
@@ -85,17 +105,30 @@ function node(type, inputs, outputs, attributes = []) {
   ]);
 }
 
-const ints = (name, values) => join([field(1, text(name)), ...values.map((v) => number(8, v)), number(20, 7)]);
-const int = (name, value) => join([field(1, text(name)), number(3, value), number(20, 2)]);
+export const ints = (name, values) => join([field(1, text(name)), ...values.map((v) => number(8, v)), number(20, 7)]);
+export const int = (name, value) => join([field(1, text(name)), number(3, value), number(20, 2)]);
 
-function tensor(name, shape, values) {
+/** Numbers of onnx.TensorProto.DataType. */
+const dataTypes = { float32: 1, int32: 6, int64: 7 };
+
+function tensor(name, shape, values, dtype = 'float32') {
   const raw = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  return join([...shape.map((size) => number(1, size)), number(2, 1), field(8, text(name)), field(9, raw)]);
+  return join([
+    ...shape.map((size) => number(1, size)),
+    number(2, dataTypes[dtype]),
+    field(8, text(name)),
+    field(9, raw),
+  ]);
 }
 
-function valueInfo(name, shape) {
+/** A value whose shape is left to inference. */
+function typeInfo(name, dtype) {
+  return join([field(1, text(name)), field(2, field(1, number(1, dataTypes[dtype])))]);
+}
+
+function valueInfo(name, shape, dtype = 'float32') {
   const dims = join(shape.map((size) => field(1, number(1, size))));
-  const tensorType = join([number(1, 1), field(2, dims)]);
+  const tensorType = join([number(1, dataTypes[dtype]), field(2, dims)]);
   return join([field(1, text(name)), field(2, field(1, tensorType))]);
 }
 

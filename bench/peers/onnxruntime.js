@@ -1,5 +1,6 @@
 /** The ONNX Runtime peer: inference and GEMM with its CPU provider. */
 import { cnnModel, matMulModel } from './onnx-model.js';
+import { opTask } from './ops-onnx.js';
 import { consume, noise, serve } from './protocol.js';
 
 const intraOpNumThreads = Number(process.env.BENCH_THREADS ?? 2);
@@ -30,6 +31,7 @@ await serve(async () => {
         const feeds = { a: input([n, n], 1), b: input([n, n], 2) };
         return async () => consume((await session.run(feeds)).c.data[0]);
       },
+      op: opTask(ort, create),
       'cnn-infer': async ({ batch = 64 }) => {
         const session = await create(cnnModel(batch));
         const feeds = { x: input([batch, 1, 28, 28], 1) };

@@ -24,6 +24,13 @@ export function noise(count, seed = 1) {
   return values;
 }
 
+/** What an operand of an op holds: noise, or whole numbers below `below`, of every residue and in no order. */
+export function operand({ shape, below }, seed) {
+  const count = shape.reduce((a, b) => a * b, 1);
+  if (!below) return noise(count, seed);
+  return Int32Array.from(noise(count, seed), (v) => Math.min(below - 1, Math.floor(((v + 1) / 2) * below)));
+}
+
 /** One-hot labels for `count` images, and the class numbers themselves. */
 export function labels(count) {
   const numbers = Int32Array.from({ length: count }, (_, i) => (i * 7) % cnn.classes);

@@ -27,6 +27,8 @@ except Exception as error:  # any failure to load is the reason why the peer is 
     answer({"error": f"{sys.executable}: {error}"})
     sys.exit(0)
 
+from ops_torch import op
+
 torch.set_num_threads(threads)
 torch.manual_seed(1)
 
@@ -105,7 +107,7 @@ def chain(request):
     return run
 
 
-tasks = {"gemm": gemm, "cnn-train": cnn_train, "cnn-infer": cnn_infer, "chain": chain}
+tasks = {"gemm": gemm, "cnn-train": cnn_train, "cnn-infer": cnn_infer, "chain": chain, "op": op}
 answer({"ready": {"versions": f"PyTorch {torch.__version__}", "tasks": list(tasks)}})
 
 prepared = {}

@@ -6,6 +6,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { opTask } from './ops-tf.js';
 import { cnn, consume, labels, noise, serve } from './protocol.js';
 
 const [, , backend = 'x64', fresh] = process.argv;
@@ -117,6 +118,13 @@ async function load() {
         y.dispose();
       };
     },
+    op: opTask(tf, {
+      jit: tf.jit,
+      finish: async (results) => {
+        await results[0].ready();
+        tf.dispose(results);
+      },
+    }),
     'import-time': async () => async () => ({ seconds: inFreshProcess('import') }),
     'compile-time': async () => async () => ({ seconds: inFreshProcess('first-step') }),
     // { gflops, copyBandwidth }: GFLOP/s and GB/s (read plus written) over all threads.

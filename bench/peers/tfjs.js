@@ -3,6 +3,7 @@
  * wasm-threads` (what it is in a cross-origin isolated page). The wasm backend has no gradient kernels, so it
  * only infers; the cpu backend is so slow that its callers ask for few images.
  */
+import { opTask } from './ops-tf.js';
 import { cnn, consume, labels, noise, serve } from './protocol.js';
 import { lendThreads } from './tfjs-threads.js';
 
@@ -73,6 +74,8 @@ await serve(async () => {
         first.dispose();
       };
     },
+    // Its kernels run when they are called.
+    op: opTask(tf, { finish: async (results) => tf.dispose(results) }),
   };
   if (backend === 'cpu') {
     tasks['cnn-train'] = async ({ batch = cnn.batch, steps = 1 }) => {
