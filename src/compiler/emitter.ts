@@ -15,8 +15,8 @@ import { sizeOf, stridesOf } from '../types/shape.ts';
 import { Index } from './index-space.ts';
 import { baseOf, isConstant } from './plan.ts';
 
-/** A buffer that a kernel takes: a stored value, or scratch that lowering made up. */
-export type BufferKey = Value | Scratch;
+/** A buffer that a kernel takes: a stored value, scratch that lowering made up, or a constant array. */
+export type BufferKey = Value | Scratch | Constant;
 
 /** A temporary between the kernels of one group. */
 export class Scratch {
@@ -26,6 +26,30 @@ export class Scratch {
     this.elem = elem;
     this.size = size;
   }
+}
+
+/** An array that is part of the program. */
+export class Constant {
+  readonly data: Float32Array;
+  constructor(data: Float32Array) {
+    this.data = data;
+  }
+}
+
+const constants = new WeakMap<Float32Array, Constant>();
+
+/** The same key for the same array, so that the kernels of a program share it. */
+function constantOf(data: Float32Array): Constant {
+  let key = constants.get(data);
+  if (!key) constants.set(data, (key = new Constant(data)));
+  return key;
+}
+
+/** What a buffer must be able to hold. */
+export function bufferOf(key: BufferKey): { elem: Elem; size: number } {
+  if (key instanceof Scratch) return key;
+  if (key instanceof Constant) return { elem: 'f32', size: key.data.length };
+  return { elem: elemOf[key.dtype], size: sizeOf(key.shape) };
 }
 
 export interface LoweredKernel {
@@ -67,16 +91,20 @@ export class Emitter {
 
   /** The parameter that holds a value. What a kernel both reads and writes must be asked for with 'readwrite' first. */
   buffer(key: BufferKey, access: 'read' | 'write' | 'readwrite'): number {
-    const base = key instanceof Scratch ? key : baseOf(key);
+    const base = key instanceof Scratch || key instanceof Constant ? key : baseOf(key);
     let param = this.#params.get(base);
     if (param === undefined) {
-      const elem = base instanceof Scratch ? base.elem : elemOf[base.dtype];
-      const size = base instanceof Scratch ? base.size : sizeOf(base.shape);
+      const { elem, size } = bufferOf(base);
       param = this.b.param(`p${this.#args.length}`, elem, size, access);
       this.#args.push(base);
       this.#params.set(base, param);
     }
     return param;
+  }
+
+  /** The parameter that holds a constant array. */
+  constant(data: Float32Array): number {
+    return this.buffer(constantOf(data), 'read');
   }
 
   isLoaded(value: Value): boolean {
@@ -184,6 +212,7 @@ export class Emitter {
         return { index: this.b.guard(reg, bound, this.site(op, what, bound)) };
       },
       loadAt: (input, at) => this.#loadAt(op.inputs[input], at, index.lanes),
+      constant: (data, at) => this.b.load(this.constant(data), at.at, at.laneStep, index.lanes),
     };
     return lowering.emit(context, index.dims);
   }

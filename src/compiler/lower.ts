@@ -4,7 +4,7 @@ import type { KernelContext } from '../ops/lowering.ts';
 import { rowOf } from '../ops/table.ts';
 import { sizeOf } from '../types/shape.ts';
 import { lowerContraction } from './contraction/lower.ts';
-import type { LoweredKernel } from './emitter.ts';
+import { type LoweredKernel, Scratch } from './emitter.ts';
 import { type LowerContext, lowerPieces, lowerPointwise, newEmitter, workOf } from './lower-elementwise.ts';
 import { lowerReduce } from './lower-reduce.ts';
 import { lowerRows } from './lower-rows.ts';
@@ -48,8 +48,14 @@ function lowerWhole(context: LowerContext, op: Operation, name: string): Lowered
     outputs: op.outputs,
     inputBuffers: op.inputs.map((input) => emitter.buffer(input, 'read')),
     outputBuffers: op.outputs.map((output) => emitter.buffer(output, 'write')),
+    constant: (data) => emitter.constant(data),
+    scratch: (size) => emitter.buffer(new Scratch('f32', size), 'write'),
     site: (what, bound) => emitter.site(op, what, bound),
   };
   lowering.emit(kernel);
-  return [emitter.build(name, workOf(emitter, op.outputs, 1))];
+  const flops = lowering.flops?.(
+    op.attrs,
+    op.inputs.map((input) => input.shape),
+  );
+  return [emitter.build(name, workOf(emitter, op.outputs, flops ?? 1))];
 }

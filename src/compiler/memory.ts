@@ -2,8 +2,7 @@
 import type { Value } from '../graph/graph.ts';
 import { elemBytes } from '../kernel/ir.ts';
 import type { BufferSpec } from '../kernel/program.ts';
-import { sizeOf } from '../types/shape.ts';
-import { type BufferKey, elemOf, Scratch } from './emitter.ts';
+import { type BufferKey, bufferOf, Constant } from './emitter.ts';
 import type { Staged } from './schedule.ts';
 
 const ALIGNMENT = 64;
@@ -26,9 +25,6 @@ export interface MemoryPlan {
   readonly arenaBytes: number;
 }
 
-const specOf = (key: BufferKey) =>
-  key instanceof Scratch ? { elem: key.elem, size: key.size } : { elem: elemOf[key.dtype], size: sizeOf(key.shape) };
-
 export function planMemory(
   steps: readonly Staged[],
   inputs: readonly Value[],
@@ -37,9 +33,10 @@ export function planMemory(
 ): MemoryPlan {
   const buffers: BufferSpec[] = [];
   const numberOf = new Map<BufferKey, number>();
-  const add = (key: BufferKey, rest: Pick<BufferSpec, 'kind' | 'offset' | 'alias'>) => {
+  const add = (key: BufferKey, rest: Pick<BufferSpec, 'kind' | 'offset' | 'alias' | 'data'>) => {
     numberOf.set(key, buffers.length);
-    buffers.push({ ...specOf(key), ...rest });
+    const { elem, size } = bufferOf(key);
+    buffers.push({ elem, size, ...rest });
   };
   for (const input of inputs) add(input, { kind: 'input', offset: 0 });
   for (const output of outputs) {
@@ -47,7 +44,10 @@ export function planMemory(
     add(output, { kind: 'output', offset: 0, ...(alias && { alias: numberOf.get(alias) }) });
   }
   const { placed, arenaBytes } = place(livesOf(steps, numberOf));
-  for (const { life, offset } of placed) add(life.key, { kind: 'temp', offset });
+  for (const { life, offset } of placed) {
+    const { key } = life;
+    add(key, key instanceof Constant ? { kind: 'constant', offset, data: key.data } : { kind: 'temp', offset });
+  }
   return { buffers, numberOf, arenaBytes };
 }
 
@@ -61,12 +61,13 @@ function livesOf(steps: readonly Staged[], known: ReadonlyMap<BufferKey, number>
         life.first = Math.min(life.first, stage);
         life.last = Math.max(life.last, stage);
       } else {
-        const { elem, size } = specOf(key);
+        const { elem, size } = bufferOf(key);
+        const always = key instanceof Constant;
         lives.set(key, {
           key,
           bytes: Math.max(ALIGNMENT, Math.ceil((size * elemBytes[elem]) / ALIGNMENT) * ALIGNMENT),
-          first: stage,
-          last: stage,
+          first: always ? 0 : stage,
+          last: always ? Infinity : stage,
         });
       }
     }

@@ -49,6 +49,8 @@ export interface PointContext {
   guarded(input: number, at: readonly Coord[], bound: number, what: string): DynamicCoord;
   /** load with one coordinate that comes from data. */
   loadAt(input: number, at: readonly (Coord | DynamicCoord)[]): Reg;
+  /** Elements of a constant array: lane l holds that at `at + l * laneStep`. */
+  constant(data: Float32Array, at: Coord): Reg;
 }
 
 export interface DynamicCoord {
@@ -100,7 +102,12 @@ export type Lowering =
       window?(attrs: Attrs, input: Shape): WindowLowering | null;
     }
   /** Writes a whole kernel by itself: params are the inputs, then the outputs. */
-  | { readonly tag: 'kernel'; emit(context: KernelContext): void };
+  | {
+      readonly tag: 'kernel';
+      emit(context: KernelContext): void;
+      /** Operations for each output element, for reports and for deciding whether threads pay; 1 where it is not said. */
+      flops?(attrs: Attrs, inputs: readonly Shape[]): number;
+    };
 
 export interface KernelContext {
   readonly b: KernelBuilder;
@@ -110,6 +117,10 @@ export interface KernelContext {
   /** Buffer indices for b.load and b.store; bool buffers hold u8. */
   readonly inputBuffers: readonly number[];
   readonly outputBuffers: readonly number[];
+  /** A buffer that holds a constant array; kernels that ask for the same array share it. */
+  constant(data: Float32Array): number;
+  /** A float32 buffer that lives as long as the kernel runs; contents are undefined. Chunks share it, so each keeps to its own part. */
+  scratch(size: number): number;
   /** Number of a guard site, for b.guard. */
   site(what: string, bound: number): number;
 }

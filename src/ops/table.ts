@@ -2,6 +2,7 @@
 import { InternalError } from '../base/errors.ts';
 import { binaryRows, comparisonRows } from './binary.ts';
 import { convRows } from './conv.ts';
+import { fftRows } from './fft.ts';
 import { gatherRows } from './gather.ts';
 import { matMulRows } from './matmul.ts';
 import { pieceRows, reshapeRows, viewRows } from './movement.ts';
@@ -29,6 +30,7 @@ export const table = {
   ...matMulRows,
   ...convRows,
   ...randomRows,
+  ...fftRows,
 } satisfies Record<string, OpRow>;
 
 export type OpKind = keyof typeof table;

@@ -1,0 +1,273 @@
+/**
+ * The kernel of the fft row: Stockham's self-sorting passes in mixed radix. Each chunk does whole transforms of a few rows, or of
+ * a block of columns, so that its data stays in the cache between passes. Lanes run along whatever is contiguous; only the first
+ * pass of a row writes with a stride. Twiddles are constants of the program. Knows nothing of graphs.
+ */
+import type { KernelBuilder } from '../kernel/builder.ts';
+import type { Affine, Reg } from '../kernel/ir.ts';
+import { constant, plus, shift, times, variable } from '../kernel/ir.ts';
+import type { KernelContext } from './lowering.ts';
+import { type Complex, dft } from './fft-butterfly.ts';
+import { passesOf, twiddlesOf, type Pass } from './fft-plan.ts';
+
+/** Where the points of one transform stand: element `point * j + column * c` of either plane. */
+interface Place {
+  readonly buf: number;
+  readonly re: Affine;
+  readonly im: Affine;
+  readonly point: number;
+  readonly column: number;
+}
+
+/** Rows of at most this many points are transformed side by side, one in each lane. */
+const SHORT = 64;
+/** Complex numbers that a chunk should have at least, and that should fit into the first cache. */
+const CHUNK_POINTS = 8192;
+const CACHE_POINTS = 1536;
+
+/** Writes transforms along axis 2 of [2, outer, n, inner]; `inverse` only exchanges the planes. */
+export function emitFft(context: KernelContext): void {
+  const [, outer, n, inner] = context.outputs[0].shape;
+  const { b } = context;
+  if (outer * n * inner === 0) return;
+  if (inner === 1 && n <= SHORT && outer >= b.lanes) return emitSideBySide(context, outer, n);
+  if (inner === 1) return emitRows(context, outer, n);
+  emitColumns(context, outer, n, inner);
+}
+
+function planes(context: KernelContext, base: Affine, total: number): { re: Affine; im: Affine } {
+  const [re, im] = [base, shift(base, total)];
+  return context.attrs.inverse === true ? { re: im, im: re } : { re, im };
+}
+
+/** Data of one chunk between passes. */
+function chunkPlace(buf: number, base: Affine, points: number, width: number, half = 0): Place {
+  const start = shift(base, half * 2 * points * width);
+  return { buf, re: start, im: shift(start, points * width), point: width, column: 1 };
+}
+
+interface Work {
+  readonly passes: readonly Pass[];
+  readonly twiddles: number;
+  readonly width: number;
+}
+
+function workOf(context: KernelContext, n: number, width: number): Work {
+  const passes = passesOf(n);
+  return { passes, twiddles: context.constant(twiddlesOf(n)), width };
+}
+
+/** All passes, from `from` to `to`; `between` are the two places that take turns in holding what stands between them. */
+function transform(b: KernelBuilder, work: Work, from: Place, to: Place, between: readonly [Place, Place]): void {
+  const { passes } = work;
+  let source = from;
+  passes.forEach((pass, i) => {
+    const left = passes.length - 1 - i;
+    const target = left === 0 ? to : between[left % 2];
+    emitPass(b, pass, work, source, target);
+    source = target;
+  });
+}
+
+/** inner = 1, long rows: results of every other pass stand in the output's own row. */
+function emitRows(context: KernelContext, outer: number, n: number): void {
+  const { b, inputBuffers, outputBuffers } = context;
+  const total = outer * n;
+  const rows = Math.max(1, Math.min(Math.ceil(CHUNK_POINTS / n), Math.ceil(outer / 16)));
+  const chunks = Math.ceil(outer / rows);
+  const work = workOf(context, n, 1);
+  const scratch = context.scratch(chunks * 2 * n);
+  const row = (chunk: Affine, at: Affine) => {
+    const here = planes(context, times(at, n), total);
+    const from: Place = { buf: inputBuffers[0], ...here, point: 1, column: 1 };
+    const to: Place = { buf: outputBuffers[0], ...here, point: 1, column: 1 };
+    transform(b, work, from, to, [to, chunkPlace(scratch, times(chunk, 2 * n), n, 1)]);
+  };
+  b.region('rows', chunks, (v) => {
+    const chunk = variable(v);
+    if (rows === 1) return row(chunk, chunk);
+    const first = times(chunk, rows);
+    b.loop('row', [first], [shift(first, rows), constant(outer)], (at) => row(chunk, variable(at)));
+  });
+}
+
+/** inner = 1, short rows: as many rows as there are lanes at once; rows that are left over go one by one. */
+function emitSideBySide(context: KernelContext, outer: number, n: number): void {
+  const { b, inputBuffers, outputBuffers } = context;
+  const { lanes } = b;
+  const total = outer * n;
+  const groups = Math.floor(outer / lanes);
+  const per = Math.max(1, Math.min(Math.ceil(CHUNK_POINTS / (n * lanes)), Math.ceil(groups / 16)));
+  const chunks = Math.ceil(groups / per);
+  const rest = outer - groups * lanes;
+  const wide = workOf(context, n, lanes);
+  const scratch = context.scratch((chunks + 1) * 4 * n * lanes);
+  const rowsAt = (chunk: Affine, row: Affine, width: number) => {
+    const here = planes(context, times(row, n), total);
+    const base = times(chunk, 4 * n * lanes);
+    const strided = { ...here, point: 1, column: n };
+    const between = [chunkPlace(scratch, base, n, width), chunkPlace(scratch, base, n, width, 1)] as const;
+    const work = { ...wide, width };
+    transform(b, work, { buf: inputBuffers[0], ...strided }, { buf: outputBuffers[0], ...strided }, between);
+  };
+  b.region('groups', chunks, (v) => {
+    const first = variable(v, per);
+    if (per === 1) return rowsAt(variable(v), times(first, lanes), lanes);
+    b.loop('group', [first], [shift(first, per), constant(groups)], (at) =>
+      rowsAt(variable(v), variable(at, lanes), lanes),
+    );
+  });
+  if (rest > 0) b.region('rest', 1, () => rowsAt(constant(chunks), constant(groups * lanes), rest));
+}
+
+/** inner > 1: blocks of columns, whose elements stand side by side. */
+function emitColumns(context: KernelContext, outer: number, n: number, inner: number): void {
+  const { b, inputBuffers, outputBuffers } = context;
+  const total = outer * n * inner;
+  const fitting = Math.max(1, Math.floor(CACHE_POINTS / n / b.lanes)) * b.lanes;
+  const width = inner <= fitting ? inner : fitting;
+  const blocks = Math.floor(inner / width);
+  const rest = inner - blocks * width;
+  const work = workOf(context, n, width);
+  const scratch = context.scratch(outer * (blocks + (rest > 0 ? 1 : 0)) * 4 * n * width);
+  const block = (slot: Affine, start: Affine, columns: number) => {
+    const here = planes(context, start, total);
+    const base = times(slot, 4 * n * width);
+    const strided = { ...here, point: inner, column: 1 };
+    const between = [chunkPlace(scratch, base, n, columns), chunkPlace(scratch, base, n, columns, 1)] as const;
+    const own = { ...work, width: columns };
+    transform(b, own, { buf: inputBuffers[0], ...strided }, { buf: outputBuffers[0], ...strided }, between);
+  };
+  if (outer === 1 && blocks > 1) {
+    b.region('block', blocks, (v) => block(variable(v), variable(v, width), width));
+  } else {
+    grouped(b, outer, n * inner, (v) =>
+      b.each('block', blocks, (at) =>
+        block(plus(times(v, blocks), at), plus(times(v, n * inner), times(at, width)), width),
+      ),
+    );
+  }
+  if (rest === 0) return;
+  b.region('rest', outer, (v) =>
+    block(shift(variable(v), outer * blocks), shift(variable(v, n * inner), blocks * width), rest),
+  );
+}
+
+/** Chunks of so many indices that each has enough points. */
+function grouped(b: KernelBuilder, extent: number, points: number, body: (at: Affine) => void): void {
+  const per = Math.max(1, Math.min(Math.ceil(CHUNK_POINTS / points), Math.ceil(extent / 16)));
+  b.region('outer', Math.ceil(extent / per), (v) => {
+    if (per === 1) return body(variable(v));
+    const first = variable(v, per);
+    b.loop('i', [first], [shift(first, per), constant(extent)], (at) => body(variable(at)));
+  });
+}
+
+// ---- one pass ------------------------------------------------------------------------------------------------------------
+
+/**
+ * target[q + s (r p + k)] = w^(p k) DFT_r(source[q + s (p + m j)], j)_k for p < m, q < s, and each column: w is the root of unity of
+ * order r m.
+ */
+function emitPass(b: KernelBuilder, pass: Pass, work: Work, source: Place, target: Place): void {
+  const { m } = pass;
+  const { width } = work;
+  const isRun = (place: Place) => place.column === 1 && place.point === width;
+  if (isRun(source) && isRun(target)) {
+    // q and the columns are one contiguous run: as if the columns were so many more interleaved transforms.
+    const run = pass.s * width;
+    const [from, to] = [source, target].map((place) => ({ ...place, point: 1 }));
+    if (run === 1 && m > 1) {
+      // Lanes run along p: loads are contiguous, stores stand `radix` apart.
+      return vectors(b, 'p', m, (p, lanes) => {
+        const roots = loadRoots(b, work, pass, p, 1, lanes);
+        butterfly(
+          b,
+          pass,
+          1,
+          from,
+          to,
+          { p, q: constant(0), column: constant(0) },
+          { load: 1, store: pass.radix, lanes },
+          roots,
+        );
+      });
+    }
+    return b.each('p', m, (p) => {
+      const roots = loadRoots(b, work, pass, p, 0, b.lanes);
+      vectors(b, 'q', run, (q, lanes) => {
+        butterfly(b, pass, run, from, to, { p, q, column: constant(0) }, { load: 1, store: 1, lanes }, roots);
+      });
+    });
+  }
+  b.each('p', m, (p) => {
+    const roots = loadRoots(b, work, pass, p, 0, b.lanes);
+    b.each('q', pass.s, (q) => {
+      vectors(b, 'c', width, (column, lanes) => {
+        const strides = { load: source.column, store: target.column, lanes };
+        butterfly(b, pass, pass.s, source, target, { p, q, column }, strides, roots);
+      });
+    });
+  });
+}
+
+interface At {
+  readonly p: Affine;
+  readonly q: Affine;
+  readonly column: Affine;
+}
+
+interface Strides {
+  readonly load: number;
+  readonly store: number;
+  readonly lanes: number;
+}
+
+function butterfly(
+  b: KernelBuilder,
+  { radix, m }: Pass,
+  s: number,
+  source: Place,
+  target: Place,
+  at: At,
+  { load, store, lanes }: Strides,
+  roots: readonly Complex[],
+): void {
+  const place = (of: Place, plane: Affine, step: number, first: number) => {
+    const point = plus(times(at.p, s * step), shift(at.q, s * first));
+    return plus(plus(plane, times(point, of.point)), times(at.column, of.column));
+  };
+  const inputs = Array.from({ length: radix }, (_, j): Complex => {
+    return [
+      b.load(source.buf, place(source, source.re, 1, m * j), load, lanes),
+      b.load(source.buf, place(source, source.im, 1, m * j), load, lanes),
+    ];
+  });
+  dft(b, inputs).forEach((value, k) => {
+    const [re, im] = k === 0 || roots.length === 0 ? value : multiply(b, value, roots[k - 1]);
+    b.store(target.buf, place(target, target.re, radix, k), store, lanes, re);
+    b.store(target.buf, place(target, target.im, radix, k), store, lanes, im);
+  });
+}
+
+/** Walks [0, extent) in vectors; what is left over is a shorter one. */
+function vectors(b: KernelBuilder, name: string, extent: number, body: (at: Affine, lanes: number) => void): void {
+  const full = extent - (extent % b.lanes);
+  if (full === b.lanes) body(constant(0), b.lanes);
+  else if (full > 0) b.loop(name, 0, full, (v) => body(variable(v), b.lanes), { step: b.lanes });
+  if (full < extent) body(constant(full), extent - full);
+}
+
+/** Roots k = 1..r-1 of index p: in every lane (stride 0), or one for each lane. None where they are all 1. */
+function loadRoots(b: KernelBuilder, work: Work, pass: Pass, p: Affine, stride: 0 | 1, lanes: number): Complex[] {
+  if (pass.m === 1) return [];
+  return Array.from({ length: pass.radix - 1 }, (_, k): Complex => {
+    const re = shift(p, pass.table + 2 * k * pass.m);
+    return [b.load(work.twiddles, re, stride, lanes), b.load(work.twiddles, shift(re, pass.m), stride, lanes)];
+  });
+}
+
+function multiply(b: KernelBuilder, [re, im]: Complex, [wr, wi]: Complex): Complex {
+  const cross: Reg = b.binary('mul', im, wi);
+  return [b.fma(re, wr, b.unary('neg', cross)), b.fma(re, wi, b.binary('mul', im, wr))];
+}

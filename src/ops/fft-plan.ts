@@ -1,0 +1,111 @@
+/** How a transform of n points is cut into passes, and the roots of unity that they need. Pure arithmetic. */
+
+/** One Stockham pass: m butterflies of `radix` points for each of s interleaved transforms; n = radix * m * s. */
+export interface Pass {
+  readonly radix: number;
+  readonly m: number;
+  readonly s: number;
+  /** Where its roots begin in the table. */
+  readonly table: number;
+}
+
+/** Prime factors up to this one have a butterfly of their own; lengths with larger ones go another way (Bluestein's). */
+export const LARGEST_RADIX = 13;
+
+export function largestPrime(n: number): number {
+  let rest = n;
+  let largest = 1;
+  for (let p = 2; p * p <= rest; p++) {
+    while (rest % p === 0) {
+      largest = p;
+      rest /= p;
+    }
+  }
+  return Math.max(largest, rest);
+}
+
+/** The least length from n on that has prime factors of at most 5, for which passes are cheapest. */
+export function smoothLength(n: number): number {
+  for (let length = Math.max(1, n); ; length++) if (largestPrime(length) <= 5) return length;
+}
+
+/** Eights first, so that from the second pass on a run of elements fills a vector; the remaining power of two in fours. */
+function radicesOf(n: number): number[] {
+  let twos = 0;
+  let rest = n;
+  for (; rest % 2 === 0 && rest > 0; rest /= 2) twos++;
+  const radices: number[] = [];
+  const eights = twos < 3 ? 0 : twos % 2 === 1 ? 1 : twos >= 6 ? 2 : 0;
+  for (let i = 0; i < eights; i++) radices.push(8);
+  for (twos -= 3 * eights; twos >= 2; twos -= 2) radices.push(4);
+  if (twos === 1) radices.push(2);
+  const odd: number[] = [];
+  for (let p = 3; rest > 1; p += 2) {
+    for (; rest % p === 0; rest /= p) odd.push(p);
+  }
+  return [...radices, ...odd.reverse()];
+}
+
+export function passesOf(n: number): Pass[] {
+  const radices = n === 1 ? [1] : radicesOf(n);
+  let s = 1;
+  let table = 0;
+  return radices.map((radix) => {
+    const m = n / (s * radix);
+    const pass: Pass = { radix, m, s, table };
+    s *= radix;
+    if (m > 1) table += 2 * (radix - 1) * m;
+    return pass;
+  });
+}
+
+/** e^(-2 pi i k / n) as [re, im], in double precision; exact where it is 1, -1, i or -i. */
+export function rootOfUnity(k: number, n: number): [number, number] {
+  // Brought into the first eighth of the circle, where sine and cosine are good to the last bit.
+  let eighth = Math.floor(((k % n) * 8) / n);
+  let angle = (2 * Math.PI * ((k % n) * 8 - eighth * n)) / (8 * n);
+  let [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+  if (eighth % 2 === 1) {
+    angle = Math.PI / 4 - angle;
+    [cos, sin] = [Math.sin(angle), Math.cos(angle)];
+  }
+  eighth = Math.floor(eighth / 2);
+  if (eighth === 1) [cos, sin] = [-sin, cos];
+  else if (eighth === 2) [cos, sin] = [-cos, -sin];
+  else if (eighth === 3) [cos, sin] = [sin, -cos];
+  return [cos, -sin];
+}
+
+/** What was made lately, so that the kernels of a program share one table. */
+const recent = new Map<string, Float32Array>();
+const RECENT = 64;
+
+export function cachedTable(key: string, make: () => Float32Array): Float32Array {
+  let table = recent.get(key);
+  if (table) recent.delete(key);
+  else table = make();
+  recent.set(key, table);
+  for (const oldest of recent.keys()) {
+    if (recent.size <= RECENT) break;
+    recent.delete(oldest);
+  }
+  return table;
+}
+
+/** For each pass, for k = 1..radix-1: real parts of w^(p k) for p < m, then imaginary parts. */
+export function twiddlesOf(n: number): Float32Array {
+  return cachedTable(`twiddles ${n}`, () => {
+    const passes = passesOf(n).filter((pass) => pass.m > 1);
+    const size = passes.reduce((sum, { radix, m }) => sum + 2 * (radix - 1) * m, 0);
+    const table = new Float32Array(Math.max(1, size));
+    for (const { radix, m, table: start } of passes) {
+      for (let k = 1; k < radix; k++) {
+        for (let p = 0; p < m; p++) {
+          const at = start + 2 * (k - 1) * m + p;
+          [table[at], table[at + m]] = rootOfUnity(p * k, radix * m);
+        }
+      }
+    }
+    return table;
+  });
+}
