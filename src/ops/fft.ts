@@ -9,6 +9,7 @@ import { newArray } from '../types/dtype.ts';
 import type { TensorType } from '../types/shape.ts';
 import { sizeOf, stridesOf } from '../types/shape.ts';
 import { apply1 } from './apply.ts';
+import { reshape, transpose } from './build-movement.ts';
 import { emitFft } from './fft-kernel.ts';
 import { cachedTable, largestPrime, LARGEST_RADIX, rootOfUnity } from './fft-plan.ts';
 import type { NDArray, OpRow, Sample } from './row.ts';
@@ -82,6 +83,12 @@ const fft: OpRow = {
   },
   // As a matrix over the reals the transform's transpose is the conjugate transform.
   gradient: ({ attrs }, [dy]) => [dy && apply1('fft', [dy], { inverse: attrs.inverse !== true })],
+  batching({ attrs, inputs: [x], size, outputs: [y] }) {
+    const [, outer, n, inner] = y.shape;
+    const planesFirst = transpose(x, [1, 0, 2, 3, 4]);
+    const all = apply1('fft', [reshape(planesFirst, [2, size * outer, n, inner])], attrs);
+    return [transpose(reshape(all, [2, size, outer, n, inner]), [1, 0, 2, 3, 4])];
+  },
   evaluate: ([x], attrs) => [evaluateFft(x, attrs.inverse === true)],
   lowering: {
     tag: 'kernel',
@@ -131,6 +138,7 @@ const rootsOfUnity: OpRow = {
     return [{ dtype: 'float32', shape: intsAttr(attrs, 'shape') }];
   },
   gradient: 'constant',
+  batching: 'none',
   evaluate: (_inputs, attrs) => [rootTable(attrs).slice()],
   lowering: {
     tag: 'point',
