@@ -1,14 +1,20 @@
 /** TensorBuffer: elements that can be read and written by coordinates, before they become a tensor. */
 import { fail } from '../base/errors.ts';
-import type { DType } from '../types/dtype.ts';
-import { newArray } from '../types/dtype.ts';
+import { checkDType, newArray } from '../types/dtype.ts';
 import type { Shape } from '../types/shape.ts';
 import { checkShape, showShape, sizeOf, stridesOf } from '../types/shape.ts';
-import { makeTensor } from './convert.ts';
 import type { Tensor } from './tensor.ts';
-import type { DataTypeMap, Rank, ShapeMap } from './types.ts';
+import type { DataType, DataTypeMap, Rank, ShapeMap, SingleValueMap, TensorLike } from './types.ts';
 
-export class TensorBuffer<R extends Rank = Rank, D extends DType = DType> {
+type TensorMaker = (values: TensorLike, shape: Shape, dtype: DataType) => Tensor;
+let makeTensor: TensorMaker;
+
+/** convert.ts, which makes tensors and knows string tensors, would be a cycle of imports from here. */
+export function setTensorMaker(maker: TensorMaker): void {
+  makeTensor = maker;
+}
+
+export class TensorBuffer<R extends Rank = Rank, D extends DataType = DataType> {
   readonly shape: ShapeMap[R];
   readonly dtype: D;
   readonly size: number;
@@ -17,13 +23,16 @@ export class TensorBuffer<R extends Rank = Rank, D extends DType = DType> {
 
   constructor(shape: Shape, dtype: D, values?: DataTypeMap[D]) {
     checkShape('buffer', shape);
+    if (dtype === 'complex64') {
+      fail('buffer', 'the dtype must not be complex64', 'got complex64', 'use one buffer for each part and tf.complex');
+    }
     this.shape = [...shape] as ShapeMap[R];
     this.dtype = dtype;
     this.size = sizeOf(shape);
     if (values && values.length !== this.size) {
       fail('buffer', `shape ${showShape(shape)} needs ${this.size} values`, `got ${values.length}`);
     }
-    this.values = values ?? (newArray(dtype, this.size) as DataTypeMap[D]);
+    this.values = values ?? zeros(dtype, this.size);
     this.#strides = stridesOf(shape);
   }
 
@@ -60,21 +69,35 @@ export class TensorBuffer<R extends Rank = Rank, D extends DType = DType> {
     });
   }
 
-  get(...locations: number[]): number {
-    return this.values[this.locToIndex(locations.length === 0 && this.rank > 0 ? [0] : locations)];
+  /** The element at these coordinates; without any at [0]. */
+  get(...locations: number[]): SingleValueMap[D] {
+    return this.values[this.#place(locations)] as SingleValueMap[D];
   }
 
-  set(value: number, ...locations: number[]): void {
-    this.values[this.locToIndex(locations.length === 0 && this.rank > 0 ? [0] : locations)] = value;
+  /** Writes the element at these coordinates; without any at [0]. */
+  set(value: SingleValueMap[D], ...locations: number[]): void {
+    const elements = this.values as unknown as SingleValueMap[D][];
+    elements[this.#place(locations)] = value;
+  }
+
+  /** A scalar may also be named by [0], as in TensorFlow.js. */
+  #place(locations: readonly number[]): number {
+    if (this.rank === 0 && locations.length === 1 && locations[0] === 0) return 0;
+    return this.locToIndex(locations.length === 0 && this.rank > 0 ? [0] : locations);
   }
 
   toTensor(): Tensor<R> {
-    return makeTensor<R>(this.values, this.shape, this.dtype);
+    return makeTensor(this.values as TensorLike, this.shape, this.dtype) as Tensor<R>;
   }
 }
 
-/** A buffer of zeros, or over `values`, to fill and turn into a tensor. */
-export function buffer<R extends Rank, D extends DType = 'float32'>(
+function zeros<D extends DataType>(dtype: D, size: number): DataTypeMap[D] {
+  const values = dtype === 'string' ? new Array<string>(size).fill('') : newArray(checkDType('buffer', dtype), size);
+  return values as DataTypeMap[D];
+}
+
+/** A buffer of zeros (of empty strings), or over `values`, to fill and turn into a tensor. */
+export function buffer<R extends Rank, D extends DataType = 'float32'>(
   shape: ShapeMap[R],
   dtype: D = 'float32' as D,
   values?: DataTypeMap[D],

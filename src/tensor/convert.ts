@@ -5,11 +5,14 @@ import type { DType, TypedArray } from '../types/dtype.ts';
 import { checkDType, newArray } from '../types/dtype.ts';
 import type { Shape } from '../types/shape.ts';
 import { checkShape, sameShape, showShape, sizeOf } from '../types/shape.ts';
+import { setTensorMaker } from './buffer.ts';
 import { cellOf } from './cell.ts';
 import { uploadData } from './memory.ts';
 import { parameter } from './plan.ts';
 import { Tensor, wrap } from './tensor.ts';
-import type { Rank, TensorLike } from './types.ts';
+import type { DataType, Rank, TensorLike } from './types.ts';
+import { isStrings, makeStrings } from './string-tensor.ts';
+import type { StringTensor } from './string-tensor.ts';
 
 type FlatArray = TypedArray | Float64Array | Uint8ClampedArray;
 
@@ -17,17 +20,23 @@ function isFlatArray(x: unknown): x is FlatArray {
   return ArrayBuffer.isView(x) && !(x instanceof DataView);
 }
 
-/** Inferred as in TensorFlow.js: numbers are float32, booleans bool, integer arrays int32. */
-function inferDType(op: string, x: unknown): DType {
+function firstOf(x: unknown): unknown {
   let first = x;
   while (Array.isArray(first) && first.length > 0) first = first[0];
+  return first;
+}
+
+/** Inferred as in TensorFlow.js: numbers are float32, booleans bool, integer arrays int32, strings string. */
+function inferDType(op: string, x: unknown): DType | 'string' {
+  const first = firstOf(x);
+  if (typeof first === 'string') return 'string';
   if (typeof first === 'boolean') return 'bool';
   if (first instanceof Int32Array || first instanceof Uint8Array || first instanceof Uint8ClampedArray) return 'int32';
   if (typeof first === 'number' || Array.isArray(first)) return 'float32';
   if (first instanceof Float32Array || first instanceof Float64Array) return 'float32';
   fail(
     op,
-    'values must be numbers, booleans, nested lists of them, or a Float32Array, Int32Array or Uint8Array',
+    'values must be numbers, booleans, strings, nested lists of them, or a Float32Array, Int32Array or Uint8Array',
     `got ${describe(first)}`,
   );
 }
@@ -37,8 +46,8 @@ function describe(x: unknown): string {
   return typeof x === 'string' ? JSON.stringify(x) : String(x);
 }
 
-/** Shape of nested lists, going by their first elements. */
-function inferShape(x: unknown): number[] {
+/** Shape of nested lists, going by their first elements. A Uint8Array may be one element of a string tensor. */
+function inferShape(x: unknown, dtype: DType | 'string'): number[] {
   const shape: number[] = [];
   let level = x;
   while (Array.isArray(level)) {
@@ -46,7 +55,7 @@ function inferShape(x: unknown): number[] {
     if (level.length === 0) return shape;
     level = level[0];
   }
-  if (isFlatArray(level)) shape.push(level.length);
+  if (isFlatArray(level) && dtype !== 'string') shape.push(level.length);
   return shape;
 }
 
@@ -58,6 +67,11 @@ function flatten(op: string, x: unknown, shape: Shape, out: TypedArray): void {
     else if (typeof value === 'boolean') out[at++] = value ? 1 : 0;
     else fail(op, 'every element must be a number or a boolean', `element [${path.join('][')}] is ${describe(value)}`);
   };
+  walk(op, x, shape, put);
+}
+
+/** Calls `put` for every element of nested lists that must have the shape. */
+function walk(op: string, x: unknown, shape: Shape, put: (value: unknown, path: readonly number[]) => void): void {
   const visit = (value: unknown, path: readonly number[]) => {
     const axis = path.length;
     if (axis === shape.length) return put(value, path);
@@ -68,7 +82,7 @@ function flatten(op: string, x: unknown, shape: Shape, out: TypedArray): void {
       fail(op, `nested lists must not be ragged: ${shape[axis]} elements are wanted here`, came);
     }
     for (let i = 0; i < value.length; i++) {
-      if (axis + 1 === shape.length && typeof value[i] === 'number') out[at++] = value[i] as number;
+      if (axis + 1 === shape.length && typeof value[i] === 'number') put(value[i], path);
       else visit(value[i], [...path, i]);
     }
   };
@@ -114,16 +128,20 @@ export function scalarValue(value: number, dtype: DType): Tensor<'R0'> {
 export function makeTensor<R extends Rank = Rank>(
   values: TensorLike,
   shape?: Shape,
-  dtype?: DType,
+  dtype?: DataType,
   op = 'tensor',
 ): Tensor<R> {
   if (values === null || values === undefined) fail(op, 'values must be given', `got ${String(values)}`);
   if (shape !== undefined) checkShape(op, shape);
-  const type = dtype === undefined ? inferDType(op, values) : checkDType(op, dtype);
-  if ((typeof values === 'number' || typeof values === 'boolean') && (shape === undefined || shape.length === 0)) {
+  if (dtype === 'complex64') {
+    fail(op, 'a complex tensor is made of its parts', 'got dtype complex64', 'use tf.complex(real, imag)');
+  }
+  const type = dtype === undefined ? inferDType(op, values) : dtype === 'string' ? dtype : checkDType(op, dtype);
+  const isNumber = typeof values === 'number' || typeof values === 'boolean';
+  if (isNumber && type !== 'string' && (shape === undefined || shape.length === 0)) {
     return scalarValue(Number(values), type) as Tensor<Rank> as Tensor<R>;
   }
-  const given = inferShape(values);
+  const given = inferShape(values, type);
   const target = shape === undefined ? given : [...shape];
   if (sizeOf(given) !== sizeOf(target)) {
     fail(op, `shape ${showShape(target)} needs ${sizeOf(target)} values`, `got ${sizeOf(given)}`);
@@ -131,11 +149,18 @@ export function makeTensor<R extends Rank = Rank>(
   if (shape !== undefined && given.length > 1 && !sameShape(given, target)) {
     fail(op, 'nested values must have the given shape', `got ${showShape(given)} for ${showShape(target)}`);
   }
+  if (type === 'string') {
+    const texts: (string | Uint8Array)[] = [];
+    walk(op, values, given, (value) => texts.push(value as string));
+    return makeStrings<R>(texts, target, op);
+  }
   const elements = elementsOf(op, values, given, type);
   const value = parameter({ dtype: type, shape: target });
   cellOf(value).data = uploadData(type, elements);
   return wrap<R>(value);
 }
+
+setTensorMaker(makeTensor);
 
 /**
  * An argument of an op as a tensor: tensors as they are, tensor-likes converted. `dtype` says what numbers become where they
@@ -149,13 +174,30 @@ export function toTensor<R extends Rank = Rank>(
 ): Tensor<R> {
   if (x instanceof Tensor) {
     x.throwIfDisposed(op);
+    if (isStrings(x)) refuseStrings(op, argument, showShape(x.shape));
     return x as Tensor<R>;
   }
   if (typeof x === 'number') return scalarValue(x, dtype ?? 'float32') as Tensor<Rank> as Tensor<R>;
   if (x === null || x === undefined || typeof x === 'string' || (typeof x === 'object' && !isListLike(x))) {
     fail(op, `${argument} must be a tensor, or a number, boolean, list or typed array`, `got ${describe(x)}`);
   }
+  const first = firstOf(x);
+  if (typeof first === 'string') refuseStrings(op, argument, showShape(inferShape(x, 'string')));
   return makeTensor<R>(x, undefined, dtype, op);
+}
+
+function refuseStrings(op: string, argument: string, shape: string): never {
+  fail(op, `${argument} must hold numbers or booleans`, `got strings of shape ${shape}`);
+}
+
+/** An argument that may be strings (a tensor, or nested lists of them) as a string tensor; null where it is something else. */
+export function toStrings<R extends Rank = Rank>(x: unknown, op: string): StringTensor<R> | null {
+  if (isStrings(x)) {
+    x.throwIfDisposed(op);
+    return x as StringTensor<R>;
+  }
+  if (x instanceof Tensor || typeof firstOf(x) !== 'string') return null;
+  return makeTensor<R>(x as TensorLike, undefined, 'string', op) as StringTensor<R>;
 }
 
 function isListLike(x: object): boolean {

@@ -120,7 +120,7 @@ export class Graph implements Recorder {
     if (next) return next;
     let param = this.#params.get(variable);
     if (!param) {
-      param = parameter(variable, variable.name);
+      param = parameter(variable.current, variable.name);
       cellOf(param).unfed = unread('the variable', variable.name);
       cellOf(param).handles++;
       this.#params.set(variable, param);

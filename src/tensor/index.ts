@@ -2,7 +2,8 @@
 export { Tensor, wrap } from './tensor.ts';
 export { Variable, variable, variableNamed } from './variable.ts';
 export { TensorBuffer, buffer } from './buffer.ts';
-export { makeTensor, scalarValue, toTensor } from './convert.ts';
+export { makeTensor, scalarValue, toStrings, toTensor } from './convert.ts';
+export { decodeText, encodeText, makeStrings, StringTensor } from './string-tensor.ts';
 export { dispose, keep, memory, tensorsIn, tidy } from './scope.ts';
 export type { MemoryInfo } from './scope.ts';
 export { Graph, GraphOperation, placeholder } from './graph-mode.ts';

@@ -35,7 +35,7 @@ class Trace implements Recorder {
   #use(variable: Variable): { readonly param: Value; next: Value } {
     let use = this.uses.get(variable);
     if (!use) {
-      const param = parameter(variable, variable.name);
+      const param = parameter(variable.current, variable.name);
       cellOf(param).unfed = unfed(`variable '${variable.name}'`);
       use = { param, next: param };
       this.uses.set(variable, use);
@@ -128,7 +128,7 @@ function trace(f: (...args: never[]) => unknown, args: readonly unknown[], name:
     withRecorder(recording, () =>
       tidy(() => {
         const inner = mapTensors(args, (tensor) => {
-          const param = parameter(tensor, `argument ${params.length}`);
+          const param = parameter(tensor.value, `argument ${params.length}`);
           cellOf(param).unfed = unfed(`argument ${params.length}`);
           params.push(param);
           return wrap(param);

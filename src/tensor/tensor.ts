@@ -4,7 +4,6 @@
  */
 import { fail } from '../base/errors.ts';
 import type { Value } from '../graph/graph.ts';
-import type { DType } from '../types/dtype.ts';
 import { sameShape, showShape, sizeOf, stridesOf } from '../types/shape.ts';
 import { TensorBuffer } from './buffer.ts';
 import { cellOf, dropHandle } from './cell.ts';
@@ -15,14 +14,14 @@ import { countTensor, discountTensor } from './memory.ts';
 import type { Batch } from './memory.ts';
 import { readAsync, readSync, settleAsync } from './read.ts';
 import { trackTensor } from './scope.ts';
-import type { ArrayMap, DataTypeMap, Rank, ShapeMap } from './types.ts';
+import type { ArrayMap, DataType, DataTypeMap, NumericDataType, Rank, ShapeMap } from './types.ts';
 
 let nextTensorId = 0;
 
 export class Tensor<R extends Rank = Rank> {
   readonly id: number = nextTensorId++;
   readonly shape: ShapeMap[R];
-  readonly dtype: DType;
+  readonly dtype: DataType;
   /** Number of elements. */
   readonly size: number;
   /** Set by keep(): tidy leaves it alone. */
@@ -32,10 +31,10 @@ export class Tensor<R extends Rank = Rank> {
   readonly #batch: Batch = countTensor();
 
   /** @internal Users make tensors with tf.tensor and its like. */
-  constructor(value: Value) {
+  constructor(value: Value, dtype: DataType = value.dtype) {
     this.#value = value;
     this.shape = value.shape as ShapeMap[R];
-    this.dtype = value.dtype;
+    this.dtype = dtype;
     this.size = sizeOf(value.shape);
     cellOf(value).handles++;
   }
@@ -84,7 +83,7 @@ export class Tensor<R extends Rank = Rank> {
   // ---- reading ---------------------------------------------------------------------------------------------------------
 
   /** The elements, in row-major order; computes them while the event loop stays free. The array is the caller's own. */
-  data<D extends DType = DType>(): Promise<DataTypeMap[D]> {
+  data<D extends DataType = NumericDataType>(): Promise<DataTypeMap[D]> {
     try {
       return readAsync(this.value) as Promise<DataTypeMap[D]>;
     } catch (error) {
@@ -93,7 +92,7 @@ export class Tensor<R extends Rank = Rank> {
   }
 
   /** The elements, in row-major order; computes them now. The array is the caller's own. */
-  dataSync<D extends DType = DType>(): DataTypeMap[D] {
+  dataSync<D extends DataType = NumericDataType>(): DataTypeMap[D] {
     return readSync(this.value) as DataTypeMap[D];
   }
 
@@ -107,16 +106,16 @@ export class Tensor<R extends Rank = Rank> {
   }
 
   /** The elements in a buffer that can be read and written by coordinates. */
-  async buffer<D extends DType = DType>(): Promise<TensorBuffer<R, D>> {
+  async buffer<D extends DataType = NumericDataType>(): Promise<TensorBuffer<R, D>> {
     return new TensorBuffer<R, D>(this.shape, this.dtype as D, await this.data<D>());
   }
 
-  bufferSync<D extends DType = DType>(): TensorBuffer<R, D> {
+  bufferSync<D extends DataType = NumericDataType>(): TensorBuffer<R, D> {
     return new TensorBuffer<R, D>(this.shape, this.dtype as D, this.dataSync<D>());
   }
 
-  /** The bytes of the elements. */
-  async bytes(): Promise<Uint8Array> {
+  /** The bytes of the elements; of a string tensor those of each element. */
+  async bytes(): Promise<Uint8Array | Uint8Array[]> {
     const data = await this.data();
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
@@ -133,7 +132,7 @@ export class Tensor<R extends Rank = Rank> {
   }
 
   toString(verbose = false): string {
-    return formatTensor(this.shape, this.dtype, this.dataSync(), verbose);
+    return formatTensor(this.shape, this.dtype, this.dataSync<NumericDataType>(), verbose);
   }
 
   /** How a debugger shows it: never computes anything. */

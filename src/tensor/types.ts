@@ -38,9 +38,21 @@ export interface DataTypeMap {
   float32: Float32Array;
   int32: Int32Array;
   bool: Uint8Array;
+  complex64: Float32Array;
+  string: string[];
 }
 
-export type DataType = DType;
+/** What one element of a buffer is. */
+export interface SingleValueMap {
+  float32: number;
+  int32: number;
+  bool: number | boolean;
+  complex64: number;
+  string: string;
+}
+
+/** Every dtype of a tensor. Strings are host data that no program sees; the others are computed with. */
+export type DataType = DType | 'complex64' | 'string';
 export type NumericDataType = 'float32' | 'int32' | 'bool';
 
 export type Scalar = Tensor<'R0'>;
@@ -52,14 +64,15 @@ export type Tensor5D = Tensor<'R5'>;
 export type Tensor6D = Tensor<'R6'>;
 
 export type RecursiveArray<T> = readonly (T | RecursiveArray<T>)[];
-/** What may be written where a tensor is wanted: numbers, booleans, nested lists of them, typed arrays. */
+/** What may be written where a tensor is wanted: numbers, booleans, strings, nested lists of them, typed arrays. */
 export type TensorLike =
   | number
   | boolean
+  | string
   | TypedArray
   | Float64Array
   | Uint8ClampedArray
-  | RecursiveArray<number | boolean | TypedArray>;
+  | RecursiveArray<number | boolean | string | TypedArray>;
 
 export interface NamedTensorMap {
   [name: string]: Tensor;

@@ -6,10 +6,12 @@ import * as composite from '../../ops/composite.ts';
 import type { DType } from '../../types/dtype.ts';
 import { checkDType } from '../../types/dtype.ts';
 import type { Shape } from '../../types/shape.ts';
-import { checkShape } from '../../types/shape.ts';
-import { makeTensor } from '../convert.ts';
+import { checkShape, sizeOf } from '../../types/shape.ts';
+import { makeTensor, toStrings } from '../convert.ts';
+import { makeStrings } from '../string-tensor.ts';
 import { Tensor } from '../tensor.ts';
 import type {
+  DataType,
   Rank,
   Scalar,
   ShapeMap,
@@ -25,14 +27,19 @@ import { lift, valueOf } from './lift.ts';
 
 /**
  * A tensor of the given values: a number, nested lists or a typed array. Without a shape it is that of the lists; dtype is
- * float32 for numbers, bool for booleans, int32 for integer arrays, unless given.
+ * float32 for numbers, bool for booleans, int32 for integer arrays, string for strings, unless given.
  */
-export function tensor<R extends Rank = Rank>(values: TensorLike, shape?: ShapeMap[R], dtype?: DType): Tensor<R> {
+export function tensor<R extends Rank = Rank>(values: TensorLike, shape?: ShapeMap[R], dtype?: DataType): Tensor<R> {
   if (values instanceof Tensor) fail('tensor', 'values must be numbers or lists', 'got a tensor', 'use clone()');
   return makeTensor<R>(values, shape as Shape | undefined, dtype);
 }
 
-function ofRank<R extends Rank>(rank: number, values: TensorLike, shape: Shape | undefined, dtype?: DType): Tensor<R> {
+function ofRank<R extends Rank>(
+  rank: number,
+  values: TensorLike,
+  shape: Shape | undefined,
+  dtype?: DataType,
+): Tensor<R> {
   const op = `tensor${rank}d`;
   if (shape !== undefined && shape.length !== rank) fail(op, `the shape must have ${rank} axes`, `got [${shape}]`);
   const made = makeTensor<R>(values, shape, dtype, op);
@@ -43,35 +50,36 @@ function ofRank<R extends Rank>(rank: number, values: TensorLike, shape: Shape |
 }
 
 /** A scalar. */
-export function scalar(value: number | boolean, dtype?: DType): Scalar {
-  if (typeof value !== 'number' && typeof value !== 'boolean') {
-    fail('scalar', 'the value must be a number or a boolean', `got ${typeof value}`, 'use tensor for lists');
+export function scalar(value: number | boolean | string | Uint8Array, dtype?: DataType): Scalar {
+  const isBytes = value instanceof Uint8Array && dtype === 'string';
+  if (typeof value !== 'number' && typeof value !== 'boolean' && typeof value !== 'string' && !isBytes) {
+    fail('scalar', 'the value must be a number, a boolean or a string', `got ${typeof value}`, 'use tensor for lists');
   }
   return makeTensor<'R0'>(value, undefined, dtype, 'scalar');
 }
 
 /** A list of values as a tensor of rank 1. */
-export function tensor1d(values: TensorLike, dtype?: DType): Tensor1D {
+export function tensor1d(values: TensorLike, dtype?: DataType): Tensor1D {
   return ofRank<'R1'>(1, values, undefined, dtype);
 }
 /** Nested lists, or flat values and a shape, as a tensor of rank 2. */
-export function tensor2d(values: TensorLike, shape?: [number, number], dtype?: DType): Tensor2D {
+export function tensor2d(values: TensorLike, shape?: [number, number], dtype?: DataType): Tensor2D {
   return ofRank<'R2'>(2, values, shape, dtype);
 }
 /** Nested lists, or flat values and a shape, as a tensor of rank 3. */
-export function tensor3d(values: TensorLike, shape?: ShapeMap['R3'], dtype?: DType): Tensor3D {
+export function tensor3d(values: TensorLike, shape?: ShapeMap['R3'], dtype?: DataType): Tensor3D {
   return ofRank<'R3'>(3, values, shape, dtype);
 }
 /** Nested lists, or flat values and a shape, as a tensor of rank 4. */
-export function tensor4d(values: TensorLike, shape?: ShapeMap['R4'], dtype?: DType): Tensor4D {
+export function tensor4d(values: TensorLike, shape?: ShapeMap['R4'], dtype?: DataType): Tensor4D {
   return ofRank<'R4'>(4, values, shape, dtype);
 }
 /** Nested lists, or flat values and a shape, as a tensor of rank 5. */
-export function tensor5d(values: TensorLike, shape?: ShapeMap['R5'], dtype?: DType): Tensor5D {
+export function tensor5d(values: TensorLike, shape?: ShapeMap['R5'], dtype?: DataType): Tensor5D {
   return ofRank<'R5'>(5, values, shape, dtype);
 }
 /** Nested lists, or flat values and a shape, as a tensor of rank 6. */
-export function tensor6d(values: TensorLike, shape?: ShapeMap['R6'], dtype?: DType): Tensor6D {
+export function tensor6d(values: TensorLike, shape?: ShapeMap['R6'], dtype?: DataType): Tensor6D {
   return ofRank<'R6'>(6, values, shape, dtype);
 }
 
@@ -80,9 +88,23 @@ function filled<R extends Rank>(op: string, shape: Shape, value: number, dtype: 
   return lift<Tensor<R>>(build.constant(value, checkDType(op, dtype), [...shape]));
 }
 
-/** Every element `value`. Without a dtype it is that of the value: bool for a boolean, else float32. */
-export function fill<R extends Rank = Rank>(shape: ShapeMap[R], value: number | boolean, dtype?: DType): Tensor<R> {
-  return filled<R>('fill', shape, Number(value), dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32'));
+/** Every element `value`. Without a dtype it is that of the value: bool for a boolean, string for a string, else float32. */
+export function fill<R extends Rank = Rank>(
+  shape: ShapeMap[R],
+  value: number | boolean | string,
+  dtype?: DataType,
+): Tensor<R> {
+  if (typeof value === 'string') {
+    if (dtype !== undefined && dtype !== 'string') fail('fill', 'a string must have dtype string', `got ${dtype}`);
+    checkShape('fill', shape);
+    return makeStrings<R>(new Array<string>(sizeOf(shape)).fill(value), shape, 'fill');
+  }
+  return filled<R>(
+    'fill',
+    shape,
+    Number(value),
+    checkDType('fill', dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32')),
+  );
 }
 /** Every element 0. */
 export function zeros<R extends Rank = Rank>(shape: ShapeMap[R], dtype: DType = 'float32'): Tensor<R> {
@@ -102,7 +124,8 @@ export function onesLike<T extends Tensor = Tensor>(x: T | TensorLike): T {
 }
 /** A further handle of the same elements. */
 export function clone<T extends Tensor = Tensor>(x: T | TensorLike): T {
-  return lift<T>(valueOf(x, 'x', 'clone'));
+  const strings = toStrings(x, 'clone');
+  return strings ? (strings.clone() as Tensor as T) : lift<T>(valueOf(x, 'x', 'clone'));
 }
 
 /** start, start + step, ... below (or above, for a negative step) stop. A step of 1 counts down where stop is below start. */

@@ -4,16 +4,20 @@ import * as build from '../../ops/build.ts';
 import { normalizeAxes, sameShape, showShape } from '../../types/shape.ts';
 import type { Tensor } from '../tensor.ts';
 import type { TensorLike } from '../types.ts';
-import { axisOf, lift, valueOf, valuesOf } from './lift.ts';
+import { axisOf, lift, movedStringLists, movedStrings, valueOf, valuesOf } from './lift.ts';
 
 /** The tensors one after the other along `axis` (0); their other extents must agree. */
 export function concat<T extends Tensor = Tensor>(tensors: readonly (Tensor | TensorLike)[], axis = 0): T {
+  const strings = movedStringLists<T>('concat', tensors, (positions) => [concat(positions, axis)]);
+  if (strings) return strings[0];
   const values = valuesOf(tensors, 'tensors', 'concat');
   return lift<T>(build.concat(values, axisOf('concat', axis, values[0].shape.length)));
 }
 
 /** Tensors of one shape along a new axis (0). */
 export function stack<T extends Tensor = Tensor>(tensors: readonly (Tensor | TensorLike)[], axis = 0): T {
+  const strings = movedStringLists<T>('stack', tensors, (positions) => [stack(positions, axis)]);
+  if (strings) return strings[0];
   const values = valuesOf(tensors, 'tensors', 'stack');
   const [{ shape }] = values;
   const at = axisOf('stack', axis, shape.length + 1);
@@ -25,6 +29,8 @@ export function stack<T extends Tensor = Tensor>(tensors: readonly (Tensor | Ten
 
 /** The slices along `axis` (0), which is dropped. */
 export function unstack(x: Tensor | TensorLike, axis = 0): Tensor[] {
+  const strings = movedStringLists('unstack', [x], ([positions]) => unstack(positions, axis));
+  if (strings) return strings;
   const value = valueOf(x, 'x', 'unstack');
   const at = axisOf('unstack', axis, value.shape.length);
   return Array.from({ length: value.shape[at] }, (_, i) => {
@@ -39,6 +45,8 @@ export function split<T extends Tensor = Tensor>(
   numOrSizeSplits: number | readonly number[],
   axis = 0,
 ): T[] {
+  const strings = movedStringLists<T>('split', [x], ([positions]) => split(positions, numOrSizeSplits, axis));
+  if (strings) return strings;
   const value = valueOf(x, 'x', 'split');
   const at = axisOf('split', axis, value.shape.length);
   const extent = value.shape[at];
@@ -72,6 +80,8 @@ export function slice<T extends Tensor = Tensor>(
   begin: number | readonly number[],
   size?: number | readonly number[],
 ): T {
+  const strings = movedStrings<T>('slice', x, (positions) => slice(positions, begin, size));
+  if (strings) return strings;
   const value = valueOf(x, 'x', 'slice');
   const rank = value.shape.length;
   if (rank === 0) fail('slice', 'the input must have rank 1 or more', 'got a scalar');
@@ -105,6 +115,10 @@ export function stridedSlice(
   newAxisMask = 0,
   shrinkAxisMask = 0,
 ): Tensor {
+  const strings = movedStrings('stridedSlice', x, (positions) =>
+    stridedSlice(positions, begin, end, strides, beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask),
+  );
+  if (strings) return strings;
   if (ellipsisMask !== 0 || newAxisMask !== 0) {
     fail(
       'stridedSlice',
@@ -159,6 +173,8 @@ export function gather<T extends Tensor = Tensor>(
   axis = 0,
   batchDims = 0,
 ): T {
+  const strings = movedStrings<T>('gather', x, (positions) => gather(positions, indices, axis, batchDims));
+  if (strings) return strings;
   const value = valueOf(x, 'x', 'gather');
   const places = valueOf(indices, 'indices', 'gather', 'int32');
   const batch = batchDims < 0 ? batchDims + places.shape.length : batchDims;
@@ -168,12 +184,16 @@ export function gather<T extends Tensor = Tensor>(
 
 /** Backwards along the axes; all of them by default. */
 export function reverse<T extends Tensor = Tensor>(x: T | TensorLike, axis?: number | readonly number[] | null): T {
+  const strings = movedStrings<T>('reverse', x, (positions) => reverse(positions, axis));
+  if (strings) return strings;
   const value = valueOf(x, 'x', 'reverse');
   return lift<T>(build.reverse(value, normalizeAxes('reverse', axis, value.shape.length)));
 }
 
 /** The whole repeated reps[i] times along axis i. */
 export function tile<T extends Tensor = Tensor>(x: T | TensorLike, reps: readonly number[]): T {
+  const strings = movedStrings<T>('tile', x, (positions) => tile(positions, reps));
+  if (strings) return strings;
   const value = valueOf(x, 'x', 'tile');
   const { shape } = value;
   if (reps.length !== shape.length || reps.some((n) => !Number.isInteger(n) || n < 0)) {

@@ -2,7 +2,8 @@
 import { fail } from '../../base/errors.ts';
 import type { Value } from '../../graph/graph.ts';
 import type { DType } from '../../types/dtype.ts';
-import { toTensor } from '../convert.ts';
+import { toStrings, toTensor } from '../convert.ts';
+import { moveStrings } from '../string-tensor.ts';
 import type { Tensor } from '../tensor.ts';
 import { wrap } from '../tensor.ts';
 import type { TensorLike } from '../types.ts';
@@ -45,4 +46,25 @@ export function axisOf(op: string, axis: number, rank: number): number {
     fail(op, `axis must be an integer in [${-rank}, ${rank - 1}] for a tensor of rank ${rank}`, `got ${axis}`);
   }
   return axis < 0 ? axis + rank : axis;
+}
+
+/** For ops that only move elements: what `move` makes of strings, or null where the argument holds none. */
+export function movedStrings<T extends Tensor = Tensor>(
+  op: string,
+  x: unknown,
+  move: (positions: Tensor) => Tensor,
+): T | null {
+  const strings = toStrings(x, op);
+  return strings && (moveStrings([strings], ([positions]) => [move(positions)])[0] as Tensor as T);
+}
+
+/** movedStrings for several arguments, which must all hold strings, and several results. */
+export function movedStringLists<T extends Tensor = Tensor>(
+  op: string,
+  xs: unknown,
+  move: (positions: Tensor[]) => readonly Tensor[],
+): T[] | null {
+  if (!Array.isArray(xs) || xs.length === 0) return null;
+  const strings = xs.flatMap((x) => toStrings(x, op) ?? []);
+  return strings.length < xs.length ? null : (moveStrings(strings, move) as Tensor[] as T[]);
 }

@@ -4,7 +4,7 @@ import * as build from '../../ops/build.ts';
 import { showShape, sizeOf } from '../../types/shape.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Tensor2D, TensorLike } from '../types.ts';
-import { axisOf, lift, valueOf } from './lift.ts';
+import { axisOf, lift, movedStrings, valueOf } from './lift.ts';
 
 /**
  * The matrix product over the last two axes: [..., m, k] x [..., k, n] gives [..., m, n]; leading axes broadcast. transposeA
@@ -51,6 +51,8 @@ export function outerProduct(v1: Tensor | TensorLike, v2: Tensor | TensorLike): 
 
 /** Axis i of the output is axis perm[i] of the input; without perm the axes are reversed. */
 export function transpose<T extends Tensor = Tensor>(x: T | TensorLike, perm?: readonly number[] | null): T {
+  const strings = movedStrings<T>('transpose', x, (positions) => transpose(positions, perm));
+  if (strings) return strings;
   const value = valueOf(x, 'x', 'transpose');
   const rank = value.shape.length;
   const order = perm ? perm.map((axis) => axisOf('transpose', axis, rank)) : value.shape.map((_, i) => rank - 1 - i);

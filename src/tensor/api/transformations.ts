@@ -1,15 +1,17 @@
 /** Another shape or dtype for the same elements. */
 import { fail } from '../../base/errors.ts';
 import * as build from '../../ops/build.ts';
-import type { DType } from '../../types/dtype.ts';
 import { checkDType } from '../../types/dtype.ts';
 import { checkShape, normalizeAxes, showShape, sizeOf } from '../../types/shape.ts';
+import { toStrings } from '../convert.ts';
 import type { Tensor } from '../tensor.ts';
-import type { Rank, ShapeMap, Tensor1D, TensorLike } from '../types.ts';
-import { lift, valueOf } from './lift.ts';
+import type { DataType, Rank, ShapeMap, Tensor1D, TensorLike } from '../types.ts';
+import { lift, movedStrings, valueOf } from './lift.ts';
 
 /** The same elements in the same order, in another shape; one extent may be -1 and is worked out. */
 export function reshape<R extends Rank = Rank>(x: Tensor | TensorLike, shape: ShapeMap[R]): Tensor<R> {
+  const strings = movedStrings<Tensor<R>>('reshape', x, (positions) => reshape<R>(positions, shape));
+  if (strings) return strings;
   const value = valueOf(x, 'x', 'reshape');
   const target: number[] = [...shape];
   const open = target.indexOf(-1);
@@ -28,12 +30,16 @@ export function reshape<R extends Rank = Rank>(x: Tensor | TensorLike, shape: Sh
 
 /** All elements as a tensor of rank 1. */
 export function flatten(x: Tensor | TensorLike): Tensor1D {
+  const strings = movedStrings<Tensor1D>('flatten', x, flatten);
+  if (strings) return strings;
   const value = valueOf(x, 'x', 'flatten');
   return lift(build.reshape(value, [sizeOf(value.shape)]));
 }
 
 /** A new axis of extent 1 before `axis` (0 by default; -1 is after the last). */
 export function expandDims<T extends Tensor = Tensor>(x: Tensor | TensorLike, axis = 0): T {
+  const strings = movedStrings<T>('expandDims', x, (positions) => expandDims(positions, axis));
+  if (strings) return strings;
   const value = valueOf(x, 'x', 'expandDims');
   const rank = value.shape.length;
   if (!Number.isInteger(axis) || axis < -rank - 1 || axis > rank) {
@@ -47,6 +53,8 @@ export function squeeze<T extends Tensor = Tensor>(
   x: Tensor | TensorLike,
   axis?: readonly number[] | number | null,
 ): T {
+  const strings = movedStrings<T>('squeeze', x, (positions) => squeeze(positions, axis));
+  if (strings) return strings;
   const value = valueOf(x, 'x', 'squeeze');
   const axes = normalizeAxes('squeeze', axis, value.shape.length);
   const named = axis !== undefined && axis !== null;
@@ -63,18 +71,24 @@ export function squeeze<T extends Tensor = Tensor>(
 }
 
 /** Another dtype: to int32 toward zero, to bool by x != 0. */
-export function cast<T extends Tensor = Tensor>(x: Tensor | TensorLike, dtype: DType): T {
+export function cast<T extends Tensor = Tensor>(x: Tensor | TensorLike, dtype: DataType): T {
+  const strings = dtype === 'string' ? toStrings(x, 'cast') : null;
+  if (strings) return strings.clone() as Tensor as T;
   return lift<T>(build.cast(valueOf(x, 'x', 'cast'), checkDType('cast', dtype)));
 }
 
 /** Repeated along axes of extent 1 and along new leading axes. */
 export function broadcastTo<R extends Rank = Rank>(x: Tensor | TensorLike, shape: ShapeMap[R]): Tensor<R> {
+  const strings = movedStrings<Tensor<R>>('broadcastTo', x, (positions) => broadcastTo<R>(positions, shape));
+  if (strings) return strings;
   const value = valueOf(x, 'x', 'broadcastTo');
   return lift<Tensor<R>>(build.broadcastTo(value, [...shape]));
 }
 
 /** x itself, after a check that its shape is the expected one; null extents may be anything. */
 export function ensureShape<T extends Tensor = Tensor>(x: T | TensorLike, shape: readonly (number | null)[]): T {
+  const strings = movedStrings<T>('ensureShape', x, (positions) => ensureShape(positions, shape));
+  if (strings) return strings;
   const value = valueOf(x, 'x', 'ensureShape');
   if (value.shape.length !== shape.length || shape.some((extent, i) => extent !== null && extent !== value.shape[i])) {
     fail('ensureShape', `the shape must be [${shape.map((extent) => extent ?? '?')}]`, `got ${showShape(value.shape)}`);
