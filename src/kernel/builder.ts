@@ -23,6 +23,8 @@ import { constant, variable } from './ir.ts';
 
 export interface LoopOptions {
   readonly step?: number;
+  /** One more upper bound, from data: lane 0 of an i32 register. */
+  readonly until?: Reg;
 }
 
 export class KernelBuilder {
@@ -71,7 +73,21 @@ export class KernelBuilder {
     const nodes = this.#scope(() => body(v));
     const los = typeof lo === 'number' ? [constant(lo)] : lo;
     const his = typeof hi === 'number' ? [constant(hi)] : hi;
-    this.#push({ op: 'loop', v, lo: los, hi: his, step: options.step ?? 1, body: nodes } satisfies Loop);
+    const { step = 1, until } = options;
+    this.#push({
+      op: 'loop',
+      v,
+      lo: los,
+      hi: his,
+      ...(until !== undefined && { until }),
+      step,
+      body: nodes,
+    } satisfies Loop);
+  }
+
+  /** Runs the body where lane 0 of the mask is true: a loop that runs once or not at all. */
+  when(mask: Reg, body: () => void): void {
+    this.loop('if', 0, 1, body, { until: this.convert('maskToI32', mask) });
   }
 
   /** Like loop over [0, extent), but calls the body with plain affines and emits no loop at all for a single iteration, and copies for `unroll`. */

@@ -101,7 +101,8 @@ class Run {
 
   #loop(loop: Loop): void {
     const lo = Math.max(...loop.lo.map((bound) => this.#affine(bound)));
-    const hi = Math.min(...loop.hi.map((bound) => this.#affine(bound)));
+    const until = loop.until === undefined ? Number.POSITIVE_INFINITY : this.#in(loop.until).i[0];
+    const hi = Math.min(until, ...loop.hi.map((bound) => this.#affine(bound)));
     for (let v = lo; v < hi; v += loop.step) {
       this.#vars[loop.v.id] = v;
       this.#block(loop.body);

@@ -173,6 +173,8 @@ export interface Loop {
   readonly v: LoopVar;
   readonly lo: readonly Affine[];
   readonly hi: readonly Affine[];
+  /** One more upper bound, from data: lane 0 of an i32 register, read once on entry. It can only make the loop shorter. */
+  readonly until?: Reg;
   readonly step: number;
   readonly body: readonly Node[];
 }

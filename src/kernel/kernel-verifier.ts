@@ -139,6 +139,7 @@ class KernelVerifier {
     if (loop.lo.length === 0 || loop.hi.length === 0) this.#refuse('a loop has at least one bound on each side', loop);
     if (!isCount(loop.step, 1)) this.#refuse(`a loop's step is a positive integer, not ${loop.step}`, loop);
     for (const at of [...loop.lo, ...loop.hi]) this.#affine(loop, at);
+    if (loop.until !== undefined) this.#use(loop, loop.until, 'i32');
     this.#defineVar(loop.v, loop);
     const runs = this.#bounds.enterLoop(loop);
     this.#scope(loop.body, runs);
@@ -288,7 +289,7 @@ class KernelVerifier {
     this.#visible[instr.out] = true;
   }
 
-  #use(instr: Instr, reg: Reg, type: RegType): void {
+  #use(instr: Node, reg: Reg, type: RegType): void {
     this.#inScope(instr, reg);
     const found = this.#definitions[reg].type;
     if (found !== type) this.#refuse(`register ${reg} is ${found}, and ${type} is needed`, instr);
@@ -301,7 +302,7 @@ class KernelVerifier {
     return definition.type;
   }
 
-  #inScope(instr: Instr, reg: Reg): void {
+  #inScope(instr: Node, reg: Reg): void {
     if (this.#visible[reg]) return;
     const why = this.#definitions[reg] ? 'is out of scope' : 'is not defined';
     this.#refuse(`register ${reg} ${why} here`, instr);

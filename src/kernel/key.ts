@@ -49,6 +49,8 @@ function writeLoop(key: KeyWriter, loop: Loop): void {
     for (const bound of bounds) key.affine(bound);
   }
   key.number(loop.step);
+  key.number(loop.until === undefined ? 0 : 1);
+  if (loop.until !== undefined) key.use(loop.until);
   key.defineVar(loop.v.id);
   writeBlock(key, loop.body);
 }

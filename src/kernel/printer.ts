@@ -118,14 +118,12 @@ function block(names: Names, nodes: readonly Node[], indent: string, lines: stri
 }
 
 function loopHead(names: Names, loop: Loop): string {
-  const lo = tightest('max', names, loop.lo);
-  const hi = tightest('min', names, loop.hi);
+  const starts = loop.lo.map((bound) => names.affine(bound));
+  const lo = starts.length === 1 ? starts[0] : `max(${starts.join(', ')})`;
+  const bounds = loop.hi.map((bound) => names.affine(bound));
+  if (loop.until !== undefined) bounds.push(names.reg(loop.until));
+  const hi = bounds.length === 1 ? bounds[0] : `min(${bounds.join(', ')})`;
   return `for ${names.loopVar(loop.v)} in ${lo}..${hi}${loop.step === 1 ? '' : ` by ${loop.step}`}`;
-}
-
-function tightest(fn: string, names: Names, bounds: readonly Affine[]): string {
-  const texts = bounds.map((bound) => names.affine(bound));
-  return texts.length === 1 ? texts[0] : `${fn}(${texts.join(', ')})`;
 }
 
 function instruction(names: Names, instr: Instr): string {

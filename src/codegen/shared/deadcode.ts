@@ -55,8 +55,10 @@ function liveRegisters(kernel: Kernel): Set<Reg> {
   const work: Reg[] = [];
   const visit = (nodes: readonly Node[]): void => {
     for (const node of nodes) {
-      if (node.op === 'loop') visit(node.body);
-      else if (node.op === 'store' || node.op === 'guard') work.push(...operands(node));
+      if (node.op === 'loop') {
+        if (node.until !== undefined) work.push(node.until);
+        visit(node.body);
+      } else if (node.op === 'store' || node.op === 'guard') work.push(...operands(node));
       const made = node.op === 'set' || node.op === 'fmaAcc' ? node.acc : 'out' in node ? node.out : undefined;
       if (made === undefined || node.op === 'loop') continue;
       const list = makers.get(made);

@@ -109,12 +109,13 @@ class Rewriter {
         continue;
       }
       const { v, lo, hi, step, body } = node;
+      const until = node.until === undefined ? undefined : this.#registers[node.until];
       const bounds = (list: readonly Affine[]): Affine[] => list.map((at) => this.#affine(at));
       const copyBody = (copy: LoopVar): void => {
         this.#vars[v.id] = copy;
         this.#block(body);
       };
-      this.#b.loop(v.name, bounds(lo), bounds(hi), copyBody, { step });
+      this.#b.loop(v.name, bounds(lo), bounds(hi), copyBody, { step, until });
     }
   }
 

@@ -48,15 +48,16 @@ export function analyse(region: Region): Analysis {
   };
   const root = visit(region.body, null, null);
   for (const block of blocks) {
+    const use: Use = (reg, as) => {
+      const info = regInfo(regs, reg);
+      if (as === 'immediate') return;
+      if (as === 'vector') info.vectorUses++;
+      else info.laneUses++;
+      if (info.block !== block) info.local = false;
+    };
     for (const node of block.nodes) {
-      if (node.op === 'loop') continue;
-      eachUse(node, regs, (reg, as) => {
-        const info = regInfo(regs, reg);
-        if (as === 'immediate') return;
-        if (as === 'vector') info.vectorUses++;
-        else info.laneUses++;
-        if (info.block !== block) info.local = false;
-      });
+      if (node.op !== 'loop') eachUse(node, regs, use);
+      else if (node.until !== undefined) use(node.until, 'lane');
     }
   }
   return { root, blocks, blockOf, regs };

@@ -370,6 +370,7 @@ export class RegionEmitter {
 
   /** What pushes the loop's end: a constant, or a local that is computed here. */
   #loopEnd(loop: Loop): () => void {
+    if (loop.until !== undefined) return this.#limitedEnd(loop, loop.until);
     if (loop.hi.length === 1 && loop.hi[0].terms.length === 0) {
       const end = loop.hi[0].offset;
       return () => this.w.i32(end);
@@ -378,6 +379,22 @@ export class RegionEmitter {
     this.#pushBound(loop.hi, 'i32.lt_s');
     this.w.set(end);
     return () => this.w.get(end);
+  }
+
+  /** The least of the bounds and of a number that comes from data. */
+  #limitedEnd(loop: Loop, until: Reg): () => void {
+    const { w } = this;
+    const end = this.local('i32');
+    const limit = this.local('i32');
+    this.#pushBound(loop.hi, 'i32.lt_s');
+    w.set(end);
+    this.pushLane(until);
+    w.set(limit);
+    for (const op of [end, limit, end, limit]) w.get(op);
+    w.op('i32.lt_s');
+    w.op('select');
+    w.set(end);
+    return () => w.get(end);
   }
 
   /** Pushes the tightest bound: `keep` says when the first of two wins. */

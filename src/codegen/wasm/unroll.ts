@@ -36,13 +36,14 @@ export function unrollRegion(region: Region): Region {
 
 /** How often a loop runs, or null where that depends on other loops. */
 export function constantTrips(loop: Loop): number | null {
-  return loop.lo.length === 1 && loop.hi.length === 1 ? mostTrips(loop) : null;
+  return loop.lo.length === 1 && loop.hi.length === 1 && loop.until === undefined ? mostTrips(loop) : null;
 }
 
 function unrollNode(node: Node, fresh: () => Reg): Node[] {
   if (node.op !== 'loop') return [node];
   if (node.body.some((inner) => inner.op === 'loop'))
     return [{ ...node, body: node.body.flatMap((inner) => unrollNode(inner, fresh)) }];
+  if (node.until !== undefined) return [node];
   const trips = constantTrips(node);
   const most = mostTrips(node);
   if (most === null || most < 2) return [node];

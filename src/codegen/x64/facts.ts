@@ -75,22 +75,24 @@ export function collectFacts(region: Region, params: readonly Param[]): Facts {
     return f;
   };
   let n = 0;
+  const read = (reg: Reg, at: number, block: readonly Node[]): void => {
+    const f = factsOf(reg);
+    f.uses++;
+    f.valueUses++;
+    f.lastUse = at;
+    f.lastBlock = block;
+    f.mentions.push(at);
+  };
   const walk = (block: readonly Node[]): void => {
     for (const node of block) {
       if (node.op === 'loop') {
+        if (node.until !== undefined) read(node.until, n++, block);
         walk(node.body);
         continue;
       }
       const at = n++;
       numberOf.set(node, at);
-      for (const reg of operandsOf(node)) {
-        const f = factsOf(reg);
-        f.uses++;
-        f.valueUses++;
-        f.lastUse = at;
-        f.lastBlock = block;
-        f.mentions.push(at);
-      }
+      for (const reg of operandsOf(node)) read(reg, at, block);
       if ((node.op === 'load' || node.op === 'store') && node.dyn) {
         factsOf(node.dyn.index).valueUses--;
         const set = scales.get(node.dyn.index) ?? new Set();

@@ -7,7 +7,7 @@ import * as lanes from './lanes.ts';
 import { Lir } from './lir.ts';
 import { emitLoad, emitStore } from './memory-access.ts';
 import type { Register } from './operands.ts';
-import { imm, rdi, rdx, rsi } from './operands.ts';
+import { imm, rdi, rdx, resized, rsi } from './operands.ts';
 import { Pointers } from './pointers.ts';
 import { Values } from './values.ts';
 
@@ -133,7 +133,7 @@ class Walk {
     if (stores) this.#values.flush();
     else this.#values.flush(uses);
     const lo = constantBound(loop.lo, Math.max);
-    const hi = constantBound(loop.hi, Math.min);
+    const hi = loop.until === undefined ? constantBound(loop.hi, Math.min) : null;
     if (lo !== null && hi !== null) this.#counted(loop, lo, Math.ceil((hi - lo) / loop.step));
     else this.#bounded(loop, lo, hi);
   }
@@ -171,7 +171,7 @@ class Walk {
   #bounded(loop: Loop, lo: number | null, hi: number | null): void {
     const lir = this.#lir;
     const from = lo ?? this.#tightest(loop.lo, 'cmovl');
-    const to = hi ?? this.#tightest(loop.hi, 'cmovg');
+    const to = hi ?? this.#end(loop);
     const fromOperand = typeof from === 'number' ? imm(from) : from;
     const exit = lir.assembler.label();
     const head = lir.assembler.label();
@@ -205,6 +205,19 @@ class Walk {
     pointers.leave();
   }
 
+  /** The least of a loop's upper bounds. */
+  #end(loop: Loop): Register {
+    const best = this.#tightest(loop.hi, 'cmovg');
+    if (loop.until === undefined) return best;
+    const until = this.#lir.gpr();
+    const low = resized(until, 32);
+    this.#lir.op('vmovd', low, resized(this.#values.register(loop.until), 128));
+    this.#lir.op('movsxd', until, low);
+    this.#lir.op('cmp', best, until);
+    this.#lir.op('cmovg', best, until);
+    return best;
+  }
+
   /** The greatest (cmovl) or least (cmovg) of several bounds. */
   #tightest(bounds: readonly Affine[], keep: 'cmovl' | 'cmovg'): Register {
     const [first, ...others] = bounds;
@@ -225,6 +238,7 @@ class Walk {
       const visit = (nodes: readonly Node[]): void => {
         for (const node of nodes) {
           if (node.op === 'loop') {
+            if (node.until !== undefined) uses.add(node.until);
             visit(node.body);
             continue;
           }

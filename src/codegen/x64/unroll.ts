@@ -45,7 +45,7 @@ function unrollInnermost(loop: Loop, body: readonly Instr[], fresh: Fresh): Node
   const lo = single(loop.lo);
   const hi = single(loop.hi);
   const size = body.reduce((n, i) => n + (i.op === 'const' ? 0 : 1), 0);
-  if (lo === null || hi === null || size === 0 || size > SMALL) return [loop];
+  if (lo === null || hi === null || loop.until !== undefined || size === 0 || size > SMALL) return [loop];
   const trips = Math.ceil((hi - lo) / loop.step);
   const copies = Math.min(MOST_COPIES, Math.floor(LARGE / size), trips);
   if (copies < 2) return [loop];
