@@ -67,7 +67,7 @@ describe('a loop with an end from data', () => {
       const wanted = Math.max(0, Math.min(n, bounds === 1 ? 20 : 17) - 3);
       const interpreted = runInterpreter(kernel, buffers).buffers;
       expect(interpreted[2][0]).toBe(wanted);
-      expect(interpreted[1].reduce((a, v) => a + v, 0)).toBe(wanted);
+      expect([...interpreted[1]].filter((x) => x === 1).length).toBe(wanted);
       expect(runWasm(kernel, buffers).buffers).toEqual(interpreted);
       if (!reason) expect(runNative(kernel, buffers)).toEqual(interpreted);
     }
