@@ -5,7 +5,7 @@ import type { Capabilities } from '../kernel/capabilities.ts';
 import { interpretProgram } from '../kernel/interpreter.ts';
 import { gradients } from '../autodiff/gradients.ts';
 import { apply } from '../ops/apply.ts';
-import { add, conv2d, exp, maxPool, mean, mul, offset, relu, rsqrt, sub, sum } from '../ops/build.ts';
+import { add, conv as convolve, exp, maxPool, mean, mul, offset, relu, rsqrt, sub, sum } from '../ops/build.ts';
 import { logSoftmax, softmax, softmaxCrossEntropyWithLogits } from '../ops/composite.ts';
 import { evaluateGraph } from '../ops/evaluate.ts';
 import type { NDArray, OpRow, Sample } from '../ops/row.ts';
@@ -141,7 +141,7 @@ describe('contractions that the table does not draw', () => {
     ];
     const inputs = arrays.map(parameterFor);
     const attrs = { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], groups: 1, inputShape: [batch, 7, 7, 8] };
-    check(apply('conv2dBackpropInput', inputs, attrs), inputs, arrays, { absolute: 1e-4, relative: 1e-5 }, 8);
+    check(apply('convBackpropInput', inputs, attrs), inputs, arrays, { absolute: 1e-4, relative: 1e-5 }, 8);
   });
 
   const cases: [string, number[], number[], number[], number[], number[]][] = [
@@ -159,7 +159,7 @@ describe('contractions that the table does not draw', () => {
         const inputs = arrays.map(parameterFor);
         const conv = { strides: [1, 1], dilations: [1, 1], pads, groups: 1 };
         const pool = { filter, strides: filter, pads: poolPads };
-        const active = relu(add(conv2d(inputs[0], inputs[1], conv), inputs[2]));
+        const active = relu(add(convolve(inputs[0], inputs[1], conv), inputs[2]));
         const [pooled] = maxPool(active, pool);
         const close = { absolute: 2e-4, relative: 1e-5 };
         check([pooled], inputs, arrays, close, lanes);

@@ -25,16 +25,16 @@ export function matMul(a: Value, b: Value, transposeA = false, transposeB = fals
   return apply1('matMul', [spread(x), spread(y)], attrs);
 }
 
-export function conv2d(x: Value, filter: Value, attrs: ConvAttrs): Value {
-  return apply1('conv2d', [x, filter], attrs);
+export function conv(x: Value, filter: Value, attrs: ConvAttrs): Value {
+  return apply1('conv', [x, filter], attrs);
 }
 
-export function conv2dBackpropInput(dy: Value, filter: Value, inputShape: Shape, attrs: ConvAttrs): Value {
-  return apply1('conv2dBackpropInput', [dy, filter], { ...attrs, inputShape });
+export function convBackpropInput(dy: Value, filter: Value, inputShape: Shape, attrs: ConvAttrs): Value {
+  return apply1('convBackpropInput', [dy, filter], { ...attrs, inputShape });
 }
 
-export function conv2dBackpropFilter(x: Value, dy: Value, filterShape: Shape, attrs: ConvAttrs): Value {
-  return apply1('conv2dBackpropFilter', [x, dy], { ...attrs, filterShape });
+export function convBackpropFilter(x: Value, dy: Value, filterShape: Shape, attrs: ConvAttrs): Value {
+  return apply1('convBackpropFilter', [x, dy], { ...attrs, filterShape });
 }
 
 /** [the largest of each window, its position in the window]. */

@@ -33,11 +33,12 @@ export function poolAttrs(attrs: Attrs): PoolAttrs {
 }
 
 function axesOf(attrs: Attrs, input: Shape): readonly [WindowAxis, WindowAxis] {
-  return windowAxes(attrs, input, intsAttr(attrs, 'filter'));
+  const [height, width] = windowAxes(attrs, input, intsAttr(attrs, 'filter'));
+  return [height, width];
 }
 
 function inferPool(op: string, x: TensorType, attrs: Attrs): TensorType {
-  expectImage(op, x);
+  expectImage(op, x, 2);
   const axes = axesOf(attrs, x.shape);
   checkWindow(op, x, axes);
   for (const { before, after, filter } of axes) {

@@ -1,4 +1,4 @@
-/** The arithmetic of windows that slide over the height and width of NHWC tensors: output sizes, residues, checks. */
+/** The arithmetic of windows that slide over the spatial axes of [batch, ...spatial, channels]: output sizes, residues, checks. */
 import { fail } from '../base/errors.ts';
 import type { Attrs } from '../graph/graph.ts';
 import type { TensorType } from '../types/shape.ts';
@@ -19,25 +19,16 @@ export function outputExtent(input: number, filter: number, stride: number, dila
   return Math.floor((input + padding - (filter - 1) * dilation - 1) / stride) + 1;
 }
 
-/** Both spatial axes from attrs {filter?, strides, dilations?, pads: [top, bottom, left, right]}. */
-export function windowAxes(
-  attrs: Attrs,
-  input: readonly number[],
-  filter: readonly number[],
-): readonly [WindowAxis, WindowAxis] {
-  const strides = intsAttr(attrs, 'strides');
-  const dilations = attrs.dilations === undefined ? [1, 1] : intsAttr(attrs, 'dilations');
+/** The spatial axes from attrs {strides, dilations?, pads: [before, after, before, after, ...]}: as many as there are strides. */
+export function windowAxes(attrs: Attrs, input: readonly number[], filter: readonly number[]): readonly WindowAxis[] {
+  const dilations = attrs.dilations === undefined ? null : intsAttr(attrs, 'dilations');
   const pads = intsAttr(attrs, 'pads');
-  const axis = (i: 0 | 1): WindowAxis => ({
-    filter: filter[i],
-    stride: strides[i],
-    dilation: dilations[i],
-    before: pads[2 * i],
-    after: pads[2 * i + 1],
-    input: input[i + 1],
-    output: outputExtent(input[i + 1], filter[i], strides[i], dilations[i], pads[2 * i] + pads[2 * i + 1]),
+  return intsAttr(attrs, 'strides').map((stride, i) => {
+    const [before, after] = [pads[2 * i], pads[2 * i + 1]];
+    const dilation = dilations === null ? 1 : dilations[i];
+    const output = outputExtent(input[i + 1], filter[i], stride, dilation, before + after);
+    return { filter: filter[i], stride, dilation, before, after, input: input[i + 1], output };
   });
-  return [axis(0), axis(1)];
 }
 
 /** Refuses windows that do not fit, and attributes that make no sense. */
@@ -65,9 +56,12 @@ export function checkWindow(op: string, x: TensorType, axes: readonly WindowAxis
   }
 }
 
-export function expectImage(op: string, x: TensorType, what = 'the input'): void {
+const spatialNames = ['', 'width', 'height, width', 'depth, height, width'];
+
+/** float32 of rank 2 + the spatial rank: 1, 2 or 3 axes between batch and channels. */
+export function expectImage(op: string, x: TensorType, spatial: number, what = 'the input'): void {
   expectDType(op, x, ['float32'], what);
-  expectRank(op, x, 4, `${what} [batch, height, width, channels]`, 'expandDims or reshape');
+  expectRank(op, x, spatial + 2, `${what} [batch, ${spatialNames[spatial]}, channels]`, 'expandDims or reshape');
 }
 
 /**

@@ -227,7 +227,7 @@ export class Generator {
         const weights = this.#input([filter[0], filter[1], channels, this.#pick([1, 2, 5, 8])]);
         const same = weights.shape[0] === filter[0] && weights.shape[1] === filter[1] && weights.shape[2] === channels;
         if (!same) return build.neg(x);
-        return build.tanh(build.conv2d(image, weights, { strides, dilations: [1, 1], pads, groups: 1 }));
+        return build.tanh(build.conv(image, weights, { strides, dilations: [1, 1], pads, groups: 1 }));
       }
     }
   }

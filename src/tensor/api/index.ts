@@ -5,7 +5,15 @@ installMethods();
 
 export * from './activations.ts';
 export * from './arithmetic.ts';
-export * from './convolution.ts';
+export {
+  conv1d,
+  conv2d,
+  conv3d,
+  depthwiseConv2d,
+  separableConv2d,
+} from './convolution.ts';
+export * from './convolution-transpose.ts';
+export * from './pooling.ts';
 export * from './creation.ts';
 export * from './joining.ts';
 export * from './logical.ts';

@@ -9,6 +9,8 @@ import type { Rank, Scalar, ShapeMap, Tensor1D, Tensor2D, Tensor3D, Tensor4D, Te
 import * as activations from './activations.ts';
 import * as arithmetic from './arithmetic.ts';
 import * as convolution from './convolution.ts';
+import { conv2dTranspose } from './convolution-transpose.ts';
+import * as pooling from './pooling.ts';
 import * as creation from './creation.ts';
 import * as joining from './joining.ts';
 import * as logical from './logical.ts';
@@ -17,7 +19,7 @@ import * as matrices from './matrices.ts';
 import * as normalization from './normalization.ts';
 import * as reduction from './reduction.ts';
 import * as transformations from './transformations.ts';
-import type { DataFormat } from './convolution.ts';
+import type { DataFormat } from './windows.ts';
 import type { Padding, Rounding } from './padding.ts';
 
 type Pair = number | readonly [number, number];
@@ -314,12 +316,12 @@ const functions: { readonly [name: string]: (x: Tensor, ...rest: never[]) => unk
   unstack: joining.unstack,
   conv1d: convolution.conv1d,
   conv2d: convolution.conv2d,
-  conv2dTranspose: convolution.conv2dTranspose,
+  conv2dTranspose,
   depthwiseConv2d: convolution.depthwiseConv2d,
   separableConv2d: convolution.separableConv2d,
-  maxPool: convolution.maxPool,
-  avgPool: convolution.avgPool,
-  pool: convolution.pool,
+  maxPool: pooling.maxPool,
+  avgPool: pooling.avgPool,
+  pool: pooling.pool,
   softmax: normalization.softmax,
   logSoftmax: normalization.logSoftmax,
   batchNorm: normalization.batchNorm,
