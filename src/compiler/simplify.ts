@@ -126,7 +126,7 @@ export const rules: readonly Rule[] = [
   // Windows that stand side by side leave the odd rows at the end out: their gradient is 0, so no sum over them is needed.
   {
     name: 'filter gradient of cropped pooling',
-    kinds: ['conv2dBackpropFilter'],
+    kinds: ['convBackpropFilter'],
     rewrite({ inputs: [x, dy], attrs, kind }) {
       const pool = pooledGradient(dy);
       const plain = ['strides', 'dilations'].every((name) => (attrs[name] as number[]).every((n) => n === 1));
@@ -134,7 +134,7 @@ export const rules: readonly Rule[] = [
         return null;
       const [filter, strides] = [pool.attrs.filter as number[], pool.attrs.strides as number[]];
       const size = dy.shape.map((extent, axis) => {
-        if (axis === 0 || axis === 3 || filter[axis - 1] !== strides[axis - 1]) return extent;
+        if (axis === 0 || axis === dy.shape.length - 1 || filter[axis - 1] !== strides[axis - 1]) return extent;
         return Math.floor(extent / filter[axis - 1]) * filter[axis - 1];
       });
       if (sameShape(size, dy.shape)) return null;
