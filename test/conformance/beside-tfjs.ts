@@ -10,12 +10,15 @@ import * as base from '../../src/tensor/index.ts';
 import { referenceBackend } from '../../src/tensor/reference-backend.ts';
 import { uniform } from './samples.ts';
 
-/** Static types of the two differ, and what is compared is what they do. */
-export type Library = any;
+/** Whatever either library has, by name: static types of the two differ, and what is compared is what they do. */
+export interface Library {
+  (...args: readonly unknown[]): Library;
+  readonly [name: string]: Library;
+}
 export type Case = (tf: Library) => unknown;
 
-export const ours: Library = { ...base, ...api };
-export const theirs: Library = tfjs;
+export const ours = { ...base, ...api } as unknown as Library;
+export const theirs = tfjs as unknown as Library;
 
 /** Both libraries ready: ours on the reference backend, unless it is told another. */
 export async function prepare(): Promise<void> {
@@ -31,8 +34,12 @@ export function numbers(seed: number, n: number, low = -2, high = 2): number[] {
 }
 
 function read(tensors: unknown): { shape: number[]; dtype: string; data: number[] }[] {
-  const list: Library[] = Array.isArray(tensors) ? tensors : [tensors];
-  return list.map((t) => ({ shape: [...t.shape], dtype: t.dtype, data: Array.from(t.dataSync() as number[]) }));
+  const list = (Array.isArray(tensors) ? tensors : [tensors]) as readonly base.Tensor[];
+  return list.map((t) => ({
+    shape: [...t.shape],
+    dtype: t.dtype,
+    data: Array.from(t.dataSync() as ArrayLike<number>),
+  }));
 }
 
 export function expectClose(mine: unknown, wanted: unknown, tolerance = 2e-5): void {
