@@ -8,6 +8,7 @@ import { add, onesLike } from '../ops/build.ts';
 import { customGradientOf } from '../ops/custom.ts';
 import { rowOf } from '../ops/table.ts';
 import { sameShape, showShape } from '../types/shape.ts';
+import { severUnread } from './unread.ts';
 
 /** Through what an op's gradient flows: its inputs, or what a custom gradient names instead. */
 function sources(op: Operation): readonly Value[] {
@@ -52,9 +53,8 @@ function dependents(order: readonly Operation[], xs: readonly Value[]): Set<Valu
 function pullBack(op: Operation, dys: readonly (Value | null)[]): readonly (Value | null)[] {
   const custom = customGradientOf(op);
   if (custom) {
-    const [dy] = dys;
-    const dxs = dy === null ? [] : custom.backward(dy);
-    if (dxs.length !== custom.inputs.length && dy !== null) {
+    const dxs = custom.backward(dys);
+    if (dxs.length !== custom.inputs.length) {
       fail(
         'customGrad',
         'the gradient function must return one gradient for each input',
@@ -66,19 +66,6 @@ function pullBack(op: Operation, dys: readonly (Value | null)[]): readonly (Valu
   const row = rowOf(op.kind);
   if (row.gradient === 'constant') return [];
   return row.gradient({ inputs: op.inputs, outputs: op.outputs, attrs: op.attrs }, dys);
-}
-
-/** Lets go of operations that rules wrote and nothing reads, so that they do not count as users of what they read. */
-function sever(candidates: readonly Value[], results: ReadonlySet<Value>, newest: number): void {
-  const stack = [...candidates];
-  for (let value = stack.pop(); value; value = stack.pop()) {
-    const { op } = value;
-    if (op.id <= newest || op.inputs.length === 0) continue;
-    if (op.outputs.some((output) => output.uses > 0 || output.payload !== null || results.has(output))) continue;
-    const inputs = op.inputs;
-    op.sever();
-    stack.push(...inputs);
-  }
 }
 
 function startWith(ys: readonly Value[], dys: readonly (Value | null)[] | undefined): Map<Value, Value> {
@@ -115,10 +102,15 @@ export function gradients(
   const newest = Math.max(0, ...[...ys, ...xs].map((value) => value.op.id), ...(dys ?? []).map((dy) => dy?.op.id ?? 0));
   const grads = startWith(ys, dys);
   const unused: Value[] = [];
+  const ahead = new Set(order);
   for (const op of order.reverse()) {
+    ahead.delete(op);
     const into = sources(op);
     if (!into.some((source) => wanted.has(source))) continue;
-    const outs = op.outputs.map((output) => grads.get(output) ?? null);
+    const outputs = customGradientOf(op)?.outputs ?? op.outputs;
+    // Outputs that share a custom gradient wait for the last of them.
+    if (outputs.some((output) => ahead.has(output.op))) continue;
+    const outs = outputs.map((output) => grads.get(output) ?? null);
     if (outs.every((dy) => dy === null)) continue;
     for (const [i, dx] of pullBack(op, outs).entries()) {
       if (dx === null) continue;
@@ -136,6 +128,6 @@ export function gradients(
     }
   }
   const results = xs.map((x) => (x.dtype === 'float32' ? (grads.get(x) ?? null) : null));
-  sever([...unused, ...grads.values()], new Set(results.filter((value) => value !== null)), newest);
+  severUnread([...unused, ...grads.values()], new Set(results.filter((value) => value !== null)), newest);
   return results;
 }

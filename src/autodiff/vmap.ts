@@ -8,43 +8,19 @@ import type { Operation, Value } from '../graph/graph.ts';
 import { stackedApply } from '../ops/batching.ts';
 import type { BatchingContext } from '../ops/batching.ts';
 import { broadcastTo, constant, parameter, scale, sum } from '../ops/build.ts';
-import { customGradientOf, withGradient } from '../ops/custom.ts';
+import { withGradients } from '../ops/custom.ts';
 import type { CustomGradient } from '../ops/custom.ts';
 import { rowOf } from '../ops/table.ts';
 import { sameShape } from '../types/shape.ts';
+import { GraphMap } from './graph-map.ts';
+import { newestId, severUnread } from './unread.ts';
 
-/** Operations behind `values` in order, those behind the inputs of custom gradients too; nothing beyond `known`. */
-function orderOf(values: readonly Value[], known: ReadonlyMap<Value, unknown>): Operation[] {
-  const order: Operation[] = [];
-  const seen = new Set<Operation>();
-  const stack: { op: Operation; from: readonly Value[]; next: number }[] = [];
-  const enter = (value: Value) => {
-    if (known.has(value) || seen.has(value.op)) return;
-    seen.add(value.op);
-    const custom = customGradientOf(value.op);
-    stack.push({ op: value.op, from: custom ? [...value.op.inputs, ...custom.inputs] : value.op.inputs, next: 0 });
-  };
-  for (const value of values) {
-    enter(value);
-    while (stack.length > 0) {
-      const top = stack[stack.length - 1];
-      if (top.next < top.from.length) enter(top.from[top.next++]);
-      else {
-        order.push(top.op);
-        stack.pop();
-      }
-    }
-  }
-  return order;
-}
-
-/** The values of one graph, and what they are for a stack. Grows as it is asked. */
-export class Stack {
+/** The values of one graph, and what they are for a stack: of(values) gives null where all elements have the same. */
+export class Stack extends GraphMap {
   readonly size: number;
-  /** Stacked values; null where a value is the same for every element. */
-  readonly #values = new Map<Value, Value | null>();
 
   constructor(size: number) {
+    super();
     this.size = size;
   }
 
@@ -54,31 +30,18 @@ export class Stack {
       sameShape(stacked.shape, [this.size, ...value.shape]) && stacked.dtype === value.dtype,
       `the stack of a value of shape [${value.shape}] has shape [${stacked.shape}]`,
     );
-    this.#values.set(value, stacked);
+    this.set(value, stacked);
   }
 
-  /** The stacks of the values; null for one that does not depend on what was given. */
-  of(values: readonly Value[]): (Value | null)[] {
-    for (const op of orderOf(values, this.#values)) this.#operation(op);
-    return values.map((value) => this.#values.get(value) ?? null);
+  /** The stacks of the values; those that all elements share are repeated (a view, which costs nothing). */
+  all(values: readonly Value[]): Value[] {
+    return this.of(values).map((stacked, i) => stacked ?? broadcastTo(values[i], [this.size, ...values[i].shape]));
   }
 
-  #operation(op: Operation): void {
-    const custom = customGradientOf(op);
-    const inputs = op.inputs.map((input) => this.#values.get(input) ?? null);
-    if (custom) {
-      const depends = [...op.inputs, ...custom.inputs].some((input) => (this.#values.get(input) ?? null) !== null);
-      this.#values.set(op.outputs[0], depends ? this.#custom(op, custom) : null);
-      return;
-    }
-    const results = inputs.every((input) => input === null) ? op.outputs.map(() => null) : this.#apply(op, inputs);
-    for (const [i, output] of op.outputs.entries()) this.#values.set(output, results[i]);
-  }
-
-  #apply(op: Operation, inputs: readonly (Value | null)[]): readonly Value[] {
+  protected apply(op: Operation, inputs: readonly (Value | null)[]): readonly Value[] {
     const { size } = this;
     if (size === 0) return op.outputs.map(({ dtype, shape }) => constant(0, dtype, [0, ...shape]));
-    const context: BatchingContext = {
+    const results = batch({
       kind: op.kind,
       attrs: op.attrs,
       inputs: op.inputs.map((input, i) => inputs[i] ?? input),
@@ -86,8 +49,7 @@ export class Stack {
       size,
       outputs: op.outputs,
       stackGraph: (values, given) => stackGraph(values, given, size),
-    };
-    const results = batch(context);
+    });
     for (const [i, { dtype, shape }] of op.outputs.entries()) {
       invariant(
         results[i]?.dtype === dtype && sameShape(results[i].shape, [size, ...shape]),
@@ -98,26 +60,35 @@ export class Stack {
   }
 
   /** A gradient of one's own for the stack is the stack of the gradients. */
-  #custom(op: Operation, custom: CustomGradient): Value {
-    const { size } = this;
-    const [value] = op.inputs;
-    const stackOf = (v: Value) => this.#values.get(v) ?? null;
-    const spread = (v: Value, stacked: Value | null) => stacked ?? broadcastTo(v, [size, ...v.shape]);
-    const backward = (dy: Value): (Value | null)[] => {
-      const one = parameter(value.dtype, value.shape);
-      this.give(one, dy);
-      const dxs = custom.backward(one);
+  protected applyCustom(custom: CustomGradient): readonly Value[] {
+    const values = this.all(custom.outputs.map((output) => output.op.inputs[0]));
+    const shared = custom.inputs.map((input) => this.get(input) === null);
+    const inputs = custom.inputs.map((input) => this.get(input) ?? input);
+    return withGradients(values, inputs, (dys) => {
+      const newest = newestId();
+      const ones = dys.map((dy, i) => {
+        if (dy === null) return null;
+        const { dtype, shape } = custom.outputs[i];
+        const one = parameter(dtype, shape);
+        this.give(one, dy);
+        return one;
+      });
+      const dxs = custom.backward(ones);
       const stacks = this.of(dxs.filter((dx) => dx !== null));
-      return dxs.map((dx, i) => {
+      const results = dxs.map((dx, i) => {
         if (dx === null) return null;
         const stacked = stacks.shift() ?? null;
         // An input that all elements share gets the gradients of all.
-        if (stackOf(custom.inputs[i]) === null) return stacked === null ? scale(dx, size) : sum(stacked, [0]);
-        return spread(dx, stacked);
+        if (shared[i]) return stacked === null ? scale(dx, this.size) : sum(stacked, [0]);
+        return stacked ?? broadcastTo(dx, [this.size, ...dx.shape]);
       });
-    };
-    const inputs = custom.inputs.map((input) => stackOf(input) ?? input);
-    return withGradient(spread(value, stackOf(value)), inputs, backward);
+      severUnread(
+        dxs.filter((dx) => dx !== null),
+        new Set(),
+        newest,
+      );
+      return results;
+    });
   }
 }
 
@@ -125,9 +96,7 @@ export class Stack {
 function batch(context: BatchingContext): readonly Value[] {
   const { batching } = rowOf(context.kind);
   if (typeof batching === 'function') return batching(context);
-  if (batching === 'none') {
-    fail('vmap', 'an op without inputs cannot be stacked', `got ${context.kind}`);
-  }
+  if (batching === 'none') fail('vmap', 'an op without inputs cannot be stacked', `got ${context.kind}`);
   return stackedApply(context);
 }
 

@@ -55,6 +55,8 @@ export function bufferOf(key: BufferKey): { elem: Elem; size: number } {
 export interface LoweredKernel {
   readonly kernel: Kernel;
   readonly args: readonly BufferKey[];
+  /** What has to be computed before, though the kernel does not read it. */
+  readonly waits?: ReadonlySet<BufferKey>;
 }
 
 export const elemOf: { readonly [K in DType]: Elem } = { float32: 'f32', int32: 'i32', bool: 'u8' };

@@ -42,7 +42,8 @@ function ownBuffers(outputs: readonly Value[], inputs: readonly Value[]): Value[
   const taken = new Set<Value>(inputs);
   return outputs.map((output) => {
     const base = baseOf(output);
-    const own = taken.has(base) || isConstant(base.op) ? apply1('cast', [output], { dtype: output.dtype }) : output;
+    const shared = taken.has(base) || isConstant(base.op) || tagOf(base.op) === 'after';
+    const own = shared ? apply1('cast', [output], { dtype: output.dtype }) : output;
     taken.add(baseOf(own));
     return own;
   });
@@ -70,6 +71,8 @@ function storeOperands(op: Operation, users: ReadonlyMap<Value, unknown>, stored
       const axes = input.shape.map(() => ({ offset: 0, terms: [] }));
       stored.add(baseOf(peel(input, axes).base));
     }
+  } else if (lowering.tag === 'after') {
+    stored.add(baseOf(op.inputs[0]));
   } else if (lowering.tag === 'kernel' || lowering.tag === 'point') {
     for (const input of op.inputs) stored.add(baseOf(input));
   }

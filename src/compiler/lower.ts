@@ -23,6 +23,8 @@ export function lowerGroup(context: LowerContext, group: Group, inPlace: Readonl
       return lowerReduce(context, group, name);
     case 'pieces':
       return lowerPieces(context, group.anchor, name);
+    case 'after':
+      return [];
     case 'kernel':
       return lowerWhole(context, group.anchor, name);
     default:

@@ -14,6 +14,7 @@ import { lowerGroup } from './lower.ts';
 import { planMemory } from './memory.ts';
 import { baseOf, type Plan } from './plan.ts';
 import type { CompileRequest } from './request.ts';
+import { resolveAfter } from './after.ts';
 import { schedule } from './schedule.ts';
 import { simplify } from './simplify.ts';
 
@@ -25,7 +26,8 @@ export function compile(request: CompileRequest): Program {
   const outputs = simplify(request.outputs, inputs);
   dump('simplified', outputs, inputs);
   // 2. fuse, 3. lower (layout is native: contractions fold views into their address maps, and tile by a cost model)
-  const { plan, kernels, sites, donations } = lowerAll(request, outputs);
+  const { plan, kernels: lowered, sites, donations } = lowerAll(request, outputs);
+  const kernels = resolveAfter(plan, lowered);
   // 4. schedule
   const { steps, aliases } = schedule(kernels, donations);
   // 5. memory

@@ -41,7 +41,8 @@ export function schedule(kernels: readonly LoweredKernel[], donations: ReadonlyM
     for (const key of touch.writes) writers.set(key, [...(writers.get(key) ?? []), i]);
   });
   touched.forEach((touch, i) => {
-    for (const key of touch.reads) for (const w of writers.get(key) ?? []) if (w !== i) edges[i].add(w);
+    const needed = [...touch.reads, ...(kernels[i].waits ?? [])];
+    for (const key of needed) for (const w of writers.get(key) ?? []) if (w !== i) edges[i].add(w);
   });
   const aliases = new Map<Value, Value>();
   for (const [output, input] of donations) {
@@ -82,7 +83,7 @@ function overwriteEdges(
 /** Whether a kernel reads of `input` only what it is about to overwrite in `output`: same addresses, load before store. */
 function inStep({ kernel, args }: LoweredKernel, output: Value, input: Value): boolean {
   const [to, from] = [args.indexOf(output), args.indexOf(input)];
-  if (kernel.params[to].access === 'readwrite') return false;
+  if (kernel.params[to].access === 'readwrite' || args.lastIndexOf(input) !== from) return false;
   const show = (at: Affine, stride: number, lanes: number) =>
     `${at.offset}|${at.terms
       .map((t) => `${t.v.id}*${t.coef}`)

@@ -5,7 +5,7 @@
 import type { Value } from '../graph/graph.ts';
 import { Operation, topologicalOrder } from '../graph/graph.ts';
 import { apply1 } from '../ops/apply.ts';
-import { broadcastTo, constant, greater, mul, reshape, select, slice, zerosLike } from '../ops/build.ts';
+import { after, broadcastTo, constant, greater, mul, reshape, select, slice, zerosLike } from '../ops/build.ts';
 import { rowOf } from '../ops/table.ts';
 import { newArray } from '../types/dtype.ts';
 import { sameShape } from '../types/shape.ts';
@@ -70,11 +70,21 @@ export const rules: readonly Rule[] = [
   // Same elements, same shape -> x; a reshape of a reshape -> one reshape.
   {
     name: 'reshape',
-    kinds: ['reshape', 'identity', 'stopGradient', 'identityWithGrad'],
+    kinds: ['reshape', 'identity', 'stopGradient', 'identityWithGradient'],
     rewrite({ inputs: [x], outputs: [y], kind }) {
       if (sameShape(x.shape, y.shape)) return x;
       if (kind === 'reshape' && x.op.kind === 'reshape') return reshape(x.op.inputs[0], y.shape);
       return null;
+    },
+  },
+  // Constants need not wait, and nothing has to wait for them.
+  {
+    name: 'after constants',
+    kinds: ['after'],
+    rewrite({ inputs: [x, ...others] }) {
+      if (scalarOf(x) !== null) return x;
+      const computed = others.filter((other) => scalarOf(other) === null);
+      return computed.length === others.length ? null : after(x, computed);
     },
   },
   // Views that move nothing -> x

@@ -17,6 +17,11 @@ export function stopGradient(x: Value): Value {
   return apply1('stopGradient', [x]);
 }
 
+/** x, to be read only once `others` are computed. Common subexpressions on either side stay apart. */
+export function after(x: Value, others: readonly Value[]): Value {
+  return others.length === 0 ? x : apply1('after', [x, ...others]);
+}
+
 export function reshape(x: Value, shape: Shape): Value {
   return sameShape(x.shape, shape) ? x : apply1('reshape', [x], { shape });
 }

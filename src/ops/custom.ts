@@ -1,28 +1,41 @@
 /**
- * Values with a gradient of their own: an identity op whose rule is kept beside the graph, so that two traces of one function
+ * Values with a gradient of their own: identity ops whose rule is kept beside the graph, so that two traces of one function
  * still have the same structure.
  */
 import type { Operation, Value } from '../graph/graph.ts';
 import { apply1 } from './apply.ts';
 
 export interface CustomGradient {
-  /** What the gradients are for; `value` was computed from them. */
+  /** What the gradients are for; the outputs were computed from them. */
   readonly inputs: readonly Value[];
-  readonly backward: (dy: Value) => readonly (Value | null)[];
+  /** All values that have this gradient in common, each the output of an op of its own. */
+  readonly outputs: readonly Value[];
+  /** Gradients for the inputs, given those of the outputs (null: none flows there; one at least is not null). */
+  readonly backward: (dys: readonly (Value | null)[]) => readonly (Value | null)[];
 }
 
 /** By the operation's list of inputs: it goes when the operation is severed, and the rule with all that it refers to goes too. */
 const customGradients = new WeakMap<readonly Value[], CustomGradient>();
 
-/** `value`, whose gradients for `inputs` are backward(dy); none flows into value itself. */
+/** `values`, whose gradients for `inputs` are backward(dys) together; none flows into the values themselves. */
+export function withGradients(
+  values: readonly Value[],
+  inputs: readonly Value[],
+  backward: CustomGradient['backward'],
+): readonly Value[] {
+  const outputs = values.map((value) => apply1('identityWithGradient', [value]));
+  const custom = { inputs, outputs, backward };
+  for (const { op } of outputs) customGradients.set(op.inputs, custom);
+  return outputs;
+}
+
+/** withGradients for one value. */
 export function withGradient(
   value: Value,
   inputs: readonly Value[],
   backward: (dy: Value) => readonly (Value | null)[],
 ): Value {
-  const result = apply1('identityWithGradient', [value]);
-  customGradients.set(result.op.inputs, { inputs, backward });
-  return result;
+  return withGradients([value], inputs, ([dy]) => (dy === null ? inputs.map(() => null) : backward(dy)))[0];
 }
 
 export function customGradientOf(op: Operation): CustomGradient | undefined {

@@ -88,6 +88,8 @@ export type Lowering =
   | { readonly tag: 'view'; axes(attrs: Attrs, input: Shape, output: Shape): AxisMap[] }
   /** Same elements in the same order, another shape (or a pure renaming, as identity). */
   | { readonly tag: 'reshape' }
+  /** The first input itself, to be read only once what the others depend on is computed. Costs nothing, merges with nothing. */
+  | { readonly tag: 'after' }
   /** Boxes that together cover the output once. */
   | { readonly tag: 'pieces'; pieces(attrs: Attrs, inputs: readonly Shape[], output: Shape): Piece[] }
   /** attrs.axes (sorted, distinct) are combined and dropped. For bool tensors min is all, max is any. */

@@ -5,7 +5,7 @@ import type { Shape, TensorType } from '../types/shape.ts';
 import { checkShape, sameShape, showShape, sizeOf, stridesOf } from '../types/shape.ts';
 import { fill, flatIndex } from './array.ts';
 import { shiftedAxes, stackedApply, withLeadingEntry } from './batching.ts';
-import { broadcastTo, dilate, pad, reshape, reverse, slice, sumTo, transpose } from './build.ts';
+import { after, broadcastTo, dilate, pad, reshape, reverse, slice, sumTo, transpose } from './build.ts';
 import type { AxisMap, Piece } from './lowering.ts';
 import type { NDArray, OpRow } from './row.ts';
 import { bool, expectAxis, expectSameDType, f32, i32, intAttr, intsAttr, pairsAttr, show } from './rule.ts';
@@ -232,6 +232,25 @@ export const reshapeRows = {
   },
   identity: renaming('identity', 'the input itself', true),
   stopGradient: renaming('stopGradient', 'the input itself, through which no gradient flows', false),
+  after: {
+    name: 'after',
+    summary: 'the first input itself, read only once the others are computed: what is recomputed from it stays apart',
+    arity: 'variadic',
+    infer: ([x]) => [{ dtype: x.dtype, shape: x.shape }],
+    gradient: ({ inputs }, [dy]) => [dy, ...inputs.slice(1).map(() => null)],
+    batching: ({ inputs, size, batched: [first] }) => {
+      const [x, ...others] = inputs;
+      return [after(first ? x : broadcastTo(x, [size, ...x.shape]), others)];
+    },
+    evaluate: ([x]) => [x.data.slice()],
+    lowering: { tag: 'after' },
+    samples: [
+      { inputs: [f32([]), f32([3])] },
+      { inputs: [f32([0]), f32([])] },
+      { inputs: [f32([3, 5]), f32([2]), i32([7])] },
+      { inputs: [i32([9])] },
+    ],
+  },
   identityWithGradient: renaming('identityWithGradient', 'the input itself, with a gradient from customGradient', true),
 } satisfies Record<string, OpRow>;
 

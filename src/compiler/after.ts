@@ -1,0 +1,38 @@
+/**
+ * Values that are another value, but only from some point on (tag 'after'): kernels read the other value's buffer, and wait for
+ * what the op waits for. So recomputation stands where it is needed, and not where its operands are ready.
+ */
+import type { Value } from '../graph/graph.ts';
+import type { BufferKey, LoweredKernel } from './emitter.ts';
+import { Scratch } from './emitter.ts';
+import { readsOf } from './fuse.ts';
+import { baseOf, type Plan, tagOf } from './plan.ts';
+
+/** The kernels with real buffers in the places of such values. */
+export function resolveAfter(plan: Plan, kernels: readonly LoweredKernel[]): LoweredKernel[] {
+  const waits = new Map<Value, readonly Value[]>();
+  for (const group of plan.groups) {
+    if (group.anchor && tagOf(group.anchor) === 'after') {
+      waits.set(group.anchor.outputs[0], [...readsOf(group, plan.stored).aligned.keys()]);
+    }
+  }
+  if (waits.size === 0) return kernels.slice();
+  const sourceOf = (key: BufferKey): BufferKey => {
+    let at = key;
+    while (!(at instanceof Scratch) && waits.has(at)) at = baseOf(at.op.inputs[0]);
+    return at;
+  };
+  /** All that has to be there before `key` may be read. */
+  const collect = (key: BufferKey, into: Set<BufferKey>): void => {
+    if (key instanceof Scratch) return;
+    for (const value of waits.get(key) ?? []) {
+      into.add(sourceOf(value));
+      collect(value, into);
+    }
+  };
+  return kernels.map(({ kernel, args }) => {
+    const needed = new Set<BufferKey>();
+    for (const key of args) collect(key, needed);
+    return { kernel, args: args.map(sourceOf), ...(needed.size > 0 && { waits: needed }) };
+  });
+}
