@@ -2,9 +2,9 @@
  * Values that are another value, but only from some point on (tag 'after'): kernels read the other value's buffer, and wait for
  * what the op waits for. So recomputation stands where it is needed, and not where its operands are ready.
  */
-import type { Value } from '../graph/graph.ts';
+import { Value } from '../graph/graph.ts';
 import type { BufferKey, LoweredKernel } from './emitter.ts';
-import { Scratch } from './emitter.ts';
+
 import { readsOf } from './fuse.ts';
 import { baseOf, type Plan, tagOf } from './plan.ts';
 
@@ -19,12 +19,12 @@ export function resolveAfter(plan: Plan, kernels: readonly LoweredKernel[]): Low
   if (waits.size === 0) return kernels.slice();
   const sourceOf = (key: BufferKey): BufferKey => {
     let at = key;
-    while (!(at instanceof Scratch) && waits.has(at)) at = baseOf(at.op.inputs[0]);
+    while (at instanceof Value && waits.has(at)) at = baseOf(at.op.inputs[0]);
     return at;
   };
   /** All that has to be there before `key` may be read. */
   const collect = (key: BufferKey, into: Set<BufferKey>): void => {
-    if (key instanceof Scratch) return;
+    if (!(key instanceof Value)) return;
     for (const value of waits.get(key) ?? []) {
       into.add(sourceOf(value));
       collect(value, into);
