@@ -1,6 +1,6 @@
 /** From groups to kernels: each class of lowering has its own file; this one chooses by the row's tag. */
 import type { Operation, Value } from '../graph/graph.ts';
-import type { KernelContext } from '../ops/lowering.ts';
+import type { KernelContext, KernelStage, ScratchMemory } from '../ops/lowering.ts';
 import { rowOf } from '../ops/table.ts';
 import { sizeOf } from '../types/shape.ts';
 import { lowerContraction } from './contraction/lower.ts';
@@ -27,6 +27,8 @@ export function lowerGroup(context: LowerContext, group: Group, inPlace: Readonl
       return [];
     case 'kernel':
       return lowerWhole(context, group.anchor, name);
+    case 'kernels':
+      return lowerStages(context, group.anchor, name);
     default:
       return lowerPointwise(context, group, name);
   }
@@ -60,4 +62,37 @@ function lowerWhole(context: LowerContext, op: Operation, name: string): Lowered
     op.inputs.map((input) => input.shape),
   );
   return [emitter.build(name, workOf(emitter, op.outputs, flops ?? 1))];
+}
+
+/** An operation that writes several kernels. */
+function lowerStages(context: LowerContext, op: Operation, name: string): LoweredKernel[] {
+  const { lowering } = rowOf(op.kind);
+  if (lowering.tag !== 'kernels' || op.outputs.every((output) => sizeOf(output.shape) === 0)) return [];
+  const kernels: LoweredKernel[] = [];
+  const scratches = new Map<ScratchMemory, Scratch>();
+  lowering.emit({
+    attrs: op.attrs,
+    inputs: op.inputs,
+    outputs: op.outputs,
+    lanes: context.caps.lanes,
+    threads: context.caps.threads,
+    scratch: (elem, size) => {
+      const scratch = new Scratch(elem, size);
+      scratches.set(scratch, scratch);
+      return scratch;
+    },
+    kernel: (part, write) => {
+      const emitter = newEmitter(context, op.outputs);
+      const stage: KernelStage = {
+        b: emitter.b,
+        input: (i) => emitter.buffer(op.inputs[i], 'read'),
+        output: (i) => emitter.buffer(op.outputs[i], 'write'),
+        scratch: (memory, access) => emitter.buffer(scratches.get(memory) as Scratch, access),
+        site: (what, bound) => emitter.site(op, what, bound),
+      };
+      write(stage);
+      kernels.push(emitter.build(part === '' ? name : `${name}.${part}`, workOf(emitter, op.outputs, 1)));
+    },
+  });
+  return kernels;
 }

@@ -162,6 +162,26 @@ export class KernelBuilder {
     return this.#emit(type, (out) => ({ op: 'reduce', out, type, fn, a, lanes }));
   }
 
+  exchange(a: Reg, b: Reg, size: number, odd: boolean): Reg {
+    const type = this.typeOf(a);
+    invariant(type === this.typeOf(b), 'exchange takes registers of one type');
+    return this.#emit(type, (out) => ({ op: 'exchange', out, type, a, b, size, odd }));
+  }
+
+  /** `lanes` registers as a square of lanes: lane j of register i becomes lane i of register j. */
+  transpose(rows: readonly Reg[]): Reg[] {
+    invariant(rows.length === this.lanes, `transpose takes ${this.lanes} registers, got ${rows.length}`);
+    let square = rows.slice();
+    for (let size = 1; size < this.lanes; size *= 2) {
+      square = square.map((row, i) =>
+        (i & size) === 0
+          ? this.exchange(row, square[i + size], size, false)
+          : this.exchange(square[i - size], row, size, true),
+      );
+    }
+    return square;
+  }
+
   acc(init: Reg): Reg {
     const type = this.typeOf(init);
     return this.#emit(type, (out) => ({ op: 'acc', out, type, init }));

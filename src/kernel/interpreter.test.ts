@@ -195,6 +195,19 @@ describe('loops', () => {
     expect(rows).toEqual(['11120020', '11120020', '11120020', '01120020', '00120020']);
   });
 
+  it('transposes a square of lanes with exchanges', () => {
+    const b = new KernelBuilder(4);
+    const from = b.param('from', 'i32', 16, 'read');
+    const to = b.param('to', 'i32', 16, 'write');
+    b.region('r', 1, () => {
+      const rows = [0, 4, 8, 12].map((at) => b.load(from, constant(at), 1, 4));
+      for (const [i, row] of b.transpose(rows).entries()) b.store(to, constant(4 * i), 1, 4, row);
+    });
+    const result = new Int32Array(16);
+    interpretKernel(b.build('transpose', { flops: 0, bytes: 0 }), [Int32Array.from([...Array(16).keys()]), result]);
+    expect([...result]).toEqual([0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15]);
+  });
+
   it('accumulates across iterations and reduces lanes in halves', () => {
     const b = new KernelBuilder(4);
     const a = b.param('a', 'f32', 10, 'read');

@@ -175,6 +175,16 @@ class Run {
         out.fill(reduceTree(scalar.binary(instr.fn, instr.type), a, instr.lanes));
         break;
       }
+      case 'exchange': {
+        const out = this.#out(instr.out).i;
+        const [a, b] = [this.#in(instr.a).i, this.#in(instr.b).i];
+        const { size, odd } = instr;
+        for (let l = 0; l < out.length; l++) {
+          const fromA = Math.floor(l / size) % 2 === 0;
+          out[l] = fromA ? a[odd ? l + size : l] : b[odd ? l : l - size];
+        }
+        break;
+      }
       case 'acc':
         this.#out(instr.out).i.set(this.#in(instr.init).i);
         break;

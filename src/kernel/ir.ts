@@ -149,6 +149,19 @@ export type Instr =
       readonly a: Reg;
       readonly lanes: number;
     }
+  /**
+   * Lanes in blocks of `size` (a power of two below the kernel's lanes): the blocks of one parity of a and b, interleaved.
+   * odd false: a0 b0 a2 b2 ...; true: a1 b1 a3 b3 ... Pairs of these for size = 1, 2, 4, ... transpose a square of registers.
+   */
+  | {
+      readonly op: 'exchange';
+      readonly out: Reg;
+      readonly type: RegType;
+      readonly a: Reg;
+      readonly b: Reg;
+      readonly size: number;
+      readonly odd: boolean;
+    }
   /** Declares an accumulator: the one kind of register that may change. It lives to the end of the block that declares it. */
   | { readonly op: 'acc'; readonly out: Reg; readonly type: RegType; readonly init: Reg }
   | { readonly op: 'set'; readonly acc: Reg; readonly value: Reg }

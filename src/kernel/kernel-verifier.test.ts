@@ -170,6 +170,11 @@ const bad: [string, Node[], RegExp][] = [
     /does not give mask/,
   ],
   [
+    'exchange of blocks that fill the register',
+    [...base, { op: 'exchange', out: 9, type: 'f32', a: 0, b: 0, size: 8, odd: false }],
+    /a power of two below 8/,
+  ],
+  [
     'reduce of too many lanes',
     [...base, { op: 'reduce', out: 9, type: 'f32', fn: 'add', a: 0, lanes: 9 }],
     /lanes must be in 1..8/,

@@ -215,6 +215,15 @@ class KernelVerifier {
         this.#use(instr, instr.a, instr.type);
         this.#lanes(instr, instr.lanes);
         break;
+      case 'exchange': {
+        this.#use(instr, instr.a, instr.type);
+        this.#use(instr, instr.b, instr.type);
+        const { size } = instr;
+        if (!isCount(size, 1) || (size & (size - 1)) !== 0 || size >= this.#kernel.lanes) {
+          this.#refuse(`blocks have a power of two below ${this.#kernel.lanes} of lanes, not ${size}`, instr);
+        }
+        break;
+      }
       case 'acc':
         this.#use(instr, instr.init, instr.type);
         break;

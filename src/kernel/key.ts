@@ -11,7 +11,7 @@ const words = [
   ...['set', 'fmaAcc', 'guard', 'loop', 'end', 'f32', 'i32', 'mask', 'u8', 'read', 'write', 'readwrite'],
   ...['neg', 'abs', 'not', 'floor', 'ceil', 'round', 'sqrt', 'exp', 'log', 'sin', 'cos', 'tanh', 'erf'],
   ...['add', 'sub', 'mul', 'div', 'mod', 'min', 'max', 'pow', 'and', 'or', 'xor', 'shl', 'shr', 'sar'],
-  ...['eq', 'ne', 'lt', 'le', 'gt', 'ge'],
+  ...['eq', 'ne', 'lt', 'le', 'gt', 'ge', 'exchange'],
   ...['f32ToI32', 'i32ToF32', 'maskToI32', 'i32ToMask', 'bitsToF32', 'bitsToI32'],
 ] as const;
 type Word = (typeof words)[number];
@@ -113,6 +113,13 @@ function writeInstr(key: KeyWriter, instr: Instr): void {
       key.word(instr.type);
       key.use(instr.a);
       key.number(instr.lanes);
+      break;
+    case 'exchange':
+      key.word(instr.type);
+      key.use(instr.a);
+      key.use(instr.b);
+      key.number(instr.size);
+      key.number(instr.odd ? 1 : 0);
       break;
     case 'acc':
       key.word(instr.type);

@@ -151,6 +151,8 @@ function instruction(names: Names, instr: Instr): string {
       return `${r(instr.out)} = ${instr.fn} ${r(instr.a)}`;
     case 'reduce':
       return `${r(instr.out)} = reduce ${typed(instr.fn, instr.type)} ${r(instr.a)} x${instr.lanes}`;
+    case 'exchange':
+      return `${r(instr.out)} = ${typed('exchange', instr.type)} ${r(instr.a)}, ${r(instr.b)} ${instr.odd ? 'odd' : 'even'} ${instr.size}`;
     case 'acc':
       return `${r(instr.out)} = ${typed('acc', instr.type)} ${r(instr.init)}`;
     case 'set':

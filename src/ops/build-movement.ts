@@ -4,7 +4,7 @@ import type { Value } from '../graph/graph.ts';
 import type { DType } from '../types/dtype.ts';
 import { promote } from '../types/dtype.ts';
 import type { Shape } from '../types/shape.ts';
-import { sameShape, sizeOf } from '../types/shape.ts';
+import { sameShape } from '../types/shape.ts';
 import { apply1 } from './apply.ts';
 import { cast } from './build-elementwise.ts';
 import { sum } from './build-reduce.ts';
@@ -96,37 +96,4 @@ export function dilate(x: Value, strides: readonly number[]): Value {
     size.map(() => 0),
     size,
   );
-}
-
-/** Rows of [batch, outer, n, inner] at indices [batch, k]. */
-export function gatherAt(x: Value, indices: Value): Value {
-  return apply1('gather', [x, indices]);
-}
-
-/** Adds updates [batch, outer, k, inner] at indices [batch, k] into zeros of `rows` rows. */
-export function scatterAdd(indices: Value, updates: Value, rows: number): Value {
-  return apply1('scatterAdd', [indices, updates], { rows });
-}
-
-/**
- * Slices of x along `axis` at `indices`: shape x[..axis] + indices[batchDims..] + x[axis + 1..]. The first batchDims axes of
- * both are gone through together.
- */
-export function gather(x: Value, indices: Value, axis = 0, batchDims = 0): Value {
-  const batch = x.shape.slice(0, batchDims);
-  const outer = x.shape.slice(batchDims, axis);
-  const inner = x.shape.slice(axis + 1);
-  const places = indices.shape.slice(batchDims);
-  if (batchDims > axis || !sameShape(batch, indices.shape.slice(0, batchDims))) {
-    fail(
-      'gather',
-      'the batch axes of input and indices must be equal and stand before the axis',
-      `got shapes [${x.shape}] and [${indices.shape}], axis ${axis}, batchDims ${batchDims}`,
-    );
-  }
-  const rows = gatherAt(
-    reshape(x, [sizeOf(batch), sizeOf(outer), x.shape[axis], sizeOf(inner)]),
-    reshape(indices, [sizeOf(batch), sizeOf(places)]),
-  );
-  return reshape(rows, [...batch, ...outer, ...places, ...inner]);
 }

@@ -8,3 +8,5 @@ export * from './build-movement.ts';
 export * from './build-reduce.ts';
 export * from './build-window.ts';
 export * from './build-random.ts';
+export * from './build-cumulate.ts';
+export * from './build-indexing.ts';

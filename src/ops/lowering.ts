@@ -4,7 +4,7 @@
  */
 import type { Attrs } from '../graph/graph.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
-import type { Affine, ReduceFn, Reg } from '../kernel/ir.ts';
+import type { Affine, Elem, ReduceFn, Reg } from '../kernel/ir.ts';
 import type { DType } from '../types/dtype.ts';
 import type { Shape, TensorType } from '../types/shape.ts';
 
@@ -109,7 +109,37 @@ export type Lowering =
       emit(context: KernelContext): void;
       /** Operations for each output element, for reports and for deciding whether threads pay; 1 where it is not said. */
       flops?(attrs: Attrs, inputs: readonly Shape[]): number;
-    };
+    }
+  /** Writes several kernels that run one after the other, with memory of their own in between. */
+  | { readonly tag: 'kernels'; emit(context: KernelsContext): void };
+
+/** Memory between the kernels of one operation; one kernel writes it, later ones read it. */
+export interface ScratchMemory {
+  readonly elem: Elem;
+  readonly size: number;
+}
+
+export interface KernelsContext {
+  readonly attrs: Attrs;
+  readonly inputs: readonly TensorType[];
+  readonly outputs: readonly TensorType[];
+  /** Lanes of the target, and threads: they may say how work is cut, threads never what is computed. */
+  readonly lanes: number;
+  readonly threads: number;
+  scratch(elem: Elem, size: number): ScratchMemory;
+  /** Writes the next kernel. It sees everything that earlier ones wrote. An output is written by one kernel only. */
+  kernel(name: string, write: (kernel: KernelStage) => void): void;
+}
+
+/** One kernel of several: buffer numbers for b.load and b.store. What is asked for becomes a parameter. */
+export interface KernelStage {
+  readonly b: KernelBuilder;
+  input(i: number): number;
+  output(i: number): number;
+  scratch(memory: ScratchMemory, access: 'read' | 'write'): number;
+  /** Number of a guard site, for b.guard. */
+  site(what: string, bound: number): number;
+}
 
 export interface KernelContext {
   readonly b: KernelBuilder;

@@ -3,6 +3,7 @@ import { InternalError } from '../base/errors.ts';
 import { binaryRows, comparisonRows } from './binary.ts';
 import { convRows } from './conv.ts';
 import { fftRows } from './fft.ts';
+import { cumulateRows } from './cumulate.ts';
 import { gatherRows } from './gather.ts';
 import { matMulRows } from './matmul.ts';
 import { pieceRows, reshapeRows, viewRows } from './movement.ts';
@@ -10,6 +11,7 @@ import { poolRows } from './pool.ts';
 import { randomRows } from './random.ts';
 import { reduceRows, searchRows } from './reduce.ts';
 import type { OpRow } from './row.ts';
+import { scatterRows } from './scatter.ts';
 import { selectRows } from './select.ts';
 import { sourceRows } from './source.ts';
 import { unaryRows } from './unary.ts';
@@ -26,6 +28,8 @@ export const table = {
   ...reduceRows,
   ...searchRows,
   ...gatherRows,
+  ...scatterRows,
+  ...cumulateRows,
   ...poolRows,
   ...matMulRows,
   ...convRows,

@@ -163,6 +163,17 @@ describe.skipIf(reason !== null)('x64 instructions', () => {
     });
   });
 
+  it('exchange of blocks', () => {
+    for (const lanes of [2, 4, 8]) {
+      for (let size = 1; size < lanes; size *= 2) {
+        for (const odd of [false, true]) {
+          check('f32', 'f32', (k, a, b) => k.exchange(a, b, size, odd), [lanes]);
+          check('i32', 'i32', (k, a, b) => k.exchange(a, b, size, odd), [lanes]);
+        }
+      }
+    }
+  });
+
   it('reduce, in the order of the definition', () => {
     for (const lanes of [1, 2, 4, 8]) {
       for (let active = 1; active <= lanes; active++) {

@@ -33,6 +33,7 @@ export function operands(instr: Instr): Reg[] {
       return [instr.a];
     case 'binary':
     case 'compare':
+    case 'exchange':
       return [instr.a, instr.b];
     case 'select':
       return [instr.mask, instr.a, instr.b];

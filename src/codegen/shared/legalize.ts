@@ -148,6 +148,8 @@ class Rewriter {
         return this.#emitter.convert(instr.fn, r(instr.a));
       case 'reduce':
         return b.reduceLanes(instr.fn, r(instr.a), instr.lanes);
+      case 'exchange':
+        return b.exchange(r(instr.a), r(instr.b), instr.size, instr.odd);
       case 'acc':
         return b.acc(r(instr.init));
       case 'set':

@@ -106,6 +106,7 @@ function eachUse(instr: Instr, regs: ReadonlyMap<Reg, RegInfo>, use: Use): void 
       return;
     }
     case 'compare':
+    case 'exchange':
       use(instr.a, 'vector');
       use(instr.b, 'vector');
       return;

@@ -153,6 +153,15 @@ describe('across lanes', () => {
     }
   });
 
+  it('exchange of blocks', () => {
+    const [x, y] = [f32([...Array(16).keys()]), f32([...Array(16).keys()].map((i) => i + 100))];
+    for (const size of [1, 2]) {
+      for (const odd of [false, true]) {
+        elementwise([x, y], new Float32Array(16), (b, [p, q]) => b.exchange(p, q, size, odd));
+      }
+    }
+  });
+
   it('index', () => {
     const b = new KernelBuilder(4);
     const out = b.param('out', 'i32', 3 * 5 * 4, 'write');

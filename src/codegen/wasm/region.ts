@@ -509,6 +509,7 @@ function operands(instr: Instr): Reg[] {
       return [instr.a];
     case 'binary':
     case 'compare':
+    case 'exchange':
       return [instr.a, instr.b];
     case 'select':
       return [instr.mask, instr.a, instr.b];

@@ -58,6 +58,15 @@ export function emitInstr(e: RegionEmitter, instr: Instr, beforeStore: () => voi
     case 'reduce':
       emitReduce(e, instr);
       return;
+    case 'exchange': {
+      const { size, odd } = instr;
+      e.push(instr.a);
+      e.push(instr.b);
+      // Lanes 4 to 7 are b's.
+      const source = (l: number) => (Math.floor(l / size) % 2 === 0 ? (odd ? l + size : l) : 4 + (odd ? l : l - size));
+      e.w.shuffle(laneBytes([0, 1, 2, 3].map(source)));
+      return;
+    }
     case 'guard':
       emitGuard(e, instr);
       return;

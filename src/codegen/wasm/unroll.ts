@@ -147,6 +147,7 @@ function rename(instr: Instr, use: (reg: Reg) => Reg, at: (affine: Affine) => Af
       return { ...instr, a: use(instr.a) };
     case 'binary':
     case 'compare':
+    case 'exchange':
       return { ...instr, a: use(instr.a), b: use(instr.b) };
     case 'select':
       return { ...instr, mask: use(instr.mask), a: use(instr.a), b: use(instr.b) };

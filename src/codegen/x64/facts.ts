@@ -44,6 +44,7 @@ export function operandsOf(i: Instr): Reg[] {
       return [i.a];
     case 'binary':
     case 'compare':
+    case 'exchange':
       return [i.a, i.b];
     case 'select':
       return [i.mask, i.a, i.b];

@@ -53,6 +53,26 @@ export function reduce(values: Values, i: Of<'reduce'>): void {
   lir.op('vbroadcastss', values.destination(i.out), resized(rest, 128));
 }
 
+/** Blocks of four, two and one lanes: each is one shuffle, and for single lanes a blend. */
+export function exchange(values: Values, i: Of<'exchange'>): void {
+  const { lir } = values;
+  const { size, odd } = i;
+  const [a, b] = [values.register(i.a), values.register(i.b)];
+  if (size === 4) {
+    lir.op('vperm2f128', values.destination(i.out), a, b, imm(odd ? 0x31 : 0x20));
+  } else if (size === 2) {
+    lir.op('vshufps', values.destination(i.out), a, b, imm(odd ? 0xee : 0x44));
+  } else if (size === 1) {
+    // What is not in its place yet is moved there, then even and odd lanes are put together.
+    const moved = values.vec();
+    lir.op('vpermilps', moved, odd ? a : b, imm(odd ? 0xf5 : 0xa0));
+    const [even, other] = odd ? [moved, b] : [a, moved];
+    lir.op('vblendps', values.destination(i.out), even, other, imm(0xaa));
+  } else {
+    throw new InternalError(`internal: exchange of blocks of ${size} lanes; this is a bug in tensorloom`);
+  }
+}
+
 /** Lane l + by in lane l. */
 function shiftDown(values: Values, r: Register, by: number): Register {
   const { lir } = values;

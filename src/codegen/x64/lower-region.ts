@@ -101,6 +101,9 @@ class Walk {
       case 'reduce':
         lanes.reduce(values, i);
         return;
+      case 'exchange':
+        lanes.exchange(values, i);
+        return;
       case 'guard':
         lanes.guard(values, i);
         return;

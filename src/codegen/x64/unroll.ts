@@ -113,6 +113,7 @@ function copyInstr(i: Instr, use: (reg: Reg) => Reg, address: (a: Affine) => Aff
       return { ...i, a: use(i.a) };
     case 'binary':
     case 'compare':
+    case 'exchange':
       return { ...i, a: use(i.a), b: use(i.b) };
     case 'select':
       return { ...i, mask: use(i.mask), a: use(i.a), b: use(i.b) };

@@ -1,0 +1,84 @@
+/** Builders of ops that read or write at places that come from data. */
+import { fail } from '../base/errors.ts';
+import type { Value } from '../graph/graph.ts';
+import { sameShape, sizeOf } from '../types/shape.ts';
+import { apply1 } from './apply.ts';
+import { reshape, transpose } from './build-movement.ts';
+
+/** Rows of [batch, outer, n, inner] at indices [batch, k]. */
+export function gatherAt(x: Value, indices: Value): Value {
+  return apply1('gather', [x, indices]);
+}
+
+/** Adds updates [batch, outer, k, inner] at indices [batch, k] into zeros of `rows` rows. */
+export function scatterAdd(indices: Value, updates: Value, rows: number): Value {
+  return apply1('scatterAdd', [indices, updates], { rows });
+}
+
+/** Combines updates [batch, outer, k, inner] at indices [batch, k] into a copy of base [batch, outer, n, inner], in order. */
+export function scatter(base: Value, indices: Value, updates: Value, mode: 'update' | 'max' | 'min' | 'mul'): Value {
+  return apply1('scatter', [base, indices, updates], { mode });
+}
+
+/**
+ * Slices of x along `axis` at `indices`: shape x[..axis] + indices[batchDims..] + x[axis + 1..]. The first batchDims axes of
+ * both are gone through together.
+ */
+export function gather(x: Value, indices: Value, axis = 0, batchDims = 0): Value {
+  const batch = x.shape.slice(0, batchDims);
+  const outer = x.shape.slice(batchDims, axis);
+  const inner = x.shape.slice(axis + 1);
+  const places = indices.shape.slice(batchDims);
+  if (batchDims > axis || !sameShape(batch, indices.shape.slice(0, batchDims))) {
+    fail(
+      'gather',
+      'the batch axes of input and indices must be equal and stand before the axis',
+      `got shapes [${x.shape}] and [${indices.shape}], axis ${axis}, batchDims ${batchDims}`,
+    );
+  }
+  const rows = gatherAt(
+    reshape(x, [sizeOf(batch), sizeOf(outer), x.shape[axis], sizeOf(inner)]),
+    reshape(indices, [sizeOf(batch), sizeOf(places)]),
+  );
+  return reshape(rows, [...batch, ...outer, ...places, ...inner]);
+}
+
+/** [outer, n, inner] as [outer * inner, n], and back: what comes from data is looked up in whole rows. */
+function toRows(x: Value): Value {
+  const [outer, n, inner] = x.shape;
+  return reshape(inner === 1 ? x : transpose(x, [0, 2, 1]), [outer * inner, n]);
+}
+function fromRows(rows: Value, outer: number, inner: number): Value {
+  const n = rows.shape[1];
+  return inner === 1 ? reshape(rows, [outer, n, 1]) : transpose(reshape(rows, [outer, inner, n]), [0, 2, 1]);
+}
+
+/** x[o, indices[o, k, i], i] of x [outer, n, inner] and indices [outer, k, inner]. */
+export function takeAlong(x: Value, indices: Value): Value {
+  const [outer, n, inner] = x.shape;
+  const table = reshape(toRows(x), [outer * inner, 1, n, 1]);
+  const taken = gatherAt(table, toRows(indices));
+  return fromRows(reshape(taken, [outer * inner, indices.shape[1]]), outer, inner);
+}
+
+/** Adds updates [outer, k, inner] into zeros [outer, rows, inner] at [o, indices[o, k, i], i]. */
+export function scatterAlong(indices: Value, updates: Value, rows: number): Value {
+  const [outer, k, inner] = updates.shape;
+  const list = reshape(toRows(updates), [outer * inner, 1, k, 1]);
+  const sums = scatterAdd(toRows(indices), list, rows);
+  return fromRows(reshape(sums, [outer * inner, rows]), outer, inner);
+}
+
+/** Combines updates [outer, k, inner] into a copy of base [outer, n, inner] at [o, indices[o, k, i], i]. */
+export function combineAlong(
+  base: Value,
+  indices: Value,
+  updates: Value,
+  mode: 'update' | 'max' | 'min' | 'mul',
+): Value {
+  const [outer, n, inner] = base.shape;
+  const k = updates.shape[1];
+  const target = reshape(toRows(base), [outer * inner, 1, n, 1]);
+  const result = scatter(target, toRows(indices), reshape(toRows(updates), [outer * inner, 1, k, 1]), mode);
+  return fromRows(reshape(result, [outer * inner, n]), outer, inner);
+}
