@@ -319,8 +319,8 @@ describe('files that cannot be right', () => {
       (json) => json.modelTopology.config.layers.pop(),
     ],
     [
-      'a functional model',
-      /must be Sequential; got Functional/,
+      'a sequence that says it is a graph',
+      /inputLayers must be a list; got undefined/,
       (json) => void (json.modelTopology.class_name = 'Functional'),
     ],
     ['layers of text', /config.layers must be a list/, (json) => void (json.modelTopology.config.layers = 'many')],

@@ -330,7 +330,7 @@ describe('mistakes in fit', () => {
     ['yieldEvery', /\[fit\] yieldEvery/, () => dense().fit(x4(), y3(), { yieldEvery: 'sometimes' as never })],
     [
       'classWeight',
-      /\[fit\] classWeight is not supported yet/,
+      /\[fit\] classWeight must have a weight for every class; class 0 of sample 0 has none/,
       () => dense().fit(x4(), y3(), { classWeight: {} } as never),
     ],
   ])('%s', (_, message, run) => rejects(message, run));

@@ -33,6 +33,16 @@ export function isSerializedObject(value: unknown): value is SerializedObject {
 /** Names of layers and classes are data, not keywords: their case is kept. */
 const keptKeys = new Set(['name', 'className', 'class_name']);
 
+/** What names layers of a graph: read by hand where it is needed, and kept as it is here. */
+const rawKeys = new Set([
+  'inboundNodes',
+  'inbound_nodes',
+  'inputLayers',
+  'input_layers',
+  'outputLayers',
+  'output_layers',
+]);
+
 /** No config is nested deeper; a file that is would only exhaust the stack. */
 const deepest = 100;
 
@@ -44,7 +54,8 @@ export function fromPythonic(value: unknown, depth = 0): unknown {
   if (typeof value !== 'object' || value === null) return value;
   const out: Config = {};
   for (const [key, item] of Object.entries(value)) {
-    out[toCamelCase(key)] = keptKeys.has(key) && typeof item === 'string' ? item : fromPythonic(item, depth + 1);
+    const kept = rawKeys.has(key) || (keptKeys.has(key) && typeof item === 'string');
+    out[toCamelCase(key)] = kept ? item : fromPythonic(item, depth + 1);
   }
   return out;
 }
@@ -58,7 +69,8 @@ export function toPythonic(value: unknown): Json {
   if (typeof value !== 'object') fail('toJSON', 'a config must be plain data', `got a ${typeof value}`);
   const out: { [key: string]: Json } = {};
   for (const [key, item] of Object.entries(value)) {
-    out[toSnakeCase(key)] = keptKeys.has(key) && typeof item === 'string' ? item : toPythonic(item);
+    const kept = keptKeys.has(key) && typeof item === 'string';
+    out[toSnakeCase(key)] = kept ? item : rawKeys.has(key) ? (item as Json) : toPythonic(item);
   }
   return out;
 }

@@ -7,7 +7,7 @@ import { values } from '../../test/values.ts';
 import { oneHot, type Tensor, tensor, variableGrads, type Scalar, variable, mean } from '../tensor/index.ts';
 import { layers } from './layers/index.ts';
 import { getLoss, lossNames } from './losses.ts';
-import { metrics } from './metrics.ts';
+import { metrics } from './metrics/index.ts';
 import { sequential } from './models/sequential.ts';
 
 beforeAll(async () => {

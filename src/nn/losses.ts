@@ -42,9 +42,14 @@ export type LossOrMetricFn = (yTrue: Tensor, yPred: Tensor) => Tensor;
 /** What the labels are, for checks on the host: rows of class probabilities, class numbers, or anything. */
 export type LabelKind = 'oneHot' | 'sparse' | 'any';
 
+/** How the values of samples become one number. */
+export type Reduction = 'sumOverBatchSize' | 'sum' | 'meanWithSampleWeight';
+
 export interface Loss {
   readonly name: string;
   readonly labels: LabelKind;
+  /** Default 'sumOverBatchSize': the mean. */
+  readonly reduction?: Reduction;
   readonly call: LossOrMetricFn;
   /** The same loss from what the activation was applied to. */
   readonly fromLogits?: { readonly activation: ActivationIdentifier; readonly call: LossOrMetricFn };
@@ -233,6 +238,7 @@ export function getLoss(op: string, identifier: unknown): Loss {
   }
   const found = typeof identifier === 'string' ? findLoss(identifier) : undefined;
   if (found) return found;
+  if (typeof identifier === 'object' && typeof (identifier as Loss).call === 'function') return identifier as Loss;
   if (typeof identifier === 'string' && /softmax_?cross_?entropy/i.test(identifier)) {
     const hint =
       "use 'categoricalCrossentropy' for one-hot labels or 'sparseCategoricalCrossentropy' for class numbers";

@@ -39,6 +39,18 @@ export function uniqueVariableName(name: string): string {
   return uses === 1 ? name : uniqueVariableName(`${name}_${uses - 1}`);
 }
 
+/** Names with a number behind those that come again: a, b, a_1. */
+export function uniqueNames(names: readonly string[]): string[] {
+  const taken = new Set(names);
+  const seen = new Set<string>();
+  return names.map((name) => {
+    let unique = name;
+    for (let i = 1; seen.has(unique) || (unique !== name && taken.has(unique)); i++) unique = `${name}_${i}`;
+    seen.add(unique);
+    return unique;
+  });
+}
+
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {

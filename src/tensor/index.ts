@@ -5,6 +5,8 @@ export { TensorBuffer, buffer } from './buffer.ts';
 export { makeTensor, scalarValue, toStrings, toTensor } from './convert.ts';
 export { decodeText, encodeText, makeStrings, StringTensor } from './string-tensor.ts';
 export { dispose, keep, memory, tensorsIn, tidy } from './scope.ts';
+export { makeTensor, scalarValue, toTensor } from './convert.ts';
+export { dispose, keep, memory, tensorsIn, tidy, untracked } from './scope.ts';
 export type { MemoryInfo } from './scope.ts';
 export { Graph, GraphOperation, placeholder } from './graph-mode.ts';
 export { Session } from './session.ts';
@@ -30,3 +32,5 @@ export { currentBackend as backend, getBackend, measurePeak, ready, registerBack
 export type { Backend, BackendName, Peak } from './backends.ts';
 export * from './types.ts';
 export * from './api/index.ts';
+export { inferOutputs } from './dry_run.ts';
+export type { TensorSpec } from './dry_run.ts';

@@ -1,6 +1,12 @@
 /** Models <-> artifacts. */
 import { fail } from '../../base/errors.ts';
-import { type LayersModel, modelFromTopology, type SaveConfig, type WeightSource } from '../../nn/index.ts';
+import {
+  LayersModel,
+  type LayerVariable,
+  modelFromTopology,
+  type SaveConfig,
+  type WeightSource,
+} from '../../nn/index.ts';
 import { type Tensor, tensor } from '../../tensor/index.ts';
 import { sameShape, showShape } from '../../types/shape.ts';
 import { type ModelArtifacts, weightBytes } from '../formats/layers_model.ts';
@@ -13,7 +19,8 @@ const version = typeof __TENSORLOOM_VERSION__ === 'string' ? __TENSORLOOM_VERSIO
 /** A model as artifacts, with copies of its weights as they are now. */
 export async function artifactsOf(model: LayersModel, config: SaveConfig): Promise<ModelArtifacts> {
   const weights = config.trainableOnly ? model.trainableWeights : model.weights;
-  const arrays = weights.map((weight) => namedArray(weight.originalName, weight.read()));
+  const names = fileNames(model);
+  const arrays = weights.map((weight) => namedArray(names.get(weight)!, weight.read()));
   const artifacts: ModelArtifacts = {
     modelTopology: model.toJSON(undefined, false),
     format: 'layers-model',
@@ -32,6 +39,27 @@ export async function artifactsOf(model: LayersModel, config: SaveConfig): Promi
   if (metadata) artifacts.userDefinedMetadata = metadata;
   const { specs, bytes } = encodeArrays(arrays);
   return { ...artifacts, weightSpecs: specs, weightData: bytes.buffer };
+}
+
+/** The name of each weight in a file: its own, or with the models it is in where two models inside have equal names. */
+function fileNames(model: LayersModel): Map<LayerVariable, string> {
+  const paths = new Map<LayerVariable, string>();
+  const visit = (inside: LayersModel, path: readonly string[]) => {
+    for (const layer of inside.layers) {
+      if (layer instanceof LayersModel) visit(layer, [...path, layer.name]);
+      else for (const weight of layer.weights) paths.set(weight, [...path, weight.originalName].join('/'));
+    }
+  };
+  visit(model, []);
+  const { weights } = model;
+  const uses = new Map<string, number>();
+  for (const { originalName } of weights) uses.set(originalName, (uses.get(originalName) ?? 0) + 1);
+  return new Map(
+    weights.map((weight) => {
+      const own = weight.originalName;
+      return [weight, uses.get(own) === 1 ? own : (paths.get(weight) ?? own)];
+    }),
+  );
 }
 
 export interface LoadModelOptions {
@@ -87,6 +115,7 @@ class GivenWeights {
   readonly #op: string;
   readonly #strict: boolean;
   readonly #unused = new Set<NamedArray>();
+  readonly #exact = new Map<string, NamedArray>();
   /** By the names a layer may ask for: the file's, and the file's without a model's or a cell's name in it. */
   readonly #byName = new Map<string, NamedArray>();
 
@@ -95,6 +124,7 @@ class GivenWeights {
     this.#strict = strict;
     for (const array of arrays) {
       this.#byName.set(array.name, array);
+      this.#exact.set(array.name, array);
       this.#unused.add(array);
     }
     for (const array of arrays) {
@@ -106,8 +136,13 @@ class GivenWeights {
     }
   }
 
-  readonly source: WeightSource = (name: string, shape: readonly number[]): Tensor | null => {
-    const array = this.#byName.get(name);
+  readonly source: WeightSource = (
+    name: string,
+    shape: readonly number[],
+    models: readonly string[],
+  ): Tensor | null => {
+    const path = [...models, name].join('/');
+    const array = this.#exact.get(path) ?? this.#byName.get(name);
     if (!array || !this.#unused.has(array)) {
       if (!this.#strict) return null;
       const hint = 'is it the model.json of these weights?';

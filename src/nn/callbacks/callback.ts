@@ -28,6 +28,8 @@ export abstract class BaseCallback {
     this.params = params;
   }
   setModel(_model: LayersModel): void {}
+  /** In onTrainBegin, where an earlier run is taken up: the epoch to go on with. */
+  resumeEpoch = 0;
   onTrainBegin(_logs?: Logs): Awaitable {}
   onTrainEnd(_logs?: Logs): Awaitable {}
   onEpochBegin(_epoch: number, _logs?: Logs): Awaitable {}
@@ -94,6 +96,10 @@ export class CallbackList {
   readonly callbacks: BaseCallback[];
   constructor(callbacks: BaseCallback[] = []) {
     this.callbacks = callbacks;
+  }
+  /** The first epoch to run, where a callback takes up an earlier run. */
+  get initialEpoch(): number {
+    return Math.max(0, ...this.callbacks.map(({ resumeEpoch }) => resumeEpoch));
   }
   append(callback: BaseCallback): void {
     this.callbacks.push(callback);

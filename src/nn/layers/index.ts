@@ -1,7 +1,4 @@
-/** tf.layers: a factory for each layer, and the table that makes layers from their configs. */
-import { fail } from '../../base/errors.ts';
-import type { Config, SerializedObject } from '../keras_config.ts';
-import { failUnknownName } from '../naming.ts';
+/** tf.layers: a factory for each layer; each class enters the table that makes layers from their configs. */
 import {
   Activation,
   type ActivationLayerArgs,
@@ -14,8 +11,21 @@ import { Conv2D, type Conv2DArgs } from './conv2d.ts';
 import { Dense, type DenseArgs } from './dense.ts';
 import { Dropout, type DropoutArgs } from './dropout.ts';
 import { InputLayer, type InputLayerArgs } from './input_layer.ts';
-import { Layer } from './layer.ts';
+import { Layer, type LayerArgs } from './layer.ts';
 import { AveragePooling2D, MaxPooling2D, type Pooling2DArgs } from './pooling2d.ts';
+import {
+  Add,
+  Average,
+  Concatenate,
+  type ConcatenateArgs,
+  Dot,
+  type DotArgs,
+  Maximum,
+  Minimum,
+  Multiply,
+  Subtract,
+} from './merging.ts';
+import { registerLayer } from './registry.ts';
 import { Flatten, type FlattenArgs, Reshape, type ReshapeArgs } from './reshaping.ts';
 
 const maxPooling2d = (args?: Pooling2DArgs): MaxPooling2D => new MaxPooling2D(args);
@@ -36,41 +46,39 @@ export const layers = {
   dropout: (args: DropoutArgs): Dropout => new Dropout(args),
   activation: (args: ActivationLayerArgs): Activation => new Activation(args),
   reLU: (args?: ReLUArgs): ReLU => new ReLU(args),
+  add: (args?: LayerArgs): Add => new Add(args),
+  average: (args?: LayerArgs): Average => new Average(args),
+  concatenate: (args?: ConcatenateArgs): Concatenate => new Concatenate(args),
+  dot: (args: DotArgs): Dot => new Dot(args),
+  maximum: (args?: LayerArgs): Maximum => new Maximum(args),
+  minimum: (args?: LayerArgs): Minimum => new Minimum(args),
+  multiply: (args?: LayerArgs): Multiply => new Multiply(args),
+  subtract: (args?: LayerArgs): Subtract => new Subtract(args),
   softmax: (args?: SoftmaxArgs): Softmax => new Softmax(args),
 };
 
-/** A class that can stand in a model file. */
-export interface LayerClass {
-  readonly className: string;
-  readonly name: string;
-  readonly prototype: object;
-  // The arguments of a layer are its config; each constructor checks its own.
-  new (args: never): Layer;
+for (const layer of [
+  InputLayer,
+  Conv2D,
+  MaxPooling2D,
+  AveragePooling2D,
+  Flatten,
+  Reshape,
+  Dense,
+  Dropout,
+  Activation,
+  ReLU,
+  Softmax,
+  Add,
+  Average,
+  Concatenate,
+  Dot,
+  Maximum,
+  Minimum,
+  Multiply,
+  Subtract,
+]) {
+  registerLayer(layer);
 }
 
-const classes = new Map<string, LayerClass>(
-  [InputLayer, Conv2D, MaxPooling2D, AveragePooling2D, Flatten, Reshape, Dense, Dropout, Activation, ReLU, Softmax].map(
-    (layer) => [layer.className, layer],
-  ),
-);
-
-/** Makes a layer class known to loadLayersModel. */
-export function registerLayer(layer: LayerClass): void {
-  if (!layer.className) fail('registerClass', 'a layer class needs a static className');
-  classes.set(layer.className, layer);
-}
-
-/** A layer from its class's name and its camelCase config. */
-export function deserializeLayer(op: string, object: SerializedObject): Layer {
-  const layer = classes.get(object.className);
-  if (!layer) failUnknownName(op, 'layer class', object.className, [...classes.keys()]);
-  return new layer(kerasArgs(object.config) as never);
-}
-
-/** Keras 3 says batch_shape where Keras 2 and TensorFlow.js say batch_input_shape; its dtype may be a policy object. */
-function kerasArgs(config: Config): Config {
-  const { batchShape, ...args } = config;
-  if (batchShape !== undefined) args['batchInputShape'] = batchShape;
-  if (typeof args['dtype'] !== 'string') delete args['dtype'];
-  return args;
-}
+export { deserializeLayer, type LayerClass, registerLayer } from './registry.ts';

@@ -1,21 +1,33 @@
 /**
- * What every layer is: a name, weights made by build(shape), and call(inputs). Knows nothing of models and of training.
+ * What every layer is: a name, weights made by build(shape), and call(inputs), on tensors or, drawing a graph, on symbolic ones.
+ * Knows nothing of models and of training.
  *
- * A subclass gives `static className`, computeOutputShape, call and getConfig, and build where it has weights. Arguments are
- * checked once in the constructor, shapes once in build; call trusts both.
+ * A subclass gives `static className`, call and getConfig, build where it has weights, and computeOutputShape where the shape
+ * cannot be found by running call on nothing. Arguments are checked once in the constructor, shapes once in build; call trusts
+ * both.
  */
 import { fail, UserError } from '../../base/errors.ts';
-import type { Tensor } from '../../tensor/index.ts';
+import { clone, eagerly, inferOutputs, Tensor, untracked } from '../../tensor/index.ts';
 import type { DType } from '../../types/dtype.ts';
 import { checkDType } from '../../types/dtype.ts';
-import { sizeOf } from '../../types/shape.ts';
+import { sameShape, showShape, sizeOf } from '../../types/shape.ts';
 import { type Constraint, getConstraint } from '../constraints.ts';
 import { getInitializer, type Initializer } from '../initializers.ts';
 import type { Config } from '../keras_config.ts';
 import { defaultLayerName } from '../naming.ts';
-import { getRegularizer, type Regularizer } from '../regularizers.ts';
-import { givenWeight, LayerVariable } from './layer_variable.ts';
-import { describeArgs, type KerasShape, showKerasShape } from './shapes.ts';
+import { getRegularizer, type Regularizer, type RegularizerIdentifier } from '../regularizers.ts';
+import { isTraining, type Mask, maskOf, noteLoss, setMask, withTraining } from './call_context.ts';
+import { givenWeight, LayerVariable, scopedName } from './layer_variable.ts';
+import {
+  describeArgs,
+  isShapeList,
+  type KerasShape,
+  type ShapeOrShapes,
+  shapesOf,
+  showKerasShape,
+  showShapes,
+} from './shapes.ts';
+import { LayerNode, SymbolicTensor } from './symbolic.ts';
 
 export interface LayerArgs {
   /** Default: the class's name and a number, `dense_Dense1`. */
@@ -32,17 +44,25 @@ export interface LayerArgs {
   trainable?: boolean;
   /** Initial values, in the order of layer.weights. */
   weights?: Tensor[];
+  /** A penalty on the layer's outputs that training adds to the loss. */
+  activityRegularizer?: RegularizerIdentifier | Regularizer | null;
 }
 
 export interface CallOptions {
-  /** True during fit: dropout drops. */
+  /** True during fit: dropout drops. Inside another layer's call the default is what that one was told. */
   training?: boolean;
+  /** Which steps count; default: the mask that came with the inputs. */
+  mask?: Mask;
+  /** Further arguments that a layer may take. */
+  [name: string]: unknown;
 }
 
 /** What an input must be. */
 export interface InputSpec {
   rank?: number;
   minRank?: number;
+  /** Extents that axes must have, as `{[-1]: 64}`. */
+  axes?: { readonly [axis: number]: number };
   /** Says what to try when the rank is wrong. */
   hint?: string;
 }
@@ -62,12 +82,23 @@ export abstract class Layer {
   readonly name: string;
   readonly batchInputShape?: KerasShape;
   readonly dtype: DType;
-  trainable: boolean;
-  readonly weights: LayerVariable[] = [];
-  /** Shapes of the last build; null before it. */
-  inputShape: KerasShape | null = null;
-  outputShape: KerasShape | null = null;
-  protected inputSpec: InputSpec = {};
+  /** Weights of the layer itself; `weights` has those of its sublayers too. */
+  protected readonly ownWeights: LayerVariable[] = [];
+  readonly activityRegularizer: Regularizer | null = null;
+  /** Shapes of the last build; null before it. A list where the layer has several inputs or outputs. */
+  inputShape: ShapeOrShapes | null = null;
+  outputShape: ShapeOrShapes | null = null;
+  /** One for all inputs, or one for each. */
+  protected inputSpec: InputSpec | readonly InputSpec[] = {};
+  /** Whether masks pass this layer unchanged. */
+  supportsMasking = false;
+  /** Whether the layer keeps state between batches. */
+  stateful = false;
+  /** The calls on symbolic tensors. */
+  readonly inboundNodes: LayerNode[] = [];
+  #trainable: boolean;
+  #maskWarned = false;
+  #building = false;
   #initialWeights: Tensor[] | undefined;
   readonly #argsText: string;
 
@@ -75,9 +106,10 @@ export abstract class Layer {
     const className = this.getClassName();
     this.name = args.name ?? defaultLayerName(className);
     this.#argsText = describeArgs(args);
-    this.trainable = args.trainable ?? true;
+    this.#trainable = args.trainable ?? true;
     this.dtype = checkDType(this.label, args.dtype ?? args.inputDType ?? 'float32');
     this.#initialWeights = args.weights;
+    if (args.activityRegularizer) this.activityRegularizer = this.regularizer(args.activityRegularizer);
     if (args.batchInputShape) this.batchInputShape = [...args.batchInputShape];
     else if (args.inputShape) this.batchInputShape = [args.batchSize ?? null, ...args.inputShape];
     for (const extent of this.batchInputShape ?? []) {
@@ -104,41 +136,220 @@ export abstract class Layer {
     return this.inputShape !== null;
   }
 
-  get trainableWeights(): LayerVariable[] {
-    return this.trainable ? this.weights.filter((weight) => weight.trainable) : [];
+  /** Layers inside of this one: those among its properties, and in lists among them. */
+  protected sublayers(): readonly Layer[] {
+    const found = new Set<Layer>();
+    for (const value of Object.values(this)) {
+      if (value instanceof Layer) found.add(value);
+      else if (Array.isArray(value)) for (const item of value) if (item instanceof Layer) found.add(item);
+    }
+    return [...found];
   }
 
+  /** Whether fit changes the weights. Setting it sets all layers inside too. */
+  get trainable(): boolean {
+    return this.#trainable;
+  }
+  set trainable(value: boolean) {
+    this.#trainable = value;
+    for (const layer of this.sublayers()) layer.trainable = value;
+  }
+
+  /** Each weight once, in the order in which the layers hold them. */
+  #collect(pick: (layer: Layer) => readonly LayerVariable[]): LayerVariable[] {
+    return [...new Set([...this.ownWeights, ...this.sublayers().flatMap(pick)])];
+  }
+  /** All weights: those that training may change first, whether or not the layer is frozen. */
+  get weights(): LayerVariable[] {
+    const all = this.#collect((layer) => layer.weights);
+    return [...all.filter((weight) => weight.trainable), ...all.filter((weight) => !weight.trainable)];
+  }
+  get trainableWeights(): LayerVariable[] {
+    return this.#trainable ? this.#collect((layer) => layer.trainableWeights).filter((w) => w.trainable) : [];
+  }
   get nonTrainableWeights(): LayerVariable[] {
-    return this.trainable ? this.weights.filter((weight) => !weight.trainable) : [...this.weights];
+    const trained = new Set(this.trainableWeights);
+    return this.weights.filter((weight) => !trained.has(weight));
   }
 
   /** The shape of the output for an input of that shape; null stands for an extent that is not known yet. */
-  abstract computeOutputShape(inputShape: KerasShape): KerasShape;
+  computeOutputShape(inputShape: ShapeOrShapes): ShapeOrShapes {
+    return this.#inferred(inputShape);
+  }
 
   /** The layer's function. Called once for each traced program, with build done. */
-  abstract call(inputs: Tensor, options: CallOptions): Tensor;
+  abstract call(inputs: Tensor | Tensor[], options: CallOptions): Tensor | Tensor[];
 
   /** Makes the weights. */
-  build(_inputShape: KerasShape): void {}
+  build(_inputShape: ShapeOrShapes): void {}
 
-  /** Checks the shape, builds once, and remembers the shapes. Returns the output's shape. */
-  ensureBuilt(inputShape: KerasShape): KerasShape {
-    this.#checkShape(inputShape);
-    if (!this.built) {
-      const output = this.computeOutputShape(inputShape);
-      this.build(inputShape);
+  /** The mask of the output for inputs with that mask. */
+  computeMask(_inputs: Tensor | Tensor[], mask: Mask): Mask {
+    if (!mask || (Array.isArray(mask) && mask.every((item) => !item))) return null;
+    if (this.supportsMasking) return mask;
+    if (!this.#maskWarned) {
+      console.warn(`[${this.label}] drops the mask of its input: it does not support masking`);
+      this.#maskWarned = true;
+    }
+    return null;
+  }
+
+  /** Penalties that training adds to the loss: of the weights of this layer and of those inside. */
+  get losses(): (() => Tensor)[] {
+    return this.weights.flatMap(({ regularizer, val }) => (regularizer ? [() => regularizer.apply(val)] : []));
+  }
+
+  /** In call: adds a scalar to the loss of the training step. */
+  addLoss(loss: Tensor | readonly Tensor[]): void {
+    for (const item of loss instanceof Tensor ? [loss] : loss) {
+      if (item.rank !== 0) fail(this.label, 'addLoss needs scalars', `got ${showShape(item.shape)}`);
+      noteLoss(item);
+    }
+  }
+
+  /** Forgets what a stateful layer has kept. */
+  resetStates(): void {
+    for (const layer of this.sublayers()) layer.resetStates();
+  }
+
+  /** Checks the shapes, builds once, and remembers them. Returns the output's shape. */
+  ensureBuilt(inputShape: ShapeOrShapes): ShapeOrShapes {
+    this.#checkShapes(inputShape);
+    const first = !this.built && !this.#building;
+    if (first) {
+      this.#building = true;
+      try {
+        this.build(inputShape);
+      } finally {
+        this.#building = false;
+      }
       this.inputShape = inputShape;
+    }
+    const output = this.computeOutputShape(inputShape);
+    if (first) {
       this.outputShape = output;
       if (this.#initialWeights) this.setWeights(this.#initialWeights);
       this.#initialWeights = undefined;
     }
-    return this.computeOutputShape(inputShape);
+    return output;
   }
 
-  /** call, with the checks in front and the layer's name on every error. */
-  apply(inputs: Tensor, options: CallOptions = {}): Tensor {
-    this.ensureBuilt([null, ...inputs.shape.slice(1)]);
-    return this.named(() => this.call(inputs, options));
+  /**
+   * call, with the checks in front and the layer's name on every error. On symbolic tensors it draws: the result is symbolic, and
+   * tf.model makes a model of it.
+   */
+  apply<T extends Tensor | Tensor[] = Tensor>(inputs: Tensor | readonly Tensor[], options?: CallOptions): NoInfer<T>;
+  apply<T extends SymbolicTensor | SymbolicTensor[] = SymbolicTensor>(
+    inputs: SymbolicTensor | readonly SymbolicTensor[],
+    options?: CallOptions,
+  ): NoInfer<T>;
+  apply(inputs: unknown, options: CallOptions = {}): unknown {
+    const list: unknown[] = Array.isArray(inputs) ? inputs : [inputs];
+    if (list.length > 0 && list.every((item) => item instanceof SymbolicTensor)) {
+      return this.draw(list, Array.isArray(inputs), options);
+    }
+    if (list.every((item) => item instanceof Tensor)) return this.run(list, Array.isArray(inputs), options);
+    const mixed = list.some((item) => item instanceof SymbolicTensor) && list.some((item) => item instanceof Tensor);
+    const came = mixed ? 'got both' : `got ${list.map((item) => (item === null ? 'null' : typeof item)).join(', ')}`;
+    fail(this.label, 'apply needs tensors, or symbolic tensors (tf.input)', came);
+  }
+
+  /** apply on tensors; gives a list where `call` does. */
+  protected run(list: readonly Tensor[], isList: boolean, options: CallOptions): Tensor | Tensor[] {
+    const inputs = isList ? [...list] : list[0];
+    const open = list.map(({ shape }): KerasShape => (shape.length === 0 ? [] : [null, ...shape.slice(1)]));
+    this.#prepare(isList ? open : open[0]);
+    const masks = list.map(maskOf);
+    const carried = masks.some(Boolean) ? (isList ? masks : masks[0]) : null;
+    const mask = options.mask === undefined ? carried : options.mask;
+    if (mask && !isList && mask instanceof Tensor) this.#checkMask(mask, list[0]);
+    const training = options.training ?? isTraining();
+    return this.named(() =>
+      withTraining(training, () => {
+        const output = this.masked(list, this.call(inputs, { ...options, training, mask }), mask, isList);
+        if (this.activityRegularizer) {
+          for (const tensor of output instanceof Tensor ? [output] : output) {
+            noteLoss(this.activityRegularizer.apply(tensor));
+          }
+        }
+        return output;
+      }),
+    );
+  }
+
+  /** The output with its masks beside it. */
+  protected masked(list: readonly Tensor[], output: Tensor | Tensor[], mask: Mask, isList: boolean): Tensor | Tensor[] {
+    const outputMask = this.computeMask(isList ? [...list] : list[0], mask);
+    const put = (tensor: Tensor, own: Tensor | null): Tensor => {
+      if (maskOf(tensor) === own) return tensor;
+      // A layer that gives its input back must not change that one's mask.
+      const target = list.includes(tensor) ? clone(tensor) : tensor;
+      setMask(target, own);
+      return target;
+    };
+    if (output instanceof Tensor)
+      return put(output, outputMask instanceof Tensor ? outputMask : (outputMask?.[0] ?? null));
+    return output.map((tensor, i) =>
+      put(tensor, outputMask instanceof Tensor ? outputMask : (outputMask?.[i] ?? null)),
+    );
+  }
+
+  /** Builds for real inputs; the shape rule is run only where the layer is new. */
+  #prepare(shape: ShapeOrShapes): void {
+    if (this.built) this.#checkShapes(shape);
+    else this.ensureBuilt(shape);
+  }
+
+  #checkMask(mask: Tensor, input: Tensor): void {
+    const fits = mask.rank <= input.rank && sameShape(mask.shape, input.shape.slice(0, mask.rank));
+    if (fits) return;
+    const lead = showShape(input.shape.slice(0, 2));
+    fail(this.label, `a mask must have the leading extents of its input, as ${lead}`, `got ${showShape(mask.shape)}`);
+  }
+
+  /** apply on symbolic tensors. */
+  protected draw(list: SymbolicTensor[], isList: boolean, options: CallOptions): SymbolicTensor | SymbolicTensor[] {
+    const shapes = list.map(({ shape }) => shape);
+    const shape = this.named(() => this.ensureBuilt(isList ? shapes : shapes[0]));
+    const node = new LayerNode(this, this.inboundNodes.length, [...list], isList, { ...options });
+    const outputs = shapesOf(shape).map((one, i) => new SymbolicTensor(node, i, one, this.outputDType(list, i)));
+    node.outputs = outputs;
+    node.givesList = isShapeList(shape);
+    this.inboundNodes.push(node);
+    return node.givesList ? outputs : outputs[0];
+  }
+
+  /** The dtype of an output in a graph. */
+  protected outputDType(_inputs: readonly SymbolicTensor[], _index: number): DType {
+    return this.dtype;
+  }
+
+  /** The symbolic input or output of a layer that was applied once. */
+  get input(): SymbolicTensor | readonly SymbolicTensor[] {
+    const { inputs, isList } = this.#onlyNode('input');
+    return isList ? inputs : inputs[0];
+  }
+  get output(): SymbolicTensor | readonly SymbolicTensor[] {
+    const { outputs, givesList } = this.#onlyNode('output');
+    return givesList ? outputs : outputs[0];
+  }
+  /** The output of the call with that number. */
+  getOutputAt(nodeIndex: number): SymbolicTensor | readonly SymbolicTensor[] {
+    const node = this.inboundNodes[nodeIndex];
+    if (!node) fail(this.label, `nodeIndex must be below ${this.inboundNodes.length}`, `got ${nodeIndex}`);
+    return node.givesList ? node.outputs : node.outputs[0];
+  }
+  getInputAt(nodeIndex: number): SymbolicTensor | readonly SymbolicTensor[] {
+    const node = this.inboundNodes[nodeIndex];
+    if (!node) fail(this.label, `nodeIndex must be below ${this.inboundNodes.length}`, `got ${nodeIndex}`);
+    return node.isList ? node.inputs : node.inputs[0];
+  }
+
+  #onlyNode(what: string): LayerNode {
+    if (this.inboundNodes.length === 1) return this.inboundNodes[0];
+    const came =
+      this.inboundNodes.length === 0 ? 'it was not applied' : `it was applied ${this.inboundNodes.length} times`;
+    fail(this.label, `${what} needs a layer that was applied once to symbolic tensors`, came, 'see getOutputAt');
   }
 
   /** Runs `body`; a user's mistake in it is reported with this layer's name and arguments. */
@@ -153,15 +364,38 @@ export abstract class Layer {
     }
   }
 
+  /** The output's shape, by running call on nothing: twice, with different extents in the open places. */
+  #inferred(inputShape: ShapeOrShapes): ShapeOrShapes {
+    const isList = isShapeList(inputShape);
+    let single = true;
+    const runWith = (open: number) =>
+      inferOutputs(
+        (inputs) => {
+          const result = this.call(isList ? inputs : inputs[0], { training: false, mask: null });
+          single = result instanceof Tensor;
+          return result;
+        },
+        shapesOf(inputShape).map((shape) => ({ shape: shape.map((n) => n ?? open), dtype: this.dtype })),
+      ).map(({ shape }) => shape);
+    return this.named(() => {
+      const first = runWith(2);
+      const second = shapesOf(inputShape).some((shape) => shape.includes(null)) ? runWith(3) : first;
+      const shapes = first.map((shape, i) => shape.map((n, axis) => (n === second[i]?.[axis] ? n : null)));
+      return single ? shapes[0] : shapes;
+    });
+  }
+
   protected addWeight(name: string, shape: readonly number[], args: WeightArgs): LayerVariable {
-    const fileName = `${this.name}/${name}`;
-    const initial = givenWeight(fileName, shape) ?? args.initializer.apply(shape, args.dtype ?? 'float32');
+    const fileName = scopedName(`${this.name}/${name}`);
+    const initial = untracked(() =>
+      eagerly(() => givenWeight(fileName, shape) ?? args.initializer.apply(shape, args.dtype ?? 'float32')),
+    );
     const weight = new LayerVariable(fileName, initial, {
       regularizer: args.regularizer ?? null,
       constraint: args.constraint ?? null,
       trainable: args.trainable ?? true,
     });
-    this.weights.push(weight);
+    this.ownWeights.push(weight);
     return weight;
   }
 
@@ -170,12 +404,13 @@ export abstract class Layer {
   }
 
   setWeights(values: readonly Tensor[]): void {
-    if (values.length !== this.weights.length) {
-      const came = `got ${values.length} for ${this.weights.length} weights`;
+    const { weights } = this;
+    if (values.length !== weights.length) {
+      const came = `got ${values.length} for ${weights.length} weights`;
       fail(this.label, 'setWeights needs one tensor for each weight', came, this.built ? undefined : 'build it first');
     }
     values.forEach((value, i) => {
-      this.weights[i].write(value);
+      weights[i].write(value);
     });
   }
 
@@ -195,28 +430,38 @@ export abstract class Layer {
   }
 
   /** Frees the weights. */
-  dispose(): void {
-    for (const weight of this.weights) weight.dispose();
-    this.weights.length = 0;
+  dispose(): unknown {
+    for (const weight of this.ownWeights) weight.dispose();
+    this.ownWeights.length = 0;
+    for (const layer of this.sublayers()) layer.dispose();
+    return undefined;
   }
 
-  #checkShape(shape: KerasShape): void {
-    const { rank, minRank, hint } = this.inputSpec;
+  #checkShapes(inputShape: ShapeOrShapes): void {
+    const shapes = shapesOf(inputShape);
+    const { inputSpec } = this;
+    if (!Array.isArray(inputSpec)) {
+      for (const shape of shapes) this.#checkShape(shape, inputSpec as InputSpec, '');
+      return;
+    }
+    if (shapes.length !== inputSpec.length) {
+      fail(this.label, `the layer needs ${inputSpec.length} inputs`, `got ${showShapes(inputShape)}`);
+    }
+    for (const [i, shape] of shapes.entries()) this.#checkShape(shape, inputSpec[i], shapes.length > 1 ? ` ${i}` : '');
+  }
+
+  #checkShape(shape: KerasShape, { rank, minRank, axes, hint }: InputSpec, which: string): void {
     const wrong = rank !== undefined ? shape.length !== rank : minRank !== undefined && shape.length < minRank;
     if (wrong) {
       const must = rank !== undefined ? `of rank ${rank}` : `of rank ${minRank} or more`;
-      fail(this.label, `the input must be ${must}, the batch included`, `got ${showKerasShape(shape)}`, hint);
+      fail(this.label, `the input${which} must be ${must}, the batch included`, `got ${showKerasShape(shape)}`, hint);
     }
-    const built = this.inputShape;
-    if (
-      built &&
-      (shape.length !== built.length || shape.some((n, i) => i > 0 && built[i] !== null && n !== built[i]))
-    ) {
-      fail(
-        this.label,
-        `the input must be ${showKerasShape(built)}, as the layer was built`,
-        `got ${showKerasShape(shape)}`,
-      );
+    for (const [key, extent] of Object.entries(axes ?? {})) {
+      const axis = Number(key);
+      const came = shape.at(axis) ?? null;
+      if (came === null || came === extent) continue;
+      const must = `axis ${axis} of the input${which} must be ${extent}, as the layer was built`;
+      fail(this.label, must, `got ${showKerasShape(shape)}`, 'look at the layer before');
     }
   }
 

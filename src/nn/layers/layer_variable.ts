@@ -14,9 +14,25 @@ export interface LayerVariableArgs {
 }
 
 /** Gives the initial value of a weight by its name in model files; null: its initializer does. */
-export type WeightSource = (name: string, shape: readonly number[]) => Tensor | null;
+export type WeightSource = (name: string, shape: readonly number[], models: readonly string[]) => Tensor | null;
 
 let weightSource: WeightSource | null = null;
+/** Names of the layers and models inside of which layers are being built. */
+const scope: string[] = [];
+
+/** Weights made in `build` have `name` in front of theirs: two cells in one layer, or two models in one, may have equal names. */
+export function withNameScope<T>(name: string, build: () => T): T {
+  scope.push(name);
+  try {
+    return build();
+  } finally {
+    scope.pop();
+  }
+}
+
+export function scopedName(name: string): string {
+  return [...scope, name].join('/');
+}
 
 /** Layers that are built in `build` take their weights from `source`: a file's, without running initializers first. */
 export function withWeightSource<T>(source: WeightSource | undefined, build: () => T): T {
@@ -29,9 +45,22 @@ export function withWeightSource<T>(source: WeightSource | undefined, build: () 
   }
 }
 
+/** Names of the models that are being made from their configs, the outermost first. */
+const models: string[] = [];
+
+/** Weights made in `build` belong to the model of that name: where two models inside one have equal names, a file has the path. */
+export function withModelScope<T>(name: string, build: () => T): T {
+  models.push(name);
+  try {
+    return build();
+  } finally {
+    models.pop();
+  }
+}
+
 /** The value that a loader has for a weight. */
 export function givenWeight(name: string, shape: readonly number[]): Tensor | null {
-  return weightSource?.(name, shape) ?? null;
+  return weightSource?.(name, shape, models.slice(1)) ?? null;
 }
 
 export class LayerVariable {

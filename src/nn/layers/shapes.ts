@@ -5,6 +5,29 @@ import { failUnknownName } from '../naming.ts';
 /** A shape in which null is an extent that is not known yet, as the batch's is. */
 export type KerasShape = readonly (number | null)[];
 
+/** The shape of one tensor, or those of several. */
+export type ShapeOrShapes = KerasShape | readonly KerasShape[];
+
+export function isShapeList(shape: ShapeOrShapes): shape is readonly KerasShape[] {
+  return Array.isArray(shape[0]);
+}
+
+export function shapesOf(shape: ShapeOrShapes): readonly KerasShape[] {
+  return isShapeList(shape) ? shape : [shape];
+}
+
+/** The shape of the only input of a layer that takes one. */
+export function oneShape(op: string, shape: ShapeOrShapes): KerasShape {
+  if (!isShapeList(shape)) return shape;
+  if (shape.length === 1) return shape[0];
+  fail(op, 'the layer takes one input', `got ${shape.length}`, 'merge them first, as with tf.layers.concatenate()');
+}
+
+/** [null,28,28,1], or several in brackets */
+export function showShapes(shape: ShapeOrShapes): string {
+  return isShapeList(shape) ? `[${shape.map(showKerasShape).join(',')}]` : showKerasShape(shape);
+}
+
 /** [null,28,28,1] */
 export function showKerasShape(shape: KerasShape): string {
   return `[${shape.map((extent) => extent ?? 'null').join(',')}]`;

@@ -3,37 +3,46 @@
  * training/. Knows nothing of files: io/ installs how a model is saved.
  */
 import { fail } from '../../base/errors.ts';
-import type { Tensor } from '../../tensor/index.ts';
-import type { Activation } from '../activations.ts';
+import type { Scalar, Tensor, Variable } from '../../tensor/index.ts';
 import type { History } from '../callbacks/history.ts';
-import { type Config, type Json, toPythonic } from '../keras_config.ts';
-import type { CallOptions, Layer } from '../layers/layer.ts';
-import type { LayerVariable } from '../layers/layer_variable.ts';
-import type { KerasShape } from '../layers/shapes.ts';
-import { failUnknownName } from '../naming.ts';
+import { type Json, toPythonic } from '../keras_config.ts';
+import { Layer, type LayerArgs } from '../layers/layer.ts';
+import { shapesOf } from '../layers/shapes.ts';
+import type { SymbolicTensor } from '../layers/symbolic.ts';
+import { defaultModelName, failUnknownName, uniqueNames } from '../naming.ts';
 import type { Optimizer } from '../optimizers/optimizer.ts';
+import { CompiledModel, compileArgsFrom, type ModelCompileArgs, type TrainingConfig } from '../training/compile.ts';
+import type { BatchDataset } from '../training/dataset.ts';
 import {
-  type CompiledModel,
-  compileArgsFrom,
-  compileModel,
-  type ModelCompileArgs,
-  type TrainingConfig,
-} from '../training/compile.ts';
-import { evaluate, type ModelEvaluateArgs, testOnBatch } from '../training/evaluate.ts';
-import { fitModel, type ModelFitArgs, trainOnBatch } from '../training/fit.ts';
+  evaluate,
+  evaluateDataset,
+  type ModelEvaluateArgs,
+  type ModelEvaluateDatasetArgs,
+  testOnBatch,
+} from '../training/evaluate.ts';
+import { fitDataset, fitModel, type ModelFitArgs, type ModelFitDatasetArgs, trainOnBatch } from '../training/fit.ts';
+import type { BatchWeights, TensorsOf } from '../training/samples.ts';
 import { type ModelPredictArgs, Predictor } from '../training/predict.ts';
 import { type SaveConfig, saveModel, type SaveTarget } from './saving.ts';
 import { printSummary } from './summary.ts';
 import { assignNamedWeights } from './weights.ts';
 
-/** The output of a model and, where its last layer ends in an activation, what that was applied to. */
-export interface ModelOutput {
-  readonly output: Tensor;
-  readonly logits?: { readonly activation: Activation; readonly value: Tensor };
+/** One batch as a custom training step gets it: a tensor, or a list of them, for inputs, labels and weights of samples. */
+export interface TrainStepData {
+  readonly x: Tensor | Tensor[];
+  readonly y: Tensor | Tensor[];
+  readonly sampleWeight: Tensor | (Tensor | null)[] | null;
 }
 
-export abstract class LayersModel {
-  readonly name: string;
+/** What a custom step reports: scalars by name. */
+export type StepLogs = { readonly [name: string]: Tensor };
+
+/**
+ * A model: of tf.sequential, of tf.model, or a class of the user's own that extends this one with `call`. Such a class may also
+ * have `trainStep`, which is compiled into one program as the step of fit, and `testStep`.
+ */
+export abstract class LayersModel extends Layer {
+  static override readonly className: string = 'Model';
   /** Set it to true, in a callback, to stop fit at the end of the running step. */
   stopTraining = false;
   isTraining = false;
@@ -41,42 +50,60 @@ export abstract class LayersModel {
   #predictor: Predictor | null = null;
   #metadata: { [key: string]: unknown } | undefined;
 
-  constructor(name: string) {
-    this.name = name;
+  constructor(args: LayerArgs = {}) {
+    super({ ...args, name: args.name ?? defaultModelName('model') });
+    this.supportsMasking = true;
   }
 
-  abstract get layers(): readonly Layer[];
-  abstract get inputShape(): KerasShape;
-  abstract get outputShape(): KerasShape;
-  abstract forward(x: Tensor, options: CallOptions): ModelOutput;
-  abstract getClassName(): string;
-  abstract getConfig(): Config;
+  /** Layers among the model's properties, in the order of their assignment; those of its graph where it has one. */
+  get layers(): readonly Layer[] {
+    return super.sublayers();
+  }
+  protected override sublayers(): readonly Layer[] {
+    return this.layers;
+  }
+  /** Symbolic inputs and outputs; none where the model is a class of the user's own. */
+  get inputs(): readonly SymbolicTensor[] {
+    return [];
+  }
+  get outputs(): readonly SymbolicTensor[] {
+    return [];
+  }
+  get inputNames(): string[] {
+    return this.inputs.map(({ sourceLayer }) => sourceLayer.name);
+  }
+  /** The names by which losses, metrics and labels refer to outputs. */
+  get outputNames(): string[] {
+    if (this.outputs.length > 0) return uniqueNames(this.outputs.map(({ sourceLayer }) => sourceLayer.name));
+    if (this.outputShape === null) return [];
+    const count = shapesOf(this.outputShape).length;
+    return count === 1 ? ['output'] : Array.from({ length: count }, (_, i) => `output_${i + 1}`);
+  }
+
+  /** A training step of the user's own: takes a batch, changes variables, reports scalars. */
+  trainStep?(data: TrainStepData): StepLogs;
+  /** The same for evaluate and validation. */
+  testStep?(data: TrainStepData): StepLogs;
+
+  /** What leaves the model has the masks of its last layers. */
+  protected override masked(_list: readonly Tensor[], output: Tensor | Tensor[]): Tensor | Tensor[] {
+    return output;
+  }
+
+  /** The layer that made a mistake names itself. */
+  protected override named<T>(body: () => T): T {
+    return body();
+  }
 
   // Weights
 
-  get weights(): LayerVariable[] {
-    return this.layers.flatMap((layer) => layer.weights);
-  }
-  get trainableWeights(): LayerVariable[] {
-    return this.layers.flatMap((layer) => layer.trainableWeights);
-  }
-  get nonTrainableWeights(): LayerVariable[] {
-    return this.layers.flatMap((layer) => layer.nonTrainableWeights);
-  }
-  get trainable(): boolean {
-    return this.layers.some((layer) => layer.trainable);
-  }
-  set trainable(value: boolean) {
-    for (const layer of this.layers) layer.trainable = value;
-  }
-
-  /** The live weights, layer by layer. */
-  getWeights(trainableOnly = false): Tensor[] {
+  /** The live weights. */
+  override getWeights(trainableOnly = false): Tensor[] {
     return (trainableOnly ? this.trainableWeights : this.weights).map((weight) => weight.read());
   }
 
   /** Replaces all weights, in the order of getWeights. */
-  setWeights(values: readonly Tensor[]): void {
+  override setWeights(values: readonly Tensor[]): void {
     const weights = this.weights;
     if (values.length !== weights.length) {
       fail('setWeights', `there must be ${weights.length} tensors, one for each weight`, `got ${values.length}`);
@@ -89,10 +116,6 @@ export abstract class LayersModel {
   /** Replaces weights by the names that model files use. strict (the default): every weight must be named, and no other. */
   loadWeights(values: { readonly [name: string]: Tensor }, strict = true): void {
     assignNamedWeights('loadWeights', this.weights, values, strict);
-  }
-
-  countParams(): number {
-    return this.layers.reduce((total, layer) => total + layer.countParams(), 0);
   }
 
   getLayer(name: string): Layer;
@@ -114,7 +137,7 @@ export abstract class LayersModel {
   /** Sets the optimizer, the loss and the metrics; must come before fit and evaluate. */
   compile(args: ModelCompileArgs): void {
     this.#compiled?.dispose();
-    this.#compiled = compileModel(this, args);
+    this.#compiled = new CompiledModel(this, args);
   }
   /** What compile made; throws before it. */
   compiled(op: string): CompiledModel {
@@ -141,20 +164,36 @@ export abstract class LayersModel {
   }
 
   /** Trains for a number of epochs. See docs/nn.md for all arguments. */
-  fit(x: Tensor | Tensor[], y: Tensor | Tensor[], args: ModelFitArgs = {}): Promise<History> {
+  fit(x: TensorsOf, y?: TensorsOf | null, args: ModelFitArgs = {}): Promise<History> {
     return fitModel(this, x, y, args);
   }
+  /** Trains on batches from a tf.data Dataset or any (async) iterable of {xs, ys} or [xs, ys] or [xs, ys, sampleWeight]. */
+  fitDataset(dataset: BatchDataset, args: ModelFitDatasetArgs): Promise<History> {
+    return fitDataset(this, dataset, args);
+  }
   /** Loss and metrics over a data set: one scalar, or a list where there are metrics. */
-  evaluate(x: Tensor | Tensor[], y: Tensor | Tensor[], args: ModelEvaluateArgs = {}): Tensor | Tensor[] {
+  evaluate(x: TensorsOf, y?: TensorsOf | null, args: ModelEvaluateArgs = {}): Tensor | Tensor[] {
     return evaluate(this, x, y, args);
   }
+  /** The same over batches. */
+  evaluateDataset(dataset: BatchDataset, args: ModelEvaluateDatasetArgs = {}): Promise<Tensor | Tensor[]> {
+    return evaluateDataset(this, dataset, args);
+  }
   /** One training step; gives the loss, or a list with the metrics behind it. */
-  trainOnBatch(x: Tensor, y: Tensor): Promise<number | number[]> {
-    return trainOnBatch(this, x, y);
+  trainOnBatch(x: TensorsOf, y?: TensorsOf | null, args: BatchWeights = {}): Promise<number | number[]> {
+    return trainOnBatch(this, x, y, args);
   }
   /** Loss and metrics of one batch, without training. */
-  testOnBatch(x: Tensor, y: Tensor): Promise<number | number[]> {
-    return testOnBatch(this, x, y);
+  testOnBatch(x: TensorsOf, y?: TensorsOf | null, args: BatchWeights = {}): Promise<number | number[]> {
+    return testOnBatch(this, x, y, args);
+  }
+  /** In a custom trainStep: the compiled loss, a scalar, with what layers and regularizers add to it. */
+  computeLoss(y: Tensor | Tensor[], yPred: Tensor | Tensor[], sampleWeight?: TrainStepData['sampleWeight']): Scalar {
+    return this.compiled('computeLoss').lossOf(y, yPred, sampleWeight ?? null);
+  }
+  /** The variables that training changes. */
+  get trainableVariables(): Variable[] {
+    return this.trainableWeights.map((weight) => weight.val);
   }
 
   // Prediction
@@ -163,20 +202,13 @@ export abstract class LayersModel {
     this.#predictor ??= new Predictor(this);
     return this.#predictor;
   }
-  /** The outputs for any number of samples, computed in batches (default 32). */
-  predict(x: Tensor | Tensor[], args: ModelPredictArgs = {}): Tensor {
-    return this.#predict.predict(x, args);
+  /** The outputs for any number of samples, computed in batches (default 32); a list where the model has several outputs. */
+  predict<T extends Tensor | Tensor[] = Tensor>(x: TensorsOf, args: ModelPredictArgs = {}): T {
+    return this.#predict.predict(x, args) as T;
   }
   /** The outputs for one batch, computed at once. */
-  predictOnBatch(x: Tensor | Tensor[]): Tensor {
-    return this.#predict.onBatch(x);
-  }
-  /** The model as a function of tensors; usable inside jit and grad. */
-  apply(x: Tensor, options: CallOptions = {}): Tensor {
-    return this.forward(x, options).output;
-  }
-  call(x: Tensor, options: CallOptions = {}): Tensor {
-    return this.apply(x, options);
+  predictOnBatch<T extends Tensor | Tensor[] = Tensor>(x: TensorsOf): T {
+    return this.#predict.onBatch(x) as T;
   }
 
   // Description
@@ -220,12 +252,12 @@ export abstract class LayersModel {
   }
 
   /** Frees weights, optimizer state and compiled programs. */
-  dispose(): { refCountAfterDispose: number; numDisposedVariables: number } {
+  override dispose(): { refCountAfterDispose: number; numDisposedVariables: number } {
     const count = this.weights.length;
     this.invalidate();
     this.#compiled?.dispose();
     this.#compiled = null;
-    for (const layer of this.layers) layer.dispose();
+    super.dispose();
     return { refCountAfterDispose: 0, numDisposedVariables: count };
   }
 }

@@ -4,7 +4,7 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import '@tensorflow/tfjs-backend-cpu';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { values } from '../../../test/values.ts';
-import { tensor } from '../../tensor/index.ts';
+import { type Tensor, tensor } from '../../tensor/index.ts';
 import { initializers } from '../initializers.ts';
 import { toCategorical } from '../labels.ts';
 import { layers } from '../layers/index.ts';
@@ -197,7 +197,7 @@ describe('mistakes in building', () => {
       () => sequential({ layers: [layers.conv2d({ ...image, inputShape: [9, 9, 1] }), layers.conv2d(image)] }),
     ],
     ['no layer', /\[Sequential.add\] a layer is needed/, () => new Sequential().add({} as never)],
-    ['an empty model', /the model must have a layer/, () => new Sequential().outputShape],
+    ['an empty model', /the model must have a layer/, () => new Sequential().outputs],
   ])('%s', (_, message, run) => {
     expect(run).toThrow(message);
   });
@@ -209,7 +209,7 @@ test('a layer class of the user', async () => {
     override computeOutputShape(shape: readonly (number | null)[]) {
       return shape;
     }
-    override call(x: Parameters<Layer['call']>[0]) {
+    override call(x: Tensor) {
       return x.mul(2);
     }
   }

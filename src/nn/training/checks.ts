@@ -1,7 +1,7 @@
 /** Checks of arguments and data before training starts, so that a mistake is named where it is, not where it shows. */
 import { fail } from '../../base/errors.ts';
 import type { Tensor } from '../../tensor/index.ts';
-import { showKerasShape } from '../layers/shapes.ts';
+import { type KerasShape, shapesOf, showKerasShape } from '../layers/shapes.ts';
 import { checkLabelShape, type Loss } from '../losses.ts';
 import type { LayersModel } from '../models/layers_model.ts';
 import { batchShape, type Samples } from './samples.ts';
@@ -11,26 +11,64 @@ export function checkCount(op: string, name: string, value: unknown, minimum = 1
   fail(op, `${name} must be an integer of at least ${minimum}`, `got ${value}`);
 }
 
-/** x must be a batch of what the model was built for. */
-export function checkInput(op: string, model: LayersModel, x: Tensor): void {
-  const shape = batchShape(op, 'x', x);
-  const expected = model.inputShape;
-  const fits =
-    shape.length === expected.length &&
-    shape.every((n, axis) => axis === 0 || expected[axis] === null || expected[axis] === n);
-  if (fits) return;
-  const missing = expected.length === shape.length + 1 ? 'expandDims or reshape: an axis is missing' : 'reshape x';
-  fail(op, `x must be ${showKerasShape(expected)}, as the model was built`, `got ${showKerasShape(shape)}`, missing);
+/** x must be a batch of what the model was built for. Models without a graph are built for the first x they see. */
+export function checkInputs(op: string, model: LayersModel, x: readonly Tensor[]): void {
+  const shapes = x.map((tensor, i) => batchShape(op, nameOf('x', i, x.length), tensor));
+  shapes.forEach((shape, i) => {
+    if (shape[0] === shapes[0][0]) return;
+    fail(
+      op,
+      'all inputs must have the same number of samples',
+      `x has ${shapes[0][0]}, ${nameOf('x', i, x.length)} has ${shape[0]}`,
+    );
+  });
+  if (model.inputs.length === 0) {
+    const open = shapes.map((shape): KerasShape => [null, ...shape.slice(1)]);
+    if (!model.built) model.ensureBuilt(open.length === 1 ? open[0] : open);
+    return;
+  }
+  model.inputs.forEach(({ shape: expected }, i) => {
+    const shape = shapes[i];
+    const fits =
+      shape.length === expected.length &&
+      shape.every((n, axis) => axis === 0 || expected[axis] === null || expected[axis] === n);
+    if (fits) return;
+    const missing = expected.length === shape.length + 1 ? 'expandDims or reshape: an axis is missing' : 'reshape x';
+    const which = x.length > 1 ? `${nameOf('x', i, x.length)} (${model.inputNames[i]})` : 'x';
+    fail(
+      op,
+      `${which} must be ${showKerasShape(expected)}, as the model was built`,
+      `got ${showKerasShape(shape)}`,
+      missing,
+    );
+  });
 }
 
-export function checkPair(op: string, model: LayersModel, loss: Loss, x: Tensor, y: Tensor): void {
-  checkInput(op, model, x);
-  const [samples] = batchShape(op, 'x', x);
-  const labels = batchShape(op, 'y', y);
-  if (samples !== labels[0]) {
-    fail(op, 'x and y must have the same number of samples', `x has ${samples}, y has ${labels[0]}`);
-  }
-  checkLabelShape(op, loss, labels, [labels[0], ...(model.outputShape.slice(1) as number[])]);
+/** `x`, or `x[1]` where there are several. */
+export function nameOf(what: string, i: number, count: number): string {
+  return count > 1 ? `${what}[${i}]` : what;
+}
+
+/** Labels must fit the outputs and the losses on them. */
+export function checkTargets(
+  op: string,
+  model: LayersModel,
+  losses: readonly (Loss | null)[],
+  samples: number,
+  y: readonly Tensor[],
+): void {
+  const outputs = shapesOf(model.outputShape!);
+  y.forEach((tensor, i) => {
+    const name = nameOf('y', i, y.length);
+    const labels = batchShape(op, name, tensor);
+    if (samples !== labels[0]) {
+      fail(op, `x and ${name} must have the same number of samples`, `x has ${samples}, ${name} has ${labels[0]}`);
+    }
+    const loss = losses[i];
+    const output = outputs[i].slice(1);
+    // Extents that are open are known when the step is traced, and checked then.
+    if (loss && !output.includes(null)) checkLabelShape(op, loss, labels, [labels[0], ...(output as number[])]);
+  });
 }
 
 /** Throws where a value is NaN, naming the first. */

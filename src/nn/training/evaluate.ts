@@ -1,12 +1,15 @@
-/** model.evaluate and testOnBatch, and the validation at the end of an epoch. */
-import { scalar, type Tensor } from '../../tensor/index.ts';
+/** model.evaluate, evaluateDataset and testOnBatch, and the validation at the end of an epoch. */
+import { dispose, scalar, type Tensor } from '../../tensor/index.ts';
 import type { LayersModel } from '../models/layers_model.ts';
-import { Averages } from './averages.ts';
-import { checkCount, checkLabels, checkNoNaN, checkPair } from './checks.ts';
-import { oneTensor, type Samples, samplesOf } from './samples.ts';
-import { readScalars } from './step.ts';
+import { type Batch, batchOf, disposeBatch, type LabelledSamples } from './batch.ts';
+import { checkCount } from './checks.ts';
+import { type BatchDataset, batchFrom, iteratorOf } from './dataset.ts';
+import { readSamples } from './read_samples.ts';
+import type { BatchWeights, TensorsOf } from './samples.ts';
+import type { Step } from './step.ts';
+import { Tally } from './tally.ts';
 
-export interface ModelEvaluateArgs {
+export interface ModelEvaluateArgs extends Pick<BatchWeights, 'sampleWeight'> {
   /** Default 32. */
   batchSize?: number;
   verbose?: number;
@@ -14,78 +17,128 @@ export interface ModelEvaluateArgs {
   steps?: number;
 }
 
-/** Inputs and labels on the host, checked. */
-export interface LabelledSamples {
-  readonly x: Samples;
-  readonly y: Samples;
+export interface ModelEvaluateDatasetArgs {
+  /** At most so many batches; default all. */
+  batches?: number;
+  verbose?: number;
 }
 
-/** Reads and checks a pair of tensors. */
-export function readPair(op: string, model: LayersModel, x: unknown, y: unknown): LabelledSamples {
-  const { loss } = model.compiled(op);
-  const xTensor = oneTensor(op, 'x', x);
-  const yTensor = oneTensor(op, 'y', y);
-  checkPair(op, model, loss, xTensor, yTensor);
-  const pair = { x: samplesOf(op, 'x', xTensor), y: samplesOf(op, 'y', yTensor) };
-  const output = model.outputShape;
-  checkLabels(op, loss, pair.y, output[output.length - 1] ?? 1);
-  checkNoNaN(op, 'x', pair.x);
-  return pair;
+/** The batches of the data, each with its size. */
+function* batchesOf(
+  data: LabelledSamples,
+  batchSize: number,
+  steps: number,
+): Generator<{ batch: Batch; size: number }> {
+  for (let start = 0, step = 0; start < data.count && step < steps; start += batchSize, step++) {
+    const end = Math.min(data.count, start + batchSize);
+    yield { batch: batchOf(data, start, end), size: end - start };
+  }
 }
 
-/** Loss and metrics of each batch, summed up; `run` does one step. */
-function* testBatches(data: LabelledSamples, batchSize: number, averages: Averages, steps = Number.POSITIVE_INFINITY) {
-  const { x, y } = data;
-  for (let start = 0, batch = 0; start < x.count && batch < steps; start += batchSize, batch++) {
-    const end = Math.min(x.count, start + batchSize);
-    const inputs = x.batch(start, end);
-    const labels = y.batch(start, end);
-    const values: number[] = yield [inputs, labels] as const;
-    inputs.dispose();
-    labels.dispose();
-    averages.add(values, end - start);
+/** A tally that begins with the first vector: names of custom steps are known only then. */
+class LateTally {
+  readonly #step: Step;
+  #tally: Tally | null = null;
+
+  constructor(step: Step) {
+    this.#step = step;
+    step.reset();
+  }
+  add(vector: ArrayLike<number>, size: number): void {
+    this.#tally ??= new Tally(this.#step.layout);
+    this.#tally.add(vector, size);
+  }
+  get tally(): Tally {
+    return this.#tally ?? new Tally(this.#step.layout);
   }
 }
 
 /** Evaluation that leaves the event loop free, for validation during fit. */
-export async function evaluateAsync(model: LayersModel, data: LabelledSamples, batchSize: number): Promise<Averages> {
-  const compiled = model.compiled('fit');
-  const step = compiled.testStep();
-  const averages = new Averages(compiled.names);
-  const batches = testBatches(data, batchSize, averages);
-  let next = batches.next();
-  while (!next.done) {
-    const [x, y] = next.value;
-    next = batches.next(readScalars(await step.runAsync(x, y)));
+export async function evaluateAsync(
+  model: LayersModel,
+  data: LabelledSamples,
+  batchSize: number,
+  steps = Number.POSITIVE_INFINITY,
+): Promise<Tally> {
+  const step = model.compiled('fit').testStep();
+  const late = new LateTally(step);
+  for (const { batch, size } of batchesOf(data, batchSize, steps)) {
+    late.add(await step.runAsync(batch), size);
+    disposeBatch(batch);
   }
-  return averages;
+  return late.tally;
 }
 
-export function evaluate(model: LayersModel, x: unknown, y: unknown, args: ModelEvaluateArgs): Tensor | Tensor[] {
-  const op = 'evaluate';
-  const compiled = model.compiled(op);
-  const batchSize = checkCount(op, 'batchSize', args.batchSize ?? 32);
-  const steps = args.steps === undefined ? undefined : checkCount(op, 'steps', args.steps);
-  const step = compiled.testStep();
-  const averages = new Averages(compiled.names);
-  const batches = testBatches(readPair(op, model, x, y), batchSize, averages, steps);
-  let next = batches.next();
-  while (!next.done) {
-    const [inputs, labels] = next.value;
-    next = batches.next(readScalars(step.run(inputs, labels)));
+export async function evaluateBatches(
+  op: string,
+  model: LayersModel,
+  dataset: BatchDataset,
+  limit: number,
+): Promise<Tally> {
+  const iterator = await iteratorOf(op, dataset);
+  let late: LateTally | null = null;
+  let step: Step | null = null;
+  for (let count = 0; count < limit; count++) {
+    const item = await iterator.next();
+    if (item.done) break;
+    const { batch, size } = batchFrom(op, model, item.value);
+    step ??= model.compiled(op).testStep();
+    late ??= new LateTally(step);
+    late.add(await step.runAsync(batch), size);
+    dispose(item.value as Tensor[]);
   }
-  const values = averages.values.map((value) => scalar(value));
+  await iterator.return?.();
+  return late?.tally ?? new Tally([]);
+}
+
+const asTensors = (tally: Tally): Tensor | Tensor[] => {
+  const values = tally.values.map((value) => scalar(value));
   return values.length === 1 ? values[0] : values;
+};
+
+export function evaluate(model: LayersModel, x: TensorsOf, y: unknown, args: ModelEvaluateArgs): Tensor | Tensor[] {
+  const op = 'evaluate';
+  model.compiled(op);
+  const batchSize = checkCount(op, 'batchSize', args.batchSize ?? 32);
+  const steps = args.steps === undefined ? Number.POSITIVE_INFINITY : checkCount(op, 'steps', args.steps);
+  const data = readSamples(op, model, x, y, args);
+  const step = model.compiled(op).testStep();
+  const late = new LateTally(step);
+  for (const { batch, size } of batchesOf(data, batchSize, steps)) {
+    late.add(step.run(batch), size);
+    disposeBatch(batch);
+  }
+  return asTensors(late.tally);
 }
 
-export async function testOnBatch(model: LayersModel, x: Tensor, y: Tensor): Promise<number | number[]> {
+export async function evaluateDataset(
+  model: LayersModel,
+  dataset: BatchDataset,
+  args: ModelEvaluateDatasetArgs,
+): Promise<Tensor | Tensor[]> {
+  const op = 'evaluateDataset';
+  model.compiled(op);
+  const limit = args.batches === undefined ? Number.POSITIVE_INFINITY : checkCount(op, 'batches', args.batches);
+  return asTensors(await evaluateBatches(op, model, dataset, limit));
+}
+
+export async function testOnBatch(
+  model: LayersModel,
+  x: TensorsOf,
+  y: unknown,
+  args: BatchWeights,
+): Promise<number | number[]> {
   const op = 'testOnBatch';
-  const step = model.compiled(op).testStep();
-  const pair = readPair(op, model, x, y);
-  const inputs = pair.x.batch(0, pair.x.count);
-  const labels = pair.y.batch(0, pair.y.count);
-  const values = readScalars(await step.runAsync(inputs, labels));
-  inputs.dispose();
-  labels.dispose();
+  const data = readSamples(op, model, x, y, args);
+  return runOnce(model.compiled(op).testStep(), data);
+}
+
+/** One step on all of the data. */
+export async function runOnce(step: Step, data: LabelledSamples): Promise<number | number[]> {
+  step.reset();
+  const batch = batchOf(data, 0, data.count);
+  const vector = await step.runAsync(batch);
+  disposeBatch(batch);
+  const values = new Tally(step.layout).add(vector, data.count);
   return values.length === 1 ? values[0] : values;
 }

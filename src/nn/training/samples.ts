@@ -4,6 +4,7 @@ import { Tensor, tensor } from '../../tensor/index.ts';
 import type { DType, TypedArray } from '../../types/dtype.ts';
 import { newArray } from '../../types/dtype.ts';
 import { sizeOf } from '../../types/shape.ts';
+import { failUnknownName } from '../naming.ts';
 
 export class Samples {
   readonly values: TypedArray;
@@ -56,12 +57,61 @@ export class Samples {
   }
 }
 
-/** The one tensor of what fit takes as x or y. */
-export function oneTensor(op: string, name: string, value: unknown): Tensor {
-  const single = Array.isArray(value) && value.length === 1 ? value[0] : value;
-  if (single instanceof Tensor) return single;
-  const came = Array.isArray(value) ? `a list of ${value.length}` : value === null ? 'null' : typeof value;
-  fail(op, `${name} must be a tensor`, `got ${came}`, 'make one with tf.tensor(values, shape)');
+/** Inputs or labels as users give them: one tensor, a list, or an object by the names of inputs or outputs. */
+export type TensorsOf = Tensor | readonly Tensor[] | { readonly [name: string]: Tensor };
+
+/** Weights of samples: one for each, or one for each step of each; by output where there are several. */
+export type WeightsOf = TensorsOf | null;
+
+export interface BatchWeights {
+  sampleWeight?: WeightsOf;
+  /** How much each class counts; by output where there are several. */
+  classWeight?: ClassWeights;
+}
+
+export type ClassWeight = { readonly [classNumber: number]: number };
+export type ClassWeights = ClassWeight | readonly ClassWeight[] | { readonly [output: string]: ClassWeight };
+
+function describe(value: unknown): string {
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  return value === null ? 'null' : typeof value;
+}
+
+/** The tensors of what fit takes as x or y, in the order of `names`; of any number where names are not known. */
+export function tensorsOf(op: string, what: string, value: unknown, names: readonly string[] | null): Tensor[] {
+  const hint = 'make one with tf.tensor(values, shape)';
+  if (value instanceof Tensor) return checkNumber(op, what, [value], names);
+  if (Array.isArray(value)) {
+    const wrong = value.find((item) => !(item instanceof Tensor));
+    if (wrong !== undefined || value.length === 0) {
+      fail(
+        op,
+        `${what} must be a tensor, or a list of them`,
+        `got ${describe(wrong === undefined ? value : wrong)}`,
+        hint,
+      );
+    }
+    return checkNumber(op, what, value as Tensor[], names);
+  }
+  const known = names ?? [];
+  const isMap = typeof value === 'object' && value !== null && Object.keys(value).length > 0;
+  if (!isMap || known.length === 0) fail(op, `${what} must be a tensor`, `got ${describe(value)}`, hint);
+  const map = value as { [name: string]: unknown };
+  for (const name of Object.keys(map)) {
+    if (!known.includes(name)) failUnknownName(op, `a key of ${what}`, name, known);
+  }
+  return known.map((name) => {
+    const item = map[name];
+    if (item instanceof Tensor) return item;
+    fail(op, `${what} must hold a tensor for each of ${known.join(', ')}`, `${name} is ${describe(item)}`);
+  });
+}
+
+function checkNumber(op: string, what: string, list: Tensor[], names: readonly string[] | null): Tensor[] {
+  if (!names || names.length === list.length) return list;
+  const must = names.length === 1 ? `${what} must be a tensor` : `${what} must be a list of ${names.length} tensors`;
+  const many = names.length > 1 ? ` (${names.join(', ')})` : '';
+  fail(op, `${must}${many}`, list.length === 1 ? 'got one tensor' : `got a list of ${list.length}`);
 }
 
 /** The shape in batches: a tensor of rank 1 holds samples of one value each. */

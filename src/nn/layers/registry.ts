@@ -1,0 +1,41 @@
+/** The table that makes layers (and models as layers) from their configs. Classes enter it by themselves; it knows none. */
+import { fail } from '../../base/errors.ts';
+import type { Config, SerializedObject } from '../keras_config.ts';
+import { failUnknownName } from '../naming.ts';
+import type { Layer } from './layer.ts';
+
+/** A class that can stand in a model file. */
+export interface LayerClass {
+  readonly className: string;
+  readonly name: string;
+  readonly prototype: object;
+  // The arguments of a layer are its config; each constructor checks its own.
+  new (args: never): Layer;
+}
+
+const classes = new Map<string, (config: Config) => Layer>();
+
+/** Makes a layer class known to loadLayersModel. A static fromConfig comes before the constructor. */
+export function registerLayer(layer: LayerClass, ...aliases: string[]): void {
+  if (!layer.className) fail('registerClass', 'a layer class needs a static className');
+  const { fromConfig } = layer as { fromConfig?: (config: Config) => Layer };
+  const make = fromConfig
+    ? (config: Config) => fromConfig.call(layer, config)
+    : (config: Config) => new layer(kerasArgs(config) as never);
+  for (const name of [layer.className, ...aliases]) classes.set(name, make);
+}
+
+/** A layer from its class's name and its camelCase config. */
+export function deserializeLayer(op: string, object: SerializedObject): Layer {
+  const make = classes.get(object.className);
+  if (!make) failUnknownName(op, 'layer class', object.className, [...classes.keys()]);
+  return make(object.config ?? {});
+}
+
+/** Keras 3 says batch_shape where Keras 2 and TensorFlow.js say batch_input_shape; its dtype may be a policy object. */
+export function kerasArgs(config: Config): Config {
+  const { batchShape, ...args } = config;
+  if (batchShape !== undefined) args['batchInputShape'] = batchShape;
+  if (typeof args['dtype'] !== 'string') delete args['dtype'];
+  return args;
+}

@@ -1,0 +1,58 @@
+/**
+ * What the vectors that steps give mean: each entry of a log is a mean over samples, a total over a count, or a value that the
+ * program itself keeps over the epoch. Sums are kept in double precision.
+ */
+
+export interface LogEntry {
+  readonly name: string;
+  /** 'mean': a batch's mean, weighted by its size; 'ratio': a total and a count; 'running': the value so far. */
+  readonly kind: 'mean' | 'ratio' | 'running';
+}
+
+export type LogLayout = readonly LogEntry[];
+
+/** How many numbers of a vector an entry takes. */
+export const widthOf = ({ kind }: LogEntry): number => (kind === 'ratio' ? 2 : 1);
+
+export class Tally {
+  readonly #layout: LogLayout;
+  readonly #totals: Float64Array;
+  readonly #counts: Float64Array;
+
+  constructor(layout: LogLayout) {
+    this.#layout = layout;
+    this.#totals = new Float64Array(layout.length);
+    this.#counts = new Float64Array(layout.length);
+  }
+
+  /** Takes a step's vector; gives the values of this batch (of the epoch so far, where the program keeps them). */
+  add(vector: ArrayLike<number>, size: number): number[] {
+    let at = 0;
+    return this.#layout.map(({ kind }, i) => {
+      const value = vector[at++];
+      if (kind === 'ratio') {
+        const count = vector[at++];
+        this.#totals[i] += value;
+        this.#counts[i] += count;
+        return count === 0 ? 0 : value / count;
+      }
+      if (kind === 'mean') {
+        this.#totals[i] += value * size;
+        this.#counts[i] += size;
+      } else {
+        this.#totals[i] = value;
+        this.#counts[i] = 1;
+      }
+      return value;
+    });
+  }
+
+  get values(): number[] {
+    return this.#layout.map((_, i) => (this.#counts[i] === 0 ? 0 : this.#totals[i] / this.#counts[i]));
+  }
+
+  /** By name; `prefix` is 'val_' for validation. */
+  logs(prefix = ''): { [name: string]: number } {
+    return Object.fromEntries(this.values.map((value, i) => [prefix + this.#layout[i].name, value]));
+  }
+}
