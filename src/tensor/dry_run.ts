@@ -23,7 +23,7 @@ class Rehearsal implements Recorder {
 
   readVariable(variable: Variable): Value {
     let value = this.#values.get(variable);
-    if (!value) this.#values.set(variable, (value = unknownValue(variable, `variable '${variable.name}'`)));
+    if (!value) this.#values.set(variable, (value = unknownValue(variable.current, `variable '${variable.name}'`)));
     return value;
   }
   assignVariable(variable: Variable, value: Value): void {
@@ -57,7 +57,7 @@ export function inferOutputs(
       tidy(() => {
         const result = f(inputs.map((spec, i) => wrap(unknownValue(spec, `input ${i}`))));
         const list = result instanceof Tensor ? [result] : [...result];
-        specs = list.map(({ shape, dtype }) => ({ shape: [...shape], dtype }));
+        specs = list.map(({ value }) => ({ shape: [...value.shape], dtype: value.dtype }));
       });
       return specs;
     }),

@@ -4,8 +4,6 @@ export { Variable, variable, variableNamed } from './variable.ts';
 export { TensorBuffer, buffer } from './buffer.ts';
 export { makeTensor, scalarValue, toStrings, toTensor } from './convert.ts';
 export { decodeText, encodeText, makeStrings, StringTensor } from './string-tensor.ts';
-export { dispose, keep, memory, tensorsIn, tidy } from './scope.ts';
-export { makeTensor, scalarValue, toTensor } from './convert.ts';
 export { dispose, keep, memory, tensorsIn, tidy, untracked } from './scope.ts';
 export type { MemoryInfo } from './scope.ts';
 export { Graph, GraphOperation, placeholder } from './graph-mode.ts';
