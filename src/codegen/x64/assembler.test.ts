@@ -5,10 +5,27 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Assembler } from './assembler.ts';
-import type { Encoding, Mnemonic } from './encodings.ts';
+import type { Encoding, Mnemonic, VexRow } from './encodings.ts';
 import { encodings } from './encodings.ts';
-import type { Operand } from './operands.ts';
-import { gpr32, gpr64, imm, printOperand, ptr, r12, r13, rax, rcx, ripRelative, rsp, xmm, ymm } from './operands.ts';
+import type { Memory, Operand } from './operands.ts';
+import {
+  gpr32,
+  gpr64,
+  imm,
+  k,
+  masked,
+  printOperand,
+  ptr,
+  r12,
+  r13,
+  rax,
+  rcx,
+  ripRelative,
+  rsp,
+  xmm,
+  ymm,
+  zmm,
+} from './operands.ts';
 
 function bytesOf(write: (a: Assembler) => void): string {
   const a = new Assembler();
@@ -28,6 +45,13 @@ describe('golden bytes', () => {
     ['vbroadcastss ymm1, [r12]', 'c4 c2 7d 18 0c 24', (a) => a.emit('vbroadcastss', ymm[1], ptr(r12))],
     ['mov rax, [rsp+8]', '48 8b 44 24 08', (a) => a.emit('mov', rax, ptr(rsp, { disp: 8 }))],
     ['add rax, 0x1000', '48 81 c0 00 10 00 00', (a) => a.emit('add', rax, imm(4096))],
+    ['vaddps zmm1, zmm2, zmm3', '62 f1 6c 48 58 cb', (a) => a.emit('vaddps', zmm[1], zmm[2], zmm[3])],
+    [
+      'vfmadd231ps zmm30, zmm17, [rax+0x80]: the displacement counts vectors',
+      '62 62 75 40 b8 70 02',
+      (a) => a.emit('vfmadd231ps', zmm[30], zmm[17], ptr(rax, { disp: 128 })),
+    ],
+    ['vmovups zmm1{k3}{z}, [rcx]', '62 f1 7c cb 10 09', (a) => a.emit('vmovups', masked(zmm[1], k[3], true), ptr(rcx))],
     ['vzeroupper', 'c5 f8 77', (a) => a.emit('vzeroupper')],
     [
       'L: dec rax; jne L',
@@ -63,6 +87,38 @@ function generator(seed: number): (n: number) => number {
   };
 }
 
+/** A row as AVX-512 encodes it: registers above 15, 512 bits, masks. */
+function evexShapes(
+  row: VexRow,
+  round: number,
+  next: (n: number) => number,
+  memory: (bits?: 32 | 64) => Memory,
+): Operand[][] {
+  const { evex } = row;
+  if (!evex) return [];
+  const kinds = evex.operands.split(' ');
+  const memoryAt = row.form.indexOf('m');
+  const useMemory = round % 3 !== 0 && kinds[memoryAt] !== 'k' && row.form !== 'vmi' && !kinds.includes('k');
+  const list = kinds.map((kind, i): Operand => {
+    if (i === memoryAt && (useMemory || kind === 'm')) return memory();
+    if (kind === 'i') return imm(kinds[0] === 'k' ? 32 + next(90) : next(4));
+    if (kind === 'd') return gpr32[next(16)];
+    if (kind === 'k') return k[1 + next(7)];
+    if (kind === 'x') return xmm[16 + next(16)];
+    return kind === 'y' ? ymm[16 + next(16)] : zmm[next(32)];
+  });
+  if (!list.some((o) => o.kind === 'reg' && (o.bits === 512 || (o.cls === 'vec' && o.id >= 16)))) return [];
+  const cases = [list];
+  const [first] = list;
+  const takesMask = first.kind === 'reg' && first.cls === 'vec' && row.length !== 128 && first.bits === 512;
+  if (takesMask) cases.push([masked(first, k[1 + next(7)], next(2) === 0), ...list.slice(1)]);
+  if (row.store && first.kind === 'reg') {
+    cases.push([memory(), first]);
+    if (takesMask) cases.push([masked(memory(), k[1 + next(7)]), first]);
+  }
+  return cases;
+}
+
 function shapes(mnemonic: Mnemonic, row: Encoding, next: (n: number) => number): Operand[][] {
   const memory = (bits?: 32 | 64) => {
     const base = gpr64[next(16)];
@@ -73,14 +129,17 @@ function shapes(mnemonic: Mnemonic, row: Encoding, next: (n: number) => number):
   const cases: Operand[][] = [];
   for (let round = 0; round < 24; round++) {
     const wide = round % 2 === 0;
+    if (row.enc === 'vex' && row.evex) cases.push(...evexShapes(row, round, next, memory));
     if (row.enc === 'vex') {
-      const useMemory = round % 3 !== 0;
+      if (row.onlyEvex) continue;
+      const useMemory = round % 3 !== 0 && !row.operands.startsWith('k');
       const kinds = row.operands === '' ? [] : row.operands.split(' ');
       const memoryAt = row.form === 'none' ? -1 : row.form.indexOf('m');
       const list = kinds.map((kind, i): Operand => {
         if (i === memoryAt && row.form !== 'vmi' && (useMemory || kind === 'm')) return memory();
         if (kind === 'i') return imm(mnemonic === 'vcmpps' ? 32 + next(100) : next(row.form === 'vmi' ? 32 : 8));
         if (kind === 'd') return gpr32[next(16)];
+        if (kind === 'k') return k[next(8)];
         if (kind === 'x' || (kind === 'v' && !wide)) return xmm[next(16)];
         return ymm[next(16)];
       });
@@ -144,7 +203,7 @@ function shapes(mnemonic: Mnemonic, row: Encoding, next: (n: number) => number):
 /** objdump's text without the size of memory operands, spaces, and its several names for one thing. */
 function normal(text: string): string {
   return text
-    .replace(/\b(YMMWORD|XMMWORD|QWORD|DWORD|WORD|BYTE) PTR /g, '')
+    .replace(/\b(ZMMWORD|YMMWORD|XMMWORD|QWORD|DWORD|WORD|BYTE) PTR /g, '')
     .replace(/\s+/g, '')
     .replace(/^movabs/, 'mov')
     .replace(/\*1\b/g, '')

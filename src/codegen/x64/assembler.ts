@@ -16,6 +16,18 @@ interface Fixup {
   readonly label: number;
 }
 
+interface EvexFields {
+  readonly opcode: number;
+  readonly reg: number;
+  readonly vvvv: number;
+  readonly rm: Register | Memory | null;
+  /** The byte behind the address, or -1. */
+  readonly trailing: number;
+  readonly widest: number;
+  /** The operand that names a mask. */
+  readonly mask: Register | Memory | null;
+}
+
 const fits8 = (value: number): boolean => value >= -128 && value <= 127;
 const fits32 = (value: number): boolean => value >= -(2 ** 31) && value < 2 ** 31;
 
@@ -129,17 +141,28 @@ export class Assembler {
     let vvvv = 0;
     let rm: Register | Memory | null = null;
     let trailing = -1;
-    let wide = false;
+    let widest = 128;
+    let high = row.onlyEvex;
+    let mask: Register | Memory | null = null;
     for (let i = 0; i < operands.length; i++) {
       const o = operands[i];
-      if (o.kind === 'reg' && o.bits === 256) wide = true;
+      if (o.kind === 'reg' && o.cls === 'vec') {
+        widest = Math.max(widest, o.bits);
+        high ||= o.id >= 16;
+      }
+      if ((o.kind === 'reg' || o.kind === 'mem') && o.mask !== undefined) mask = o;
+      high ||= row.evex !== null && o.kind === 'reg' && o.cls === 'mask';
       if (form[i] === 'r') reg = machine(mnemonic, o);
       else if (form[i] === 'v') vvvv = machine(mnemonic, o);
       else if (form[i] === 's') trailing = machine(mnemonic, o) << 4;
       else if (form[i] === 'i') trailing = (o as Immediate).value & 255;
       else if (o.kind === 'reg' || o.kind === 'mem') rm = o;
     }
-    const length = row.length === 'widest' ? (wide ? 1 : 0) : row.length === 256 ? 1 : 0;
+    if (high || mask || widest === 512) {
+      this.#evex(mnemonic, row, { opcode, reg, vvvv, rm, trailing, widest, mask });
+      return;
+    }
+    const length = row.length === 'widest' ? (widest === 256 ? 1 : 0) : row.length === 256 ? 1 : 0;
     const r = reg >> 3;
     const x = rm?.kind === 'mem' && rm.index ? machine(mnemonic, rm.index) >> 3 : 0;
     const b =
@@ -153,6 +176,32 @@ export class Assembler {
     this.#put(opcode);
     if (rm) this.#modrm(reg, rm, trailing < 0 ? 0 : 1);
     if (trailing >= 0) this.#put(trailing);
+  }
+
+  #evex(mnemonic: string, row: VexRow, f: EvexFields): void {
+    const { evex } = row;
+    invariant(evex, `${mnemonic} has no AVX-512 form`);
+    const { reg, vvvv, rm, mask } = f;
+    invariant(rm !== null && f.trailing < 256, `${mnemonic} has no AVX-512 form of this shape`);
+    const bits = row.length === 128 ? 128 : evex.length === 'widest' ? f.widest : evex.length;
+    const vectorBytes = bits / 8;
+    const length = Math.log2(bits / 128);
+    const isMemory = rm.kind === 'mem';
+    const base = isMemory ? (rm.base ? machine(mnemonic, rm.base) : 0) : machine(mnemonic, rm);
+    // For a register, x is the fourth bit of its number.
+    const x = isMemory ? (rm.index ? machine(mnemonic, rm.index) >> 3 : 0) : (base >> 4) & 1;
+    const bit = (value: number, n: number): number => ((value >> n) & 1) ^ 1;
+    const bytes = { full: vectorBytes, half: vectorBytes / 2, quarter: vectorBytes / 4 };
+    this.#put(
+      0x62,
+      (bit(reg, 3) << 7) | ((x ^ 1) << 6) | (bit(base, 3) << 5) | (bit(reg, 4) << 4) | row.map,
+      (evex.w << 7) | ((~vvvv & 15) << 3) | 4 | row.prefix,
+      ((mask?.kind === 'reg' && mask.zeroing ? 1 : 0) << 7) | (length << 5) | (bit(vvvv, 4) << 3) | (mask?.mask ?? 0),
+      f.opcode,
+    );
+    const unit = typeof evex.bytes === 'number' ? evex.bytes : bytes[evex.bytes];
+    this.#modrm(reg, rm, f.trailing < 0 ? 0 : 1, unit);
+    if (f.trailing >= 0) this.#put(f.trailing);
   }
 
   // ---- integers ----------------------------------------------------------------------------------------------------
@@ -288,7 +337,8 @@ export class Assembler {
 
   // ---- shared ------------------------------------------------------------------------------------------------------
 
-  #modrm(reg: number, rm: Register | Memory, immBytes: number): void {
+  /** `unit`: what an 8-bit displacement counts. */
+  #modrm(reg: number, rm: Register | Memory, immBytes: number, unit = 1): void {
     const field = (reg & 7) << 3;
     if (rm.kind === 'reg') {
       invariant(rm.id < FIRST_VIRTUAL, 'a virtual register reached the assembler');
@@ -316,13 +366,14 @@ export class Assembler {
     );
     invariant(index?.id !== 4, 'rsp cannot be an index');
     // rbp and r13 have no form without displacement; rsp and r12 need a SIB byte.
-    const mod = disp === 0 && (base.id & 7) !== 5 ? 0 : fits8(disp) ? 0x40 : 0x80;
+    const short = disp % unit === 0 && fits8(disp / unit);
+    const mod = disp === 0 && (base.id & 7) !== 5 ? 0 : short ? 0x40 : 0x80;
     if (index || (base.id & 7) === 4) {
       this.#put(mod | field | 4, (index ? scale | ((index.id & 7) << 3) : 0x20) | (base.id & 7));
     } else {
       this.#put(mod | field | (base.id & 7));
     }
-    if (mod === 0x40) this.#put(disp & 255);
+    if (mod === 0x40) this.#put((disp / unit) & 255);
     else if (mod === 0x80) this.#int32(disp);
   }
 

@@ -28,6 +28,19 @@ export interface VexRow {
   readonly foldable: boolean;
   /** Widths of the operands where they are not all as wide as the vector: what tests and the selector may use. 0 = memory only. */
   readonly operands: string;
+  /** How AVX-512 encodes it: 512 bits, registers 16 to 31, masks. null where only AVX2 has it. */
+  readonly evex: EvexForm | null;
+  /** Only AVX-512 has it. */
+  readonly onlyEvex: boolean;
+}
+
+export interface EvexForm {
+  readonly w: 0 | 1;
+  /** Bytes of the memory operand, by which 8-bit displacements are scaled: a number, or a share of the vector. */
+  readonly bytes: number | 'full' | 'half' | 'quarter';
+  readonly operands: string;
+  /** Vector length, where no operand that is a register shows it. */
+  readonly length: 'widest' | 512;
 }
 
 /** Integer and control instructions; `shape` names the encoder that handles it. */
@@ -69,6 +82,14 @@ interface VexOptions {
   readonly roles?: string;
   readonly foldable?: boolean;
   readonly operands?: string;
+  /** AVX-512's form, where it differs from "W = 0, a whole vector in memory"; null: there is none. */
+  readonly evex?: {
+    readonly w?: 0 | 1;
+    readonly bytes?: EvexForm['bytes'];
+    readonly operands?: string;
+    readonly length?: 512;
+  } | null;
+  readonly onlyEvex?: boolean;
 }
 
 const defaultRoles: { readonly [K in VexForm]: string } = {
@@ -86,6 +107,7 @@ const defaultRoles: { readonly [K in VexForm]: string } = {
 function vex(space: Space, opcode: number, form: VexForm, o: VexOptions = {}): VexRow {
   const [prefix, map] = space.split('.') as [keyof typeof prefixes, keyof typeof maps];
   const roles = o.roles ?? defaultRoles[form];
+  const operands = o.operands ?? [...roles].map((role) => (role === 'i' ? 'i' : 'v')).join(' ');
   return {
     enc: 'vex',
     form,
@@ -98,7 +120,17 @@ function vex(space: Space, opcode: number, form: VexForm, o: VexOptions = {}): V
     store: o.store === undefined ? null : { opcode: o.store, form: o.storeForm ?? 'mr' },
     roles,
     foldable: o.foldable ?? form !== 'vmi',
-    operands: o.operands ?? [...roles].map((role) => (role === 'i' ? 'i' : 'v')).join(' '),
+    operands,
+    evex:
+      o.evex === null
+        ? null
+        : {
+            w: o.evex?.w ?? 0,
+            bytes: o.evex?.bytes ?? 'full',
+            operands: o.evex?.operands ?? operands,
+            length: o.evex?.length ?? 'widest',
+          },
+    onlyEvex: o.onlyEvex ?? false,
   };
 }
 
@@ -109,40 +141,56 @@ function gpr(shape: GprRow['shape'], opcode: number, roles: string, digit = 0, b
   return { enc: 'gpr', shape, opcode, digit, roles, bytes };
 }
 
+/** An instruction that AVX2 does not have. */
+const evex = (space: Space, opcode: number, form: VexForm, o: VexOptions = {}): VexRow =>
+  vex(space, opcode, form, { ...o, onlyEvex: true });
+
 const plain = (...bytes: number[]): GprRow => gpr('bytes', 0, '', 0, bytes);
 
-/** Operand widths in `operands`: v = the vector, x = xmm, y = ymm, d/q = 32/64-bit gpr; /m = memory too, m alone = only memory. */
+/** Operand widths in `operands`: v = the vector, x, y, z = xmm, ymm, zmm, k = a mask, d = 32-bit gpr, m = only memory. */
 export const encodings = {
   // moves
   vmovups: vex('np.0f', 0x10, 'rm', { store: 0x11 }),
   vmovaps: vex('np.0f', 0x28, 'rm', { store: 0x29, foldable: false }),
-  vmovdqu: vex('f3.0f', 0x6f, 'rm', { store: 0x7f }),
-  vmovss: vex('f3.0f', 0x10, 'rm', { length: 128, store: 0x11, foldable: false, operands: 'x m' }),
-  vmovsd: vex('f2.0f', 0x10, 'rm', { length: 128, store: 0x11, foldable: false, operands: 'x m' }),
-  vmovd: vex('66.0f', 0x6e, 'rm', { length: 128, store: 0x7e, foldable: false, operands: 'x d' }),
-  vmaskmovps: vex('66.0f38', 0x2c, 'rvm', { store: 0x2e, storeForm: 'mvr', foldable: false, operands: 'v v m' }),
-  vbroadcastss: vex('66.0f38', 0x18, 'rm', { operands: 'v x' }),
-  vpbroadcastd: vex('66.0f38', 0x58, 'rm', { operands: 'v x' }),
-  vpbroadcastb: vex('66.0f38', 0x78, 'rm', { operands: 'v x', foldable: false }),
+  vmovdqu: vex('f3.0f', 0x6f, 'rm', { store: 0x7f, evex: null }),
+  vmovss: vex('f3.0f', 0x10, 'rm', { length: 128, store: 0x11, foldable: false, operands: 'x m', evex: { bytes: 4 } }),
+  vmovsd: vex('f2.0f', 0x10, 'rm', {
+    length: 128,
+    store: 0x11,
+    foldable: false,
+    operands: 'x m',
+    evex: { w: 1, bytes: 8 },
+  }),
+  vmovd: vex('66.0f', 0x6e, 'rm', { length: 128, store: 0x7e, foldable: false, operands: 'x d', evex: { bytes: 4 } }),
+  vmaskmovps: vex('66.0f38', 0x2c, 'rvm', {
+    store: 0x2e,
+    storeForm: 'mvr',
+    foldable: false,
+    operands: 'v v m',
+    evex: null,
+  }),
+  vbroadcastss: vex('66.0f38', 0x18, 'rm', { operands: 'v x', evex: { bytes: 4 } }),
+  vpbroadcastd: vex('66.0f38', 0x58, 'rm', { operands: 'v x', evex: { bytes: 4 } }),
+  vpbroadcastb: vex('66.0f38', 0x78, 'rm', { operands: 'v x', foldable: false, evex: { bytes: 1 } }),
   // single lanes and halves
-  vextractf128: vex('66.0f3a', 0x19, 'mri', { length: 256, operands: 'x y i' }),
-  vinsertf128: vex('66.0f3a', 0x18, 'rvmi', { length: 256, operands: 'y y x i' }),
-  vinsertps: vex('66.0f3a', 0x21, 'rvmi', { length: 128, foldable: false, operands: 'x x x i' }),
-  vpinsrb: vex('66.0f3a', 0x20, 'rvmi', { length: 128, foldable: false, operands: 'x x d i' }),
-  vpinsrd: vex('66.0f3a', 0x22, 'rvmi', { length: 128, foldable: false, operands: 'x x d i' }),
-  vextractps: vex('66.0f3a', 0x17, 'mri', { length: 128, foldable: false, operands: 'd x i' }),
-  vpextrb: vex('66.0f3a', 0x14, 'mri', { length: 128, foldable: false, operands: 'd x i' }),
-  vpextrd: vex('66.0f3a', 0x16, 'mri', { length: 128, foldable: false, operands: 'd x i' }),
+  vextractf128: vex('66.0f3a', 0x19, 'mri', { length: 256, operands: 'x y i', evex: null }),
+  vinsertf128: vex('66.0f3a', 0x18, 'rvmi', { length: 256, operands: 'y y x i', evex: null }),
+  vinsertps: vex('66.0f3a', 0x21, 'rvmi', { length: 128, foldable: false, operands: 'x x x i', evex: { bytes: 4 } }),
+  vpinsrb: vex('66.0f3a', 0x20, 'rvmi', { length: 128, foldable: false, operands: 'x x d i', evex: { bytes: 1 } }),
+  vpinsrd: vex('66.0f3a', 0x22, 'rvmi', { length: 128, foldable: false, operands: 'x x d i', evex: { bytes: 4 } }),
+  vextractps: vex('66.0f3a', 0x17, 'mri', { length: 128, foldable: false, operands: 'd x i', evex: { bytes: 4 } }),
+  vpextrb: vex('66.0f3a', 0x14, 'mri', { length: 128, foldable: false, operands: 'd x i', evex: { bytes: 1 } }),
+  vpextrd: vex('66.0f3a', 0x16, 'mri', { length: 128, foldable: false, operands: 'd x i', evex: { bytes: 4 } }),
   // shuffles
   vshufps: vex('np.0f', 0xc6, 'rvmi'),
   vpermilps: vex('66.0f3a', 0x04, 'rmi'),
-  vperm2f128: vex('66.0f3a', 0x06, 'rvmi', { length: 256, operands: 'y y y i' }),
-  vpermps: vex('66.0f38', 0x16, 'rvm', { length: 256, operands: 'y y y' }),
+  vperm2f128: vex('66.0f3a', 0x06, 'rvmi', { length: 256, operands: 'y y y i', evex: null }),
+  vpermps: vex('66.0f38', 0x16, 'rvm', { length: 256, operands: 'y y y', evex: { operands: 'z z z' } }),
   vpshufb: vex('66.0f38', 0x00, 'rvm'),
   vpunpckldq: vex('66.0f', 0x62, 'rvm'),
-  vpmovzxbd: vex('66.0f38', 0x31, 'rm', { operands: 'v x' }),
-  vblendps: vex('66.0f3a', 0x0c, 'rvmi'),
-  vblendvps: vex('66.0f3a', 0x4a, 'rvms'),
+  vpmovzxbd: vex('66.0f38', 0x31, 'rm', { operands: 'v x', evex: { bytes: 'quarter' } }),
+  vblendps: vex('66.0f3a', 0x0c, 'rvmi', { evex: null }),
+  vblendvps: vex('66.0f3a', 0x4a, 'rvms', { evex: null }),
   // f32 arithmetic
   vaddps: vex('np.0f', 0x58, 'rvm'),
   vsubps: vex('np.0f', 0x5c, 'rvm'),
@@ -151,8 +199,8 @@ export const encodings = {
   vminps: vex('np.0f', 0x5d, 'rvm'),
   vmaxps: vex('np.0f', 0x5f, 'rvm'),
   vsqrtps: vex('np.0f', 0x51, 'rm'),
-  vroundps: vex('66.0f3a', 0x08, 'rmi'),
-  vcmpps: vex('np.0f', 0xc2, 'rvmi'),
+  vroundps: vex('66.0f3a', 0x08, 'rmi', { evex: null }),
+  vcmpps: vex('np.0f', 0xc2, 'rvmi', { evex: { operands: 'k v v i' } }),
   vfmadd132ps: fused(0x98),
   vfmadd213ps: fused(0xa8),
   vfmadd231ps: fused(0xb8),
@@ -167,21 +215,40 @@ export const encodings = {
   vpmulld: vex('66.0f38', 0x40, 'rvm'),
   vpminsd: vex('66.0f38', 0x39, 'rvm'),
   vpmaxsd: vex('66.0f38', 0x3d, 'rvm'),
-  vpcmpeqd: vex('66.0f', 0x76, 'rvm'),
-  vpcmpgtd: vex('66.0f', 0x66, 'rvm'),
+  vpcmpeqd: vex('66.0f', 0x76, 'rvm', { evex: null }),
+  vpcmpgtd: vex('66.0f', 0x66, 'rvm', { evex: null }),
   vpabsd: vex('66.0f38', 0x1e, 'rm'),
-  vpsignd: vex('66.0f38', 0x0a, 'rvm'),
+  vpsignd: vex('66.0f38', 0x0a, 'rvm', { evex: null }),
   vpslld: shiftBy(0x72, 6),
   vpsrld: shiftBy(0x72, 2),
   vpsrad: shiftBy(0x72, 4),
   // conversions
   vcvtdq2ps: vex('np.0f', 0x5b, 'rm'),
   vcvttps2dq: vex('f3.0f', 0x5b, 'rm'),
-  vcvtdq2pd: vex('f3.0f', 0xe6, 'rm', { length: 256, operands: 'y x' }),
-  vcvttpd2dq: vex('66.0f', 0xe6, 'rm', { length: 256, operands: 'x y', foldable: false }),
-  vdivpd: vex('66.0f', 0x5e, 'rvm'),
-  vroundpd: vex('66.0f3a', 0x09, 'rmi'),
-  vzeroupper: vex('np.0f', 0x77, 'none', { length: 128 }),
+  vcvtdq2pd: vex('f3.0f', 0xe6, 'rm', { length: 256, operands: 'y x', evex: { bytes: 'half', operands: 'z y' } }),
+  vcvttpd2dq: vex('66.0f', 0xe6, 'rm', {
+    length: 256,
+    operands: 'x y',
+    foldable: false,
+    evex: { w: 1, operands: 'y z', length: 512 },
+  }),
+  vdivpd: vex('66.0f', 0x5e, 'rvm', { evex: { w: 1 } }),
+  vroundpd: vex('66.0f3a', 0x09, 'rmi', { evex: null }),
+  vzeroupper: vex('np.0f', 0x77, 'none', { length: 128, evex: null }),
+  // AVX-512
+  vextractf32x4: evex('66.0f3a', 0x19, 'mri', { evex: { bytes: 16, operands: 'x z i' } }),
+  vinsertf32x4: evex('66.0f3a', 0x18, 'rvmi', { evex: { bytes: 16, operands: 'z z x i' } }),
+  vextractf64x4: evex('66.0f3a', 0x1b, 'mri', { evex: { w: 1, bytes: 32, operands: 'y z i' } }),
+  vinsertf64x4: evex('66.0f3a', 0x1a, 'rvmi', { evex: { w: 1, bytes: 32, operands: 'z z y i' } }),
+  vrndscaleps: evex('66.0f3a', 0x08, 'rmi'),
+  vrndscalepd: evex('66.0f3a', 0x09, 'rmi', { evex: { w: 1 } }),
+  vblendmps: evex('66.0f38', 0x65, 'rvm'),
+  vpcmpd: evex('66.0f3a', 0x1f, 'rvmi', { evex: { operands: 'k v v i' } }),
+  vpternlogd: evex('66.0f3a', 0x25, 'rvmi', { roles: 'xrri' }),
+  vpmovm2d: evex('f3.0f38', 0x38, 'rm', { evex: { operands: 'v k' }, foldable: false }),
+  vpmovd2m: evex('f3.0f38', 0x39, 'rm', { evex: { operands: 'k v' }, foldable: false }),
+  vpmovdb: evex('f3.0f38', 0x31, 'mr', { evex: { bytes: 'quarter', operands: 'x z' }, foldable: false }),
+  kmovw: vex('np.0f', 0x92, 'rm', { length: 128, operands: 'k d', foldable: false, evex: null }),
   // integers and addresses
   mov: gpr('mov', 0x89, 'wr'),
   lea: gpr('lea', 0x8d, 'wr'),
