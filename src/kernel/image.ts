@@ -35,11 +35,13 @@ export interface X64Driver {
     readonly identify: number;
     /** Kernel entries, for records: args[0] = iterations of PEAK_FLOPS operations. */
     readonly peak: number;
+    /** The same with 512-bit vectors, for processors that have them. */
+    readonly peakWide: number;
     /** args = { source, target, bytes of a chunk (a multiple of 128) }. */
     readonly copy: number;
   };
   /** Operations of one iteration of the peak loop. */
-  readonly peakFlops: number;
+  readonly peakFlops: { readonly peak: number; readonly peakWide: number };
 }
 
 /** Byte offsets of the structures that device and driver share. Fields that threads write stand on cache lines of their own. */

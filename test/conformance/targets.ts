@@ -3,12 +3,14 @@
  * its checks for races and order), and each backend that this machine can run.
  */
 import { compile } from '../../src/compiler/index.ts';
+import { emitDriver } from '../../src/codegen/x64/driver.ts';
 import { x64Generator } from '../../src/codegen/x64/generate.ts';
 import type { Value } from '../../src/graph/graph.ts';
 import type { GuardFailure } from '../../src/kernel/interpreter.ts';
 import { interpretProgram } from '../../src/kernel/interpreter.ts';
 import { evaluateGraph } from '../../src/ops/evaluate.ts';
 import type { NDArray } from '../../src/ops/row.ts';
+import { createX64Device, isUnavailable } from '../../src/runtime/node/x64-device.ts';
 import type { Backend } from '../../src/tensor/backends.ts';
 import { pool } from '../../src/tensor/memory.ts';
 import { wasmBackend } from '../../src/tensor/wasm-backend.ts';
@@ -83,10 +85,18 @@ function onBackend(backend: Backend): Target {
   };
 }
 
+function hasAvx512(): boolean {
+  const device = createX64Device(emitDriver, { threads: 1 });
+  return !isUnavailable(device) && device.instructions === 'avx512';
+}
+
 /** All targets that run here but the reference. */
 export async function availableTargets(): Promise<Target[]> {
-  const backends = [await x64Backend(), await wasmBackend()].filter((backend) => backend !== null);
-  return [interpreted, ...backends.map(onBackend)];
+  const backends = [x64Backend(), await wasmBackend()].filter((backend) => backend !== null).map(onBackend);
+  // Where the machine has AVX-512, the code for those that have not is tried as well.
+  const narrow = hasAvx512() ? x64Backend({ instructions: 'avx2' }) : null;
+  if (narrow) backends.push({ ...onBackend(narrow), name: 'x64 (avx2)' });
+  return [interpreted, ...backends];
 }
 
 export interface Tolerance {

@@ -13,6 +13,11 @@ import type { TypedArray } from '../../src/types/dtype.ts';
 
 const first = createX64Device(emitDriver, { threads: 1 });
 
+/** What the machine has; kernels of at most 8 lanes are AVX2 code all the same. */
+const instructions = isUnavailable(first) ? 'avx2' : first.instructions;
+/** Lane counts that the machine can run. */
+export const allLanes = instructions === 'avx512' ? [1, 2, 4, 8, 16] : [1, 2, 4, 8];
+
 /** Why there is no device, or null. */
 export const reason: string | null = isUnavailable(first) ? first.unavailable : null;
 
@@ -38,7 +43,7 @@ export function readBack(storage: Storage, elem: Elem, size: number): TypedArray
 }
 
 export function generate(kernels: readonly Kernel[], listing = false) {
-  return x64Generator.generate(kernels, x64Generator.capabilities(1), { listing });
+  return x64Generator.generate(kernels, x64Generator.capabilities(1, instructions), { listing });
 }
 
 /** A program that runs one kernel, whose parameters are all inputs: what is written is found in the same storages. */

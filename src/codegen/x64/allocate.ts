@@ -8,8 +8,9 @@ import { invariant } from '../../base/errors.ts';
 import { encodingOf } from './encodings.ts';
 import type { Item, Lir, Operation } from './lir.ts';
 import { operation } from './lir.ts';
+import { mentions } from './mentions.ts';
 import type { Memory, Operand, Register, RegisterClass } from './operands.ts';
-import { FIRST_VIRTUAL, gpr64, imm, ptr, resized, rsp } from './operands.ts';
+import { FIRST_VIRTUAL, gpr64, imm, ptr, rsp } from './operands.ts';
 
 export interface Allocation {
   readonly items: readonly Item[];
@@ -34,7 +35,7 @@ export interface Interval {
 
 /** Order in which registers are tried: those that a callee may destroy first. rsp (4) is the stack. */
 const gprOrder = [0, 1, 2, 6, 7, 8, 9, 10, 11, 3, 5, 12, 13, 14, 15];
-const vecOrder = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+const vecOrder = Array.from({ length: 32 }, (_, id) => id);
 
 export function allocate(lir: Lir, from: readonly Item[] = lir.items): Allocation {
   let items = from;
@@ -44,7 +45,7 @@ export function allocate(lir: Lir, from: readonly Item[] = lir.items): Allocatio
   for (let round = 0; ; round++) {
     invariant(round < 64, 'register allocation does not come to an end');
     const intervals = buildIntervals(items, pinned);
-    const spilled = scan(intervals);
+    const spilled = scan(intervals, lir.vectorRegisters);
     if (spilled.length === 0) return { ...assign(items, intervals), frameBytes, spills };
     const slots = new Map<number, Memory>();
     for (const interval of spilled) {
@@ -59,21 +60,6 @@ export function allocate(lir: Lir, from: readonly Item[] = lir.items): Allocatio
 }
 
 // ---- intervals ---------------------------------------------------------------------------------------------------------
-
-/** Calls visit for every register that an item mentions, with r (read), w (written) or x (both). */
-export function mentions(item: Item, visit: (r: Register, role: string) => void): void {
-  if (item.kind === 'entry') for (const arg of item.args) visit(arg.virtual, 'w');
-  if (item.kind !== 'op') return;
-  const { operands, roles } = item;
-  for (let i = 0; i < operands.length; i++) {
-    const o = operands[i];
-    if (o.kind === 'reg') visit(o, roles[i]);
-    else if (o.kind === 'mem') {
-      if (o.base) visit(o.base, 'r');
-      if (o.index) visit(o.index, 'r');
-    }
-  }
-}
 
 export function buildIntervals(items: readonly Item[], pinned: ReadonlySet<number>): Interval[] {
   const byId = new Map<number, Interval>();
@@ -144,17 +130,17 @@ function isMove(item: Item): item is Operation {
   if (item.kind !== 'op' || item.operands.length !== 2) return false;
   if (item.mnemonic !== 'vmovups' && item.mnemonic !== 'mov') return false;
   const [a, b] = item.operands;
-  return a.kind === 'reg' && b.kind === 'reg' && a.bits === b.bits;
+  return a.kind === 'reg' && b.kind === 'reg' && a.bits === b.bits && a.mask === undefined;
 }
 
 // ---- the scan ----------------------------------------------------------------------------------------------------------
 
 /** Gives each interval a register; returns those that got none. */
-function scan(intervals: readonly Interval[]): Interval[] {
+function scan(intervals: readonly Interval[], vectorRegisters: number): Interval[] {
   const spilled: Interval[] = [];
   const byId = new Map(intervals.map((i) => [i.id, i]));
   for (const cls of ['gpr', 'vec'] as const) {
-    const order = cls === 'gpr' ? gprOrder : vecOrder;
+    const order = cls === 'gpr' ? gprOrder : vecOrder.slice(0, vectorRegisters);
     const free = new Set(order);
     let active: Interval[] = [];
     for (const current of intervals) {
@@ -205,8 +191,7 @@ function assign(items: readonly Item[], intervals: readonly Interval[]): Pick<Al
   const assigned = new Map(intervals.map((i) => [i.id, i.assigned]));
   const usedGprs = new Set<number>();
   for (const i of intervals) if (i.cls === 'gpr') usedGprs.add(i.assigned);
-  const machine = (r: Register): Register =>
-    r.id < FIRST_VIRTUAL ? r : { kind: 'reg', cls: r.cls, id: assigned.get(r.id)!, bits: r.bits };
+  const machine = (r: Register): Register => (r.id < FIRST_VIRTUAL ? r : { ...r, id: assigned.get(r.id)! });
   const out: Item[] = [];
   for (const item of items) {
     if (item.kind !== 'op') {
@@ -291,7 +276,7 @@ function rewriteOne(
     const mnemonic = cls === 'vec' ? 'vmovups' : 'mov';
     if (/[rx]/.test(roles)) before.push(operation(mnemonic, [temporary, slot]));
     if (/[wx]/.test(roles)) after.push(operation(mnemonic, [slot, temporary]));
-    operands = operands.map((o) => mapRegisters(o, (r) => (r.id === id ? resized(temporary, r.bits) : r)));
+    operands = operands.map((o) => mapRegisters(o, (r) => (r.id === id ? { ...r, id: temporary.id } : r)));
   }
   out.push(...before, { ...item, operands }, ...after);
 }
@@ -311,7 +296,7 @@ function canBeMemory(item: Operation, at: number, interval: Interval): boolean {
   if (role !== 'r' && register.bits !== interval.bits) return false;
   if (row.enc === 'vex') {
     if (role === 'r') return row.foldable && row.form[at] === 'm';
-    return item.mnemonic === 'vmovups' && role === 'w';
+    return item.mnemonic === 'vmovups' && role === 'w' && register.mask === undefined;
   }
   switch (row.shape) {
     case 'alu':
@@ -335,14 +320,14 @@ function canBeMemory(item: Operation, at: number, interval: Interval): boolean {
 
 const calleeSaved = [3, 5, 12, 13, 14, 15];
 
-/** Writes an allocated region: saves, frame, body, restore. The caller keeps rsp + 8 at a multiple of 32 at the entry. */
+/** Writes an allocated region: saves, frame, body, restore. The caller keeps rsp + 8 at a multiple of 64 at the entry. */
 export function emitFrame(lir: Lir, allocation: Allocation): void {
   const a = lir.assembler;
   const saved = calleeSaved.filter((id) => allocation.usedGprs.has(id));
   for (const id of saved) a.emit('push', gpr64[id]);
-  // Return address and saves, filled up so that slots lie at multiples of 32.
+  // Return address and saves, filled up so that slots lie at multiples of 64.
   const above = 8 + 8 * saved.length;
-  const frame = allocation.frameBytes === 0 ? 0 : Math.ceil((above + allocation.frameBytes) / 32) * 32 - above;
+  const frame = allocation.frameBytes === 0 ? 0 : Math.ceil((above + allocation.frameBytes) / 64) * 64 - above;
   if (frame > 0) a.emit('sub', rsp, imm(frame));
   let usesVectors = false;
   for (const item of allocation.items) {

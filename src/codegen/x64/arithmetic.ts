@@ -7,7 +7,7 @@ import type { BinaryFn, CompareFn, Instr, Reg } from '../../kernel/ir.ts';
 import type { Mnemonic } from './encodings.ts';
 import { floatBits } from './lir.ts';
 import type { Memory, Register } from './operands.ts';
-import { imm, resized } from './operands.ts';
+import { imm, masked, resized } from './operands.ts';
 import type { Values } from './values.ts';
 
 type Of<Op extends Instr['op']> = Extract<Instr, { op: Op }>;
@@ -29,6 +29,7 @@ export function unary(values: Values, i: Of<'unary'>): void {
   switch (i.fn) {
     case 'neg':
       if (float) lir.op('vxorps', ...dest(values, i, inRegister()), lir.splat(SIGN));
+      else if (values.wide) negate(values, i);
       else lir.op('vpsignd', ...dest(values, i, inRegister()), lir.splat(-1));
       return;
     case 'abs':
@@ -41,7 +42,7 @@ export function unary(values: Values, i: Of<'unary'>): void {
     case 'floor':
     case 'ceil':
     case 'round':
-      lir.op('vroundps', ...anywhere(), imm(roundings[i.fn]));
+      lir.op(values.wide ? 'vrndscaleps' : 'vroundps', ...anywhere(), imm(roundings[i.fn]));
       return;
     case 'sqrt':
       lir.op('vsqrtps', ...anywhere());
@@ -51,6 +52,13 @@ export function unary(values: Values, i: Of<'unary'>): void {
         `internal: ${i.fn} must be gone before x64 code is selected; this is a bug in tensorloom`,
       );
   }
+}
+
+function negate(values: Values, i: Of<'unary'>): void {
+  const zero = values.vec();
+  values.lir.op('vxorps', zero, zero, zero);
+  const a = values.operand(i.a);
+  values.lir.op('vpsubd', values.destination(i.out), zero, a);
 }
 
 /** [destination, source], the source read before the destination is named. */
@@ -129,15 +137,10 @@ function divide(values: Values, i: Of<'binary'>): void {
   const { lir } = values;
   const a = values.register(i.a);
   const b = i.a === i.b ? a : values.register(i.b);
-  const low = quotientOfFour(values, resized(a, 128), resized(b, 128));
-  let quotient: Register = resized(low, values.bits);
-  if (values.bits === 256) {
-    const [a1, b1] = [values.vec(128), values.vec(128)];
-    lir.op('vextractf128', a1, a, imm(1));
-    lir.op('vextractf128', b1, b, imm(1));
-    const high = quotientOfFour(values, a1, b1);
-    quotient = values.vec();
-    lir.op('vinsertf128', quotient, resized(low, 256), high, imm(1));
+  const quotient = quotientOf(values, a, b);
+  if (values.wide) {
+    finishWide(values, i, a, b, quotient);
+    return;
   }
   const zero = values.vec();
   const isZero = values.vec();
@@ -154,13 +157,47 @@ function divide(values: Values, i: Of<'binary'>): void {
   lir.op('vandnps', values.destination(i.out), isZero, rest);
 }
 
-function quotientOfFour(values: Values, a: Register, b: Register): Register {
+/** The same with the zeros made by a mask register. */
+function finishWide(values: Values, i: Of<'binary'>, a: Register, b: Register, quotient: Register): void {
   const { lir } = values;
-  const [x, y, q] = [values.vec(256), values.vec(256), values.vec(128)];
+  let result = quotient;
+  if (i.fn === 'mod') {
+    const product = values.vec();
+    result = values.vec();
+    lir.op('vpmulld', product, quotient, b);
+    lir.op('vpsubd', result, a, product);
+  }
+  const defined = values.masks.fresh();
+  lir.op('vpcmpd', defined, b, lir.splat(0), imm(4));
+  lir.op('vmovups', masked(values.destination(i.out), defined, true), result);
+}
+
+/** Floors of a / b, half a vector at a time; anything where b is 0. */
+function quotientOf(values: Values, a: Register, b: Register): Register {
+  const { lir, bits } = values;
+  if (bits === 128) return quotientOfHalf(values, a, b);
+  const half = bits === 512 ? 256 : 128;
+  const low = quotientOfHalf(values, resized(a, half), resized(b, half));
+  const [a1, b1] = [values.vec(half), values.vec(half)];
+  const [extract, insert] = values.wide
+    ? (['vextractf64x4', 'vinsertf64x4'] as const)
+    : (['vextractf128', 'vinsertf128'] as const);
+  lir.op(extract, a1, a, imm(1));
+  lir.op(extract, b1, b, imm(1));
+  const high = quotientOfHalf(values, a1, b1);
+  const quotient = values.vec();
+  lir.op(insert, quotient, resized(low, bits), high, imm(1));
+  return quotient;
+}
+
+function quotientOfHalf(values: Values, a: Register, b: Register): Register {
+  const { lir } = values;
+  const full = values.wide ? 512 : 256;
+  const [x, y, q] = [values.vec(full), values.vec(full), values.vec(values.wide ? 256 : 128)];
   lir.op('vcvtdq2pd', x, a);
   lir.op('vcvtdq2pd', y, b);
   lir.op('vdivpd', x, x, y);
-  lir.op('vroundpd', x, x, imm(9));
+  lir.op(values.wide ? 'vrndscalepd' : 'vroundpd', x, x, imm(9));
   lir.op('vcvttpd2dq', q, x);
   return q;
 }
@@ -245,13 +282,20 @@ const integerCompares: { readonly [K in CompareFn]: readonly [Mnemonic, boolean,
   le: ['vpcmpgtd', false, true],
 };
 
+/** The same as VPCMPD numbers them. */
+const integerPredicates: { readonly [K in CompareFn]: number } = { eq: 0, lt: 1, le: 2, ne: 4, ge: 5, gt: 6 };
+
 export function compare(values: Values, i: Of<'compare'>): void {
   const { lir } = values;
-  if (i.of === 'f32') {
+  if (i.of === 'f32' || values.wide) {
     const swap = values.inMemory(i.a) && !values.inMemory(i.b);
     const a = values.register(swap ? i.b : i.a);
     const b = i.a === i.b ? a : values.operand(swap ? i.a : i.b);
-    lir.op('vcmpps', values.destination(i.out), a, b, imm(predicates[swap ? mirrored[i.fn] : i.fn]));
+    const fn = swap ? mirrored[i.fn] : i.fn;
+    const mnemonic = i.of === 'f32' ? 'vcmpps' : 'vpcmpd';
+    const predicate = imm((i.of === 'f32' ? predicates : integerPredicates)[fn]);
+    if (values.wide) intoMask(values, i.out, (mask) => lir.op(mnemonic, mask, a, b, predicate));
+    else lir.op(mnemonic, values.destination(i.out), a, b, predicate);
     return;
   }
   const [mnemonic, swapped, inverted] = integerCompares[i.fn];
@@ -262,8 +306,42 @@ export function compare(values: Values, i: Of<'compare'>): void {
   if (result) lir.op('vxorps', values.destination(i.out), result, lir.splat(-1));
 }
 
+/** A result that arrives in a mask register: as a vector too, which is dropped later if nobody reads it. */
+function intoMask(values: Values, out: Reg, write: (mask: Register) => void): void {
+  const mask = values.masks.fresh();
+  write(mask);
+  const vector = values.destination(out);
+  values.lir.op('vpmovm2d', vector, mask);
+  // An accumulator may change while the mask register stays.
+  if (values.facts.target(out) === undefined) values.masks.hold(vector, mask);
+}
+
+/** select in AVX-512. */
+function blend(values: Values, i: Of<'select'>): void {
+  const { lir } = values;
+  const onlyA = values.constantBits(i.b) === 0;
+  const b = onlyA ? null : values.register(i.b);
+  const a = b && i.a === i.b ? b : values.operand(i.a);
+  // An accumulator's mask register would outlive its value.
+  const vector = values.register(i.mask);
+  const mask = values.facts.isAccumulator(i.mask) ? freshMask(values, vector) : values.masks.of(vector);
+  const out = values.destination(i.out);
+  if (b) lir.op('vblendmps', masked(out, mask, false), b, a);
+  else lir.op('vmovups', masked(out, mask, true), a);
+}
+
+function freshMask(values: Values, vector: Register): Register {
+  const mask = values.masks.fresh();
+  values.lir.op('vpmovd2m', mask, vector);
+  return mask;
+}
+
 export function select(values: Values, i: Of<'select'>): void {
   const { lir } = values;
+  if (values.wide) {
+    blend(values, i);
+    return;
+  }
   const mask = values.register(i.mask);
   if (values.constantBits(i.b) === 0) {
     const a = values.operand(i.a);
@@ -299,6 +377,11 @@ export function convert(values: Values, i: Of<'convert'>): void {
       lir.op('vpsrld', ...dest(values, i, values.register(i.a)), imm(31));
       return;
     case 'i32ToMask': {
+      if (values.wide) {
+        const vector = values.register(i.a);
+        intoMask(values, i.out, (mask) => lir.op('vpcmpd', mask, vector, lir.splat(0), imm(4)));
+        return;
+      }
       const [zero, equal] = [values.vec(), values.vec()];
       const a = values.operand(i.a);
       lir.op('vxorps', zero, zero, zero);
@@ -309,6 +392,16 @@ export function convert(values: Values, i: Of<'convert'>): void {
     case 'f32ToI32': {
       // The instruction gives 0x80000000 for NaN and whatever does not fit: turn that into 0x7fffffff above, 0 for NaN.
       const a = values.register(i.a);
+      if (values.wide) {
+        const [cut, clamped] = [values.vec(), values.vec()];
+        const [above, number] = [values.masks.fresh(), values.masks.fresh()];
+        lir.op('vcvttps2dq', cut, a);
+        lir.op('vcmpps', above, a, lir.splat(floatBits(2 ** 31)), imm(0x1d));
+        lir.op('vcmpps', number, a, a, imm(7));
+        lir.op('vblendmps', masked(clamped, above, false), cut, lir.splat(0x7fffffff));
+        lir.op('vmovups', masked(values.destination(i.out), number, true), clamped);
+        return;
+      }
       const [whole, above, number] = [values.vec(), values.vec(), values.vec()];
       lir.op('vcvttps2dq', whole, a);
       lir.op('vcmpps', above, a, lir.splat(floatBits(2 ** 31)), imm(0x1d));

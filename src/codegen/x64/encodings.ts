@@ -32,6 +32,8 @@ export interface VexRow {
   readonly evex: EvexForm | null;
   /** Only AVX-512 has it. */
   readonly onlyEvex: boolean;
+  /** The mask of the destination chooses between the sources: no lane of the destination stays. */
+  readonly blends: boolean;
 }
 
 export interface EvexForm {
@@ -90,6 +92,7 @@ interface VexOptions {
     readonly length?: 512;
   } | null;
   readonly onlyEvex?: boolean;
+  readonly blends?: boolean;
 }
 
 const defaultRoles: { readonly [K in VexForm]: string } = {
@@ -131,6 +134,7 @@ function vex(space: Space, opcode: number, form: VexForm, o: VexOptions = {}): V
             length: o.evex?.length ?? 'widest',
           },
     onlyEvex: o.onlyEvex ?? false,
+    blends: o.blends ?? false,
   };
 }
 
@@ -242,7 +246,8 @@ export const encodings = {
   vinsertf64x4: evex('66.0f3a', 0x1a, 'rvmi', { evex: { w: 1, bytes: 32, operands: 'z z y i' } }),
   vrndscaleps: evex('66.0f3a', 0x08, 'rmi'),
   vrndscalepd: evex('66.0f3a', 0x09, 'rmi', { evex: { w: 1 } }),
-  vblendmps: evex('66.0f38', 0x65, 'rvm'),
+  vblendmps: evex('66.0f38', 0x65, 'rvm', { blends: true }),
+  vpermi2ps: evex('66.0f38', 0x77, 'rvm', { roles: 'xrr' }),
   vpcmpd: evex('66.0f3a', 0x1f, 'rvmi', { evex: { operands: 'k v v i' } }),
   vpternlogd: evex('66.0f3a', 0x25, 'rvmi', { roles: 'xrri' }),
   vpmovm2d: evex('f3.0f38', 0x38, 'rm', { evex: { operands: 'v k' }, foldable: false }),

@@ -16,6 +16,7 @@ export interface Facts {
   /** Uses of reg other than as a dynamic index. */
   valueUses(reg: Reg): number;
   readsVariable(loop: Loop): boolean;
+  isAccumulator(reg: Reg): boolean;
 }
 
 interface RegFacts {
@@ -66,6 +67,7 @@ export function collectFacts(region: Region, params: readonly Param[]): Facts {
   const numberOf = new Map<Instr, number>();
   const constants = new Map<Reg, number>();
   const scales = new Map<Reg, Set<number>>();
+  const accumulators = new Set<Reg>();
   const sets: { acc: Reg; value: Reg; at: number; block: readonly Node[] }[] = [];
   const factsOf = (reg: Reg): RegFacts => {
     let f = regs.get(reg);
@@ -99,6 +101,7 @@ export function collectFacts(region: Region, params: readonly Param[]): Facts {
         const set = scales.get(node.dyn.index) ?? new Set();
         scales.set(node.dyn.index, set.add(node.dyn.scale * elemBytes[params[node.buf].elem]));
       }
+      if (node.op === 'acc') accumulators.add(node.out);
       if (node.op === 'const') constants.set(node.out, node.value);
       if (node.op === 'set') sets.push({ acc: node.acc, value: node.value, at, block });
       if ('out' in node) {
@@ -130,6 +133,7 @@ export function collectFacts(region: Region, params: readonly Param[]): Facts {
     constantOf: (reg) => constants.get(reg),
     dynamicScales: (reg) => scales.get(reg) ?? empty,
     readsVariable,
+    isAccumulator: (reg) => accumulators.has(reg),
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * The x64 code generator: kernels in, position-independent AVX2/FMA machine code out. Every region becomes one function
+ * The x64 code generator: kernels in, position-independent AVX2/FMA or AVX-512 machine code out. Every region becomes one function
  * `void entry(void** args, int64 chunk, int32* errors)` of the System V convention. Knows kernel IR and nothing above it.
  */
 import { debug, debugLevel } from '../../base/debug.ts';
@@ -13,6 +13,7 @@ import { Assembler } from './assembler.ts';
 import { hoistConstants } from './hoist.ts';
 import { printItem } from './lir.ts';
 import { lowerRegion } from './lower-region.ts';
+import { withoutUnreadMasks } from './masks.ts';
 import { unroll } from './unroll.ts';
 
 export interface GenerateOptions {
@@ -20,12 +21,17 @@ export interface GenerateOptions {
   readonly listing?: boolean;
 }
 
-function capabilities(threads: number, cacheBytes = { l1: 32 * 1024, l2: 512 * 1024 }): Capabilities {
+function capabilities(
+  threads: number,
+  instructions: 'avx2' | 'avx512' = 'avx2',
+  cacheBytes = { l1: 32 * 1024, l2: 512 * 1024 },
+): Capabilities {
+  const wide = instructions === 'avx512';
   return {
     target: 'x64',
-    lanes: 8,
-    vectorRegisters: 16,
-    tile: { rows: 12, vectors: 4, accumulators: 12 },
+    lanes: wide ? 16 : 8,
+    vectorRegisters: wide ? 32 : 16,
+    tile: wide ? { rows: 14, vectors: 4, accumulators: 28 } : { rows: 12, vectors: 4, accumulators: 12 },
     fma: true,
     threads,
     cacheBytes,
@@ -95,7 +101,7 @@ function generateKernel(source: Kernel, caps: Capabilities, listing: boolean): K
   const entries: number[] = [];
   for (const region of kernel.regions) {
     const lir = lowerRegion(assembler, kernel, region);
-    const allocation = allocate(lir, hoistConstants(lir));
+    const allocation = allocate(lir, hoistConstants(lir, withoutUnreadMasks(lir.items)));
     debug(6, () => {
       const before = lir.items.map(printItem).join('\n');
       return `${kernel.name}/${region.v.name}: ${allocation.spills} spills, ${allocation.frameBytes} bytes of frame\n${before}`;

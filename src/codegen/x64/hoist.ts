@@ -3,19 +3,17 @@
  * known which constants became memory operands and which need a register. Knows no kernel IR.
  */
 import type { Interval } from './allocate.ts';
-import { buildIntervals, mentions } from './allocate.ts';
+import { buildIntervals } from './allocate.ts';
 import type { Item, Lir, Operation } from './lir.ts';
+import { mentions } from './mentions.ts';
 import type { Register } from './operands.ts';
-
-const VECTOR_REGISTERS = 16;
 
 interface LoopRange {
   readonly start: number;
   readonly end: number;
 }
 
-export function hoistConstants(lir: Lir): readonly Item[] {
-  const { items } = lir;
+export function hoistConstants(lir: Lir, items: readonly Item[] = lir.items): readonly Item[] {
   const loops = innermostLoops(items).filter((loop) => items.slice(loop.start, loop.end).some(isConstantLoad));
   if (loops.length === 0) return items;
   const intervals = buildIntervals(items, new Set()).filter((i) => i.cls === 'vec');
@@ -24,7 +22,7 @@ export function hoistConstants(lir: Lir): readonly Item[] {
   const renamed = new Map<number, Register>();
   const dropped = new Set<number>();
   for (const loop of loops) {
-    let room = VECTOR_REGISTERS - pressure(intervals, loop);
+    let room = lir.vectorRegisters - pressure(intervals, loop);
     const byLabel = new Map<number, Register>();
     for (let i = loop.start; i < loop.end; i++) {
       const item = items[i];
@@ -75,7 +73,7 @@ function rebuild(
 function isConstantLoad(item: Item): item is Operation {
   if (item.kind !== 'op' || item.mnemonic !== 'vmovups') return false;
   const [to, from] = item.operands;
-  return to.kind === 'reg' && from.kind === 'mem' && from.label !== undefined;
+  return to.kind === 'reg' && to.mask === undefined && from.kind === 'mem' && from.label !== undefined;
 }
 
 function innermostLoops(items: readonly Item[]): LoopRange[] {

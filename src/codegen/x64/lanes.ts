@@ -4,7 +4,7 @@ import type { Instr, ReduceFn } from '../../kernel/ir.ts';
 import type { Mnemonic } from './encodings.ts';
 import { isAddressScale } from './memory-access.ts';
 import type { Register } from './operands.ts';
-import { imm, ptr, resized } from './operands.ts';
+import { imm, masked, ptr, resized } from './operands.ts';
 import type { Values } from './values.ts';
 
 type Of<Op extends Instr['op']> = Extract<Instr, { op: Op }>;
@@ -44,10 +44,10 @@ export function reduce(values: Values, i: Of<'reduce'>): void {
     const upper = shiftDown(values, rest, half);
     // Only lanes below `half` matter from here on.
     if (half <= 4) rest = resized(rest, 128);
-    const combined = values.vec(rest.bits as 128 | 256);
+    else if (half <= 8) rest = resized(rest, 256);
+    const combined = values.vec(rest.bits as 128 | 256 | 512);
     lir.op(mnemonic, combined, rest, resized(upper, rest.bits));
-    if (n % 2 === 1) lir.op('vblendps', combined, combined, rest, imm(1 << (half - 1)));
-    rest = combined;
+    rest = n % 2 === 1 ? keepLane(values, combined, rest, half - 1) : combined;
     n = half;
   }
   lir.op('vbroadcastss', values.destination(i.out), resized(rest, 128));
@@ -58,7 +58,9 @@ export function exchange(values: Values, i: Of<'exchange'>): void {
   const { lir } = values;
   const { size, odd } = i;
   const [a, b] = [values.register(i.a), values.register(i.b)];
-  if (size === 4) {
+  if (values.wide) {
+    exchangeWide(values, i, a, b);
+  } else if (size === 4) {
     lir.op('vperm2f128', values.destination(i.out), a, b, imm(odd ? 0x31 : 0x20));
   } else if (size === 2) {
     lir.op('vshufps', values.destination(i.out), a, b, imm(odd ? 0xee : 0x44));
@@ -73,9 +75,49 @@ export function exchange(values: Values, i: Of<'exchange'>): void {
   }
 }
 
+/** Within quarters by a shuffle; larger blocks by a permutation of two vectors. */
+function exchangeWide(values: Values, i: Of<'exchange'>, a: Register, b: Register): void {
+  const { lir } = values;
+  const { size, odd } = i;
+  if (size === 2) {
+    lir.op('vshufps', values.destination(i.out), a, b, imm(odd ? 0xee : 0x44));
+    return;
+  }
+  if (size === 1) {
+    const moved = values.vec();
+    lir.op('vpermilps', moved, odd ? a : b, imm(odd ? 0xf5 : 0xa0));
+    const [even, other] = odd ? [moved, b] : [a, moved];
+    lir.op('vblendmps', masked(values.destination(i.out), values.masks.constant(0xaaaa), false), even, other);
+    return;
+  }
+  const result = values.vec();
+  const shift = odd ? size : 0;
+  lir.op(
+    'vmovups',
+    result,
+    // Lanes 16 to 31 are those of b.
+    lir.constant((l) => ((l / size) & 1 ? 16 + l - size + shift : l + shift)),
+  );
+  lir.op('vpermi2ps', result, a, b);
+  lir.op('vmovups', values.destination(i.out), result);
+}
+
+/** `combined`, with one lane of `rest` as it was. */
+function keepLane(values: Values, combined: Register, rest: Register, lane: number): Register {
+  const { lir } = values;
+  if (!values.wide) {
+    lir.op('vblendps', combined, combined, rest, imm(1 << lane));
+    return combined;
+  }
+  const out = values.vec(combined.bits as 128 | 256 | 512);
+  lir.op('vblendmps', masked(out, values.masks.constant(1 << lane), false), combined, rest);
+  return out;
+}
+
 /** Lane l + by in lane l. */
 function shiftDown(values: Values, r: Register, by: number): Register {
   const { lir } = values;
+  if (values.wide && by > 2) return permuteDown(values, r, by);
   const out = values.vec(128);
   if (by === 4) {
     lir.op('vextractf128', out, resized(r, 256), imm(1));
@@ -95,6 +137,23 @@ function shiftDown(values: Values, r: Register, by: number): Register {
     throw new InternalError(`internal: reduce cannot shift by ${by} lanes; this is a bug in tensorloom`);
   }
   return out;
+}
+
+function permuteDown(values: Values, r: Register, by: number): Register {
+  const { lir } = values;
+  const half = values.vec(256);
+  if (by === 8) {
+    lir.op('vextractf64x4', half, resized(r, 512), imm(1));
+    return half;
+  }
+  const [wide, order] = [values.vec(), values.vec()];
+  lir.op(
+    'vmovups',
+    order,
+    lir.constant((l) => (l + by) % 16),
+  );
+  lir.op('vpermps', wide, order, resized(r, 512));
+  return wide;
 }
 
 export function guard(values: Values, i: Of<'guard'>): void {

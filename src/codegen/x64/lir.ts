@@ -28,18 +28,30 @@ export type Item =
 export function operation(mnemonic: Mnemonic, operands: readonly Operand[]): Operation {
   const row = encodingOf(mnemonic);
   // imul with three operands only writes its first.
-  const roles = row.enc === 'gpr' && row.shape === 'imul' && operands.length === 3 ? 'wri' : row.roles;
+  let roles = row.enc === 'gpr' && row.shape === 'imul' && operands.length === 3 ? 'wri' : row.roles;
+  const [first] = operands;
+  const merges = first?.kind === 'reg' && first.mask !== undefined && !first.zeroing;
+  // Lanes that a mask leaves alone are read, but where the mask chooses between the sources.
+  if (merges && row.enc === 'vex' && !row.blends) roles = `x${roles.slice(1)}`;
   return { kind: 'op', mnemonic, operands, roles };
 }
 
 export class Lir {
   readonly items: Item[] = [];
   readonly assembler: Assembler;
+  /** 32-bit lanes of a constant. */
+  readonly lanes: 8 | 16;
   readonly #splats = new Map<number, Memory>();
   #next = FIRST_VIRTUAL;
 
-  constructor(assembler: Assembler) {
+  constructor(assembler: Assembler, lanes: 8 | 16) {
     this.assembler = assembler;
+    this.lanes = lanes;
+  }
+
+  /** Vector registers that all instructions of this list can name: those of AVX2, or of AVX-512. */
+  get vectorRegisters(): number {
+    return this.lanes === 16 ? 32 : 16;
   }
 
   virtual(cls: RegisterClass, bits: Register['bits']): Register {
@@ -66,10 +78,10 @@ export class Lir {
     this.items.push({ kind: 'end' });
   }
 
-  /** Eight 32-bit lanes as a memory operand. */
+  /** 32-bit lanes as a memory operand. */
   constant(lane: (l: number) => number): Memory {
-    const words = new Int32Array(8);
-    for (let l = 0; l < 8; l++) words[l] = lane(l);
+    const words = new Int32Array(this.lanes);
+    for (let l = 0; l < this.lanes; l++) words[l] = lane(l);
     return ripRelative(this.assembler.constant(new Uint8Array(words.buffer)));
   }
 
@@ -80,11 +92,6 @@ export class Lir {
       this.#splats.set(bits, known);
     }
     return known;
-  }
-
-  /** Four 64-bit lanes of a double. */
-  splatDouble(value: number): Memory {
-    return ripRelative(this.assembler.constant(new Uint8Array(new Float64Array(4).fill(value).buffer)));
   }
 }
 

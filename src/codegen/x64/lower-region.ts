@@ -15,7 +15,7 @@ import { Values } from './values.ts';
 export const entryArguments = { args: rdi, chunk: rsi, errors: rdx } as const;
 
 export function lowerRegion(assembler: Assembler, kernel: Kernel, region: Region): Lir {
-  const lir = new Lir(assembler);
+  const lir = new Lir(assembler, kernel.lanes > 8 ? 16 : 8);
   const [args, chunk, errors] = [lir.gpr(), lir.gpr(), lir.gpr()];
   lir.items.push({
     kind: 'entry',
@@ -30,6 +30,7 @@ export function lowerRegion(assembler: Assembler, kernel: Kernel, region: Region
   const values = new Values(lir, kernel, facts, pointers, errors);
   values.emitLoad = (load, into) => emitLoad(values, load, into);
   new Walk(lir, values, pointers).top(region.body);
+  values.masks.atEntry();
   return lir;
 }
 
@@ -156,6 +157,7 @@ class Walk {
     const count = v ?? lir.gpr();
     if (!v) lir.op('mov', count, imm(trips));
     const head = lir.assembler.label();
+    this.#values.masks.forget();
     lir.loop(head, isInnermost(loop));
     this.#block(loop.body);
     pointers.advance();
@@ -167,6 +169,7 @@ class Walk {
     }
     lir.op('jne', head);
     lir.end();
+    this.#values.masks.forget();
     pointers.leave();
   }
 
@@ -192,6 +195,7 @@ class Walk {
       lir.op('jle', exit);
     }
     const pointers = this.#pointers.enterLoop(loop, from, counts ? counter : null);
+    this.#values.masks.forget();
     lir.loop(head, isInnermost(loop));
     this.#block(loop.body);
     pointers.advance();
@@ -204,6 +208,7 @@ class Walk {
       lir.op('jg', head);
     }
     lir.end();
+    this.#values.masks.forget();
     lir.label(exit);
     pointers.leave();
   }

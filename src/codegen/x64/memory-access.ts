@@ -2,7 +2,7 @@
 import type { Instr } from '../../kernel/ir.ts';
 import { elemBytes } from '../../kernel/ir.ts';
 import type { Memory, Register } from './operands.ts';
-import { imm, ptr, resized } from './operands.ts';
+import { imm, masked, ptr, resized } from './operands.ts';
 import type { Load, Values } from './values.ts';
 
 type Store = Extract<Instr, { op: 'store' }>;
@@ -37,18 +37,24 @@ function loadWords(values: Values, load: Load, into: Register): void {
     loadContiguous(values, load, into);
     return;
   }
-  const low = gatherFour(values, load, 0, load.lanes > 4 ? values.vec(128) : resized(into, 128));
-  if (load.lanes <= 4) return;
-  const high = gatherFour(values, load, 4, values.vec(128));
-  lir.op('vinsertf128', into, resized(low, 256), high, imm(1));
+  let sofar = gatherFour(values, load, 0, load.lanes > 4 ? values.vec(128) : resized(into, 128));
+  for (let lane = 4; lane < load.lanes; lane += 4) {
+    const four = gatherFour(values, load, lane, values.vec(128));
+    const next = lane + 4 >= load.lanes ? into : values.vec();
+    lir.op(values.wide ? 'vinsertf32x4' : 'vinsertf128', next, resized(sofar, values.bits), four, imm(lane / 4));
+    sofar = next;
+  }
 }
 
 function loadContiguous(values: Values, load: Load, into: Register): void {
   const { lir } = values;
   const memory = at(values, load, 0);
   switch (load.lanes) {
-    case 8:
+    case 16:
       lir.op('vmovups', into, memory);
+      return;
+    case 8:
+      lir.op('vmovups', resized(into, 256), memory);
       return;
     case 4:
       lir.op('vmovups', resized(into, 128), memory);
@@ -60,6 +66,10 @@ function loadContiguous(values: Values, load: Load, into: Register): void {
       lir.op('vmovss', resized(into, 128), memory);
       return;
     default: {
+      if (values.wide) {
+        lir.op('vmovups', masked(into, values.masks.lanes(load.lanes), true), memory);
+        return;
+      }
       const mask = values.vec();
       lir.op(
         'vmovups',
@@ -90,8 +100,8 @@ function loadBytes(values: Values, load: Load, into: Register): void {
     lir.op('vpmovzxbd', into, bytes);
     return;
   }
-  if (load.stride === 1 && load.lanes === 8) {
-    lir.op('vpmovzxbd', into, at(values, load, 0));
+  if (load.stride === 1 && (load.lanes === 16 || load.lanes === 8)) {
+    lir.op('vpmovzxbd', resized(into, 32 * load.lanes === 512 ? 512 : 256), at(values, load, 0));
     return;
   }
   if (load.stride === 1 && load.lanes === 4) {
@@ -111,11 +121,15 @@ export function emitStore(values: Values, store: Store): void {
   else storeStrided(values, store, value);
 }
 
-/** In pieces of 4, 2 and 1 lanes: masked stores are slow on several processors. */
+/** With AVX2 in pieces of 4, 2 and 1 lanes: its masked stores are slow on several processors. */
 function storeContiguous(values: Values, store: Store, value: Register): void {
   const { lir } = values;
-  if (store.lanes === 8) {
-    lir.op('vmovups', at(values, store, 0), value);
+  if (store.lanes === 16 || store.lanes === 8) {
+    lir.op('vmovups', at(values, store, 0), resized(value, store.lanes === 16 ? 512 : 256));
+    return;
+  }
+  if (values.wide && ![4, 2, 1].includes(store.lanes)) {
+    lir.op('vmovups', masked(at(values, store, 0), values.masks.lanes(store.lanes)), value);
     return;
   }
   let half = resized(value, 128);
@@ -136,25 +150,35 @@ function storeStrided(values: Values, store: Store, value: Register): void {
   const { lir } = values;
   let half = resized(value, 128);
   for (let l = 0; l < store.lanes; l++) {
-    if (l === 4) half = upperHalf(values, value);
+    if (l > 0 && l % 4 === 0) half = quarter(values, value, l / 4);
     if (l % 4 === 0) lir.op('vmovss', at(values, store, l), half);
     else lir.op('vextractps', at(values, store, l), half, imm(l % 4));
   }
 }
 
 function upperHalf(values: Values, value: Register): Register {
-  const half = values.vec(128);
-  values.lir.op('vextractf128', half, value, imm(1));
-  return half;
+  return quarter(values, value, 1);
+}
+
+/** Four lanes from lane 4 * q on. */
+function quarter(values: Values, value: Register, q: number): Register {
+  const four = values.vec(128);
+  values.lir.op(values.wide ? 'vextractf32x4' : 'vextractf128', four, value, imm(q));
+  return four;
 }
 
 /** The low byte of each lane. */
 function storeBytes(values: Values, store: Store, value: Register): void {
   const { lir } = values;
+  if (values.wide && store.stride === 1) {
+    const memory = at(values, store, 0);
+    lir.op('vpmovdb', store.lanes === 16 ? memory : masked(memory, values.masks.lanes(store.lanes)), value);
+    return;
+  }
   if (store.stride !== 1 || (store.lanes !== 8 && store.lanes !== 4)) {
     let half = resized(value, 128);
     for (let l = 0; l < store.lanes; l++) {
-      if (l === 4) half = upperHalf(values, value);
+      if (l > 0 && l % 4 === 0) half = quarter(values, value, l / 4);
       lir.op('vpextrb', at(values, store, l), half, imm(4 * (l % 4)));
     }
     return;

@@ -9,7 +9,9 @@ import { elemBytes } from '../../kernel/ir.ts';
 import type { Facts } from './facts.ts';
 import type { Lir } from './lir.ts';
 import { floatBits } from './lir.ts';
+import { Masks } from './masks.ts';
 import type { Memory, Register } from './operands.ts';
+import { imm } from './operands.ts';
 import type { Pointers } from './pointers.ts';
 
 export type Load = Extract<Instr, { op: 'load' }>;
@@ -25,7 +27,10 @@ export class Values {
   readonly facts: Facts;
   readonly pointers: Pointers;
   /** Width of every vector register of this kernel. */
-  readonly bits: 128 | 256;
+  readonly bits: 128 | 256 | 512;
+  /** Whether this kernel is written in AVX-512: 512 bits, 32 registers, masks. */
+  readonly wide: boolean;
+  readonly masks: Masks;
   /** The error record's address. */
   readonly errors: Register;
   /** The block that is being lowered. */
@@ -43,10 +48,12 @@ export class Values {
     this.facts = facts;
     this.pointers = pointers;
     this.errors = errors;
-    this.bits = kernel.lanes > 4 ? 256 : 128;
+    this.bits = kernel.lanes > 8 ? 512 : kernel.lanes > 4 ? 256 : 128;
+    this.wide = this.bits === 512;
+    this.masks = new Masks(lir);
   }
 
-  vec(bits: 128 | 256 = this.bits): Register {
+  vec(bits: 128 | 256 | 512 = this.bits): Register {
     return this.lir.virtual('vec', bits);
   }
 
@@ -108,6 +115,7 @@ export class Values {
 
   constantInto(bits: number, to: Register): void {
     if (bits === 0) this.lir.op('vxorps', to, to, to);
+    else if (bits === -1 && this.wide) this.lir.op('vpternlogd', to, to, to, imm(255));
     else if (bits === -1) this.lir.op('vpcmpeqd', to, to, to);
     else this.lir.op('vmovups', to, this.lir.splat(bits));
   }
@@ -188,7 +196,7 @@ export class Values {
   #foldable(load: Load): boolean {
     const { lanes } = this.kernel;
     return (
-      (lanes === 8 || lanes === 4) &&
+      (lanes === 16 || lanes === 8 || lanes === 4) &&
       load.lanes === lanes &&
       load.stride === 1 &&
       load.dyn === undefined &&

@@ -13,9 +13,14 @@ const COPY_BYTES = 64 * 2 ** 20;
 const COPY_CHUNK = 1 * 2 ** 20;
 const REPEATS = 7;
 
-export function measurePeak(ffi: Ffi, platform: Platform, team: Team): { gflops: number; copyBytesPerSecond: number } {
-  const flops = PEAK_ITERATIONS * team.driver.peakFlops * team.threads;
-  const peakSeconds = best(prepare(ffi, team, 'peak', team.threads, [PEAK_ITERATIONS]));
+export function measurePeak(
+  ffi: Ffi,
+  platform: Platform,
+  team: Team,
+  entry: 'peak' | 'peakWide',
+): { gflops: number; copyBytesPerSecond: number } {
+  const flops = PEAK_ITERATIONS * team.driver.peakFlops[entry] * team.threads;
+  const peakSeconds = best(prepare(ffi, team, entry, team.threads, [PEAK_ITERATIONS]));
   const source = platform.allocate(COPY_BYTES);
   const target = platform.allocate(COPY_BYTES);
   // Pages that were never written are all one page of zeros.
@@ -32,7 +37,13 @@ export function measurePeak(ffi: Ffi, platform: Platform, team: Team): { gflops:
 }
 
 /** A program of one record. */
-function prepare(ffi: Ffi, team: Team, entry: 'peak' | 'copy', chunks: number, args: readonly number[]): () => number {
+function prepare(
+  ffi: Ffi,
+  team: Team,
+  entry: 'peak' | 'peakWide' | 'copy',
+  chunks: number,
+  args: readonly number[],
+): () => number {
   const table = job.size + record.size;
   const block = new NativeBlock(ffi, table + 64);
   block.setAddress(job.control, team.controlAddress);

@@ -19,7 +19,11 @@ import { X64Executable } from './x64-executable.ts';
 export interface X64Options {
   /** Default: TENSORLOOM_THREADS, else what the machine offers. */
   readonly threads?: number;
+  /** Default: TENSORLOOM_INSTRUCTIONS (avx2 or avx512), else the widest that the processor has. */
+  readonly instructions?: X64Instructions;
 }
+
+export type X64Instructions = 'avx2' | 'avx512';
 
 export interface Unavailable {
   readonly unavailable: string;
@@ -30,13 +34,16 @@ export type EmitDriver = (system: X64Driver['system']) => X64Driver;
 
 export class X64Device implements Device<X64Image> {
   readonly threads: number;
+  /** The widest instruction set that code for this device may use. */
+  readonly instructions: X64Instructions;
   readonly #ffi: Ffi;
   readonly #platform: Platform;
   readonly #pages: CodePageCache;
   readonly #team: Team;
 
-  constructor(ffi: Ffi, platform: Platform, pages: CodePageCache, team: Team) {
+  constructor(ffi: Ffi, platform: Platform, pages: CodePageCache, team: Team, instructions: X64Instructions) {
     this.threads = team.threads;
+    this.instructions = instructions;
     this.#ffi = ffi;
     this.#platform = platform;
     this.#pages = pages;
@@ -63,7 +70,8 @@ export class X64Device implements Device<X64Image> {
 
   /** The most that this machine's multiply-add units and memory do with all threads; takes some tens of milliseconds. */
   measurePeak(): { gflops: number; copyBytesPerSecond: number } {
-    return measurePeak(this.#ffi, this.#platform, this.#team);
+    const entry = this.instructions === 'avx512' ? 'peakWide' : 'peak';
+    return measurePeak(this.#ffi, this.#platform, this.#team, entry);
   }
 
   dispose(): void {
@@ -81,12 +89,13 @@ export function createX64Device(emitDriver: EmitDriver, options: X64Options = {}
     if (typeof platform === 'string') return { unavailable: platform };
     const pages = new CodePageCache(ffi, platform);
     const team = new Team(ffi, platform, pages, emitDriver(systemOf(process.platform)), threadsFrom(options));
-    const missing = missingFeatures(team.identify());
+    const id = team.identify();
+    const missing = missingFeatures(id);
     if (missing.length > 0) {
       team.dispose();
       return { unavailable: `the processor lacks ${missing.join(', ')}` };
     }
-    return new X64Device(ffi, platform, pages, team);
+    return new X64Device(ffi, platform, pages, team, options.instructions ?? instructionsOf(id));
   } catch (error) {
     return { unavailable: error instanceof Error ? error.message : String(error) };
   }
@@ -99,6 +108,13 @@ export function isUnavailable(device: X64Device | Unavailable): device is Unavai
 function threadsFrom(options: X64Options): number {
   const wanted = options.threads ?? Number(process.env.TENSORLOOM_THREADS || availableParallelism());
   return Number.isInteger(wanted) && wanted >= 1 ? Math.min(wanted, 256) : availableParallelism();
+}
+
+/** AVX-512 with its foundation, double and quad word, byte and word, and short vector parts, and a system that keeps the registers. */
+function instructionsOf(id: Int32Array): X64Instructions {
+  const has = (bit: number): boolean => ((id[4] >>> bit) & 1) === 1;
+  const wide = [16, 17, 30, 31].every(has) && (id[6] & 0xe6) === 0xe6;
+  return wide && process.env.TENSORLOOM_INSTRUCTIONS !== 'avx2' ? 'avx512' : 'avx2';
 }
 
 /** cpuid: [leaf 1 eax, ebx, ecx, edx, leaf 7 ebx, ecx, xcr0]. */
