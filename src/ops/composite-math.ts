@@ -1,4 +1,4 @@
-/** Elementwise functions that are no rows: trigonometry, hyperbolics, the inverse of erf. */
+/** Elementwise functions that are no rows: trigonometry, hyperbolics, roots, logarithms of other bases. */
 import type { Value } from '../graph/graph.ts';
 import {
   abs,
@@ -11,16 +11,21 @@ import {
   exp,
   expm1,
   greater,
+  isFinite,
   less,
   log,
   log1p,
   logicalAnd,
+  logicalOr,
+  matched,
   maximum,
   minimum,
   mul,
   neg,
   notEqual,
   offset,
+  onesLike,
+  pow,
   reciprocal,
   rsqrt,
   scale,
@@ -32,30 +37,9 @@ import {
   sub,
   zerosLike,
 } from './build-elementwise.ts';
+import { cosPi, sinPi } from './composite-gamma.ts';
+import { horner } from './composite-series.ts';
 import { withGradient } from './custom.ts';
-
-/** sum of coefficients[i] * x^(n - i), by Horner's rule. */
-function polynomial(x: Value, coefficients: readonly number[]): Value {
-  return coefficients.slice(1).reduce((sum, c) => offset(mul(sum, x), c), constantLike(x, coefficients[0]));
-}
-
-const erfInverseCentral = [
-  2.81022636e-8, 3.43273939e-7, -3.5233877e-6, -4.39150654e-6, 0.00021858087, -0.00125372503, -0.00417768164,
-  0.246640727, 1.50140941,
-];
-const erfInverseTail = [
-  -0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613, 0.00943887047,
-  1.00167406, 2.83297682,
-];
-
-/** Inverse of erf on (-1, 1), good to a few units in the last place of float32 (Giles 2010). */
-export function erfInverse(x: Value): Value {
-  const w = neg(log1p(neg(square(x))));
-  const central = polynomial(offset(w, -2.5), erfInverseCentral);
-  const tail = polynomial(offset(sqrt(w), -3), erfInverseTail);
-  const y = mul(select(less(w, constantLike(w, 5)), central, tail), x);
-  return withGradient(y, [x], (dy) => [mul(dy, scale(exp(square(erfInverse(x))), Math.sqrt(Math.PI) / 2))]);
-}
 
 /** max(low, min(high, x)); the gradient passes inside, ends included. */
 export function clipByValue(x: Value, low: number, high: number): Value {
@@ -95,19 +79,43 @@ export function atan(x: Value): Value {
   const t = select(big, neg(reciprocal(a)), select(middle, shifted, a));
   const base = select(big, constantLike(a, Math.PI / 2), select(middle, constantLike(a, Math.PI / 4), zerosLike(a)));
   const z = square(t);
-  const odd = mul(polynomial(z, [8.05374449538e-2, -1.38776856032e-1, 1.99777106478e-1, -3.33329491539e-1]), mul(z, t));
+  const odd = mul(horner(z, [-3.33329491539e-1, 1.99777106478e-1, -1.38776856032e-1, 8.05374449538e-2]), mul(z, t));
   const y = mul(sign(real), add(base, add(odd, t)));
   return withGradient(y, [real], (dy) => [div(dy, offset(square(real), 1))]);
 }
 
-/** The angle of the point (x, y) in (-pi, pi]. */
+/** -1 where x is below 0 or is -0, else 1. */
+function signBit(x: Value): Value {
+  const zero = zerosLike(x);
+  const negative = logicalOr(less(x, zero), logicalAnd(equal(x, zero), less(reciprocal(x), zero)));
+  return select(negative, constantLike(x, -1), constantLike(x, 1));
+}
+
+/** The angle of the point (x, y) in [-pi, pi]; IEEE 754's for zeros and infinities. */
 export function atan2(y: Value, x: Value): Value {
-  const [v, u] = [cast(y, 'float32'), cast(x, 'float32')];
-  const origin = logicalAnd(equal(u, zerosLike(u)), equal(v, zerosLike(v)));
-  const angle = atan(div(v, select(origin, constantLike(u, 1), u)));
-  const turn = scale(select(less(v, zerosLike(v)), constantLike(v, -1), constantLike(v, 1)), Math.PI);
-  const zero = zerosLike(angle);
-  return add(angle, select(less(u, zerosLike(u)), turn, zero));
+  const [v, u] = matched('atan2', y, x, 'float32');
+  const [a, b] = [abs(v), abs(u)];
+  const [small, large] = [minimum(a, b), maximum(a, b)];
+  // Between equals (zeros, infinities) the ratio is 1, at the origin 0.
+  const same = equal(small, large);
+  const none = equal(large, zerosLike(large));
+  const ratio = div(select(same, onesLike(small), small), select(same, onesLike(large), large));
+  const first = atan(select(none, zerosLike(ratio), ratio));
+  const eighth = select(greater(a, b), sub(constantLike(first, Math.PI / 2), first), first);
+  const left = less(signBit(u), zerosLike(u));
+  const angle = mul(select(left, sub(constantLike(first, Math.PI), eighth), eighth), signBit(v));
+  return withGradient(angle, [v, u], (dy) => {
+    // In units of the larger side, so that no square over- or underflows.
+    const size = nonZero(maximum(abs(v), abs(u)));
+    const [p, q] = [div(v, size), div(u, size)];
+    const factor = div(dy, mul(add(square(p), square(q)), size));
+    return [mul(factor, q), neg(mul(factor, p))];
+  });
+}
+
+/** The size itself, 1 where it is 0: the gradient at the origin is 0. */
+function nonZero(size: Value): Value {
+  return select(equal(size, zerosLike(size)), onesLike(size), size);
 }
 
 /** 2 atan(x / (1 + sqrt(1 - x^2))). */
@@ -125,15 +133,26 @@ export function acos(x: Value): Value {
   return withGradient(y, [real], (dy) => [neg(mul(dy, rsqrt(offset(neg(square(real)), 1))))]);
 }
 
+/** Beyond it e^x overflows before e^x / 2 does. */
+const NEAR_OVERFLOW = 88;
+
+/** e^|x| / 2 as (e^(|x| / 2) / 2) e^(|x| / 2). */
+function halfPower(x: Value): Value {
+  const root = exp(scale(abs(x), 0.5));
+  return mul(scale(root, 0.5), root);
+}
+
 export function sinh(x: Value): Value {
   const real = cast(x, 'float32');
-  const y = scale(sub(expm1(real), expm1(neg(real))), 0.5);
+  const near = scale(sub(expm1(real), expm1(neg(real))), 0.5);
+  const y = select(greater(abs(real), constantLike(real, NEAR_OVERFLOW)), mul(sign(real), halfPower(real)), near);
   return withGradient(y, [real], (dy) => [mul(dy, cosh(real))]);
 }
 
 export function cosh(x: Value): Value {
   const real = cast(x, 'float32');
-  const y = scale(add(exp(real), exp(neg(real))), 0.5);
+  const near = scale(add(exp(real), exp(neg(real))), 0.5);
+  const y = select(greater(abs(real), constantLike(real, NEAR_OVERFLOW)), halfPower(real), near);
   return withGradient(y, [real], (dy) => [mul(dy, sinh(real))]);
 }
 
@@ -165,4 +184,126 @@ export function atanh(x: Value): Value {
   const real = cast(x, 'float32');
   const y = scale(sub(log1p(real), log1p(neg(real))), 0.5);
   return withGradient(y, [real], (dy) => [div(dy, offset(neg(square(real)), 1))]);
+}
+
+/** x log(y), and 0 where x is 0 (unless y is NaN). */
+export function xlogy(x: Value, y: Value): Value {
+  const [a, b] = matched('xlogy', x, y, 'float32');
+  return withGradient(zeroTimes(a, b, log), [a, b], (dy) => [
+    mul(dy, zeroTimes(onesWhereNot0(a), b, log)),
+    mul(dy, zeroTimes(a, b, reciprocal)),
+  ]);
+}
+
+/** x log(1 + y), and 0 where x is 0 (unless y is NaN). */
+export function xlog1py(x: Value, y: Value): Value {
+  const [a, b] = matched('xlog1py', x, y, 'float32');
+  return withGradient(zeroTimes(a, b, log1p), [a, b], (dy) => [
+    mul(dy, zeroTimes(onesWhereNot0(a), b, log1p)),
+    mul(
+      dy,
+      zeroTimes(a, b, (v) => reciprocal(offset(v, 1))),
+    ),
+  ]);
+}
+
+/** a f(b); 0 where a is 0 and b a number. f does not see b there, so no gradient of it is NaN. */
+function zeroTimes(a: Value, b: Value, f: (x: Value) => Value): Value {
+  const zero = logicalAnd(equal(a, zerosLike(a)), equal(b, b));
+  return mul(a, f(select(zero, onesLike(b), b)));
+}
+
+function onesWhereNot0(x: Value): Value {
+  return select(equal(x, zerosLike(x)), zerosLike(x), onesLike(x));
+}
+
+/** 2^x. */
+export function exp2(x: Value): Value {
+  const real = cast(x, 'float32');
+  const y = pow(constantLike(real, 2), real);
+  return withGradient(y, [real], (dy) => [mul(dy, scale(exp2(real), Math.LN2))]);
+}
+
+export function log2(x: Value): Value {
+  return logarithm(x, Math.LOG2E);
+}
+
+export function log10(x: Value): Value {
+  return logarithm(x, Math.LOG10E);
+}
+
+/** log(x) * factor; the factor in two parts, so that it is not rounded. */
+function logarithm(x: Value, factor: number): Value {
+  const real = cast(x, 'float32');
+  const natural = log(real);
+  const high = Math.fround(factor);
+  const finite = isFinite(natural);
+  const low = scale(select(finite, natural, zerosLike(natural)), factor - high);
+  const y = add(scale(natural, high), low);
+  return withGradient(y, [real], (dy) => [div(scale(dy, factor), real)]);
+}
+
+/** The real cube root, of negative numbers too. */
+export function cbrt(x: Value): Value {
+  const real = cast(x, 'float32');
+  const a = abs(real);
+  const ordinary = logicalAnd(isFinite(a), greater(a, zerosLike(a)));
+  const safe = select(ordinary, a, onesLike(a));
+  // One step of Newton's makes up for what the rounded exponent 1/3 loses.
+  const guess = pow(safe, constantLike(safe, 1 / 3));
+  const root = sub(guess, scale(sub(guess, div(safe, square(guess))), 1 / 3));
+  const y = mul(sign(real), select(ordinary, root, a));
+  return withGradient(y, [real], (dy) => [div(scale(dy, 1 / 3), square(cbrt(real)))]);
+}
+
+/** sqrt(x^2 + y^2) without over- or underflow on the way. The gradient at the origin is 0. */
+export function hypot(x: Value, y: Value): Value {
+  const [u, v] = matched('hypot', x, y, 'float32');
+  const [a, b] = [abs(u), abs(v)];
+  const [small, large] = [minimum(a, b), maximum(a, b)];
+  const ordinary = logicalAnd(isFinite(large), greater(large, zerosLike(large)));
+  const ratio = div(select(ordinary, small, zerosLike(small)), select(ordinary, large, onesLike(large)));
+  const length = mul(large, sqrt(offset(square(ratio), 1)));
+  const infinite = logicalOr(isInf(u), isInf(v));
+  const value = select(infinite, constantLike(u, Infinity), length);
+  return withGradient(value, [u, v], (dy) => {
+    const size = hypot(u, v);
+    const safe = select(equal(size, zerosLike(size)), onesLike(size), size);
+    return [mul(dy, div(u, safe)), mul(dy, div(v, safe))];
+  });
+}
+
+/** log(x / (1 - x)), accurate near 1/2 as well. */
+export function logit(x: Value): Value {
+  const real = cast(x, 'float32');
+  const rest = sub(onesLike(real), real);
+  const middle = less(abs(offset(real, -0.5)), constantLike(real, 0.25));
+  const near = log1p(div(scale(offset(real, -0.5), 2), select(middle, rest, onesLike(rest))));
+  const y = select(middle, near, sub(log(real), log1p(neg(real))));
+  return withGradient(y, [real], (dy) => [div(dy, mul(real, sub(onesLike(real), real)))]);
+}
+
+/** sin(pi x) / (pi x), and 1 at 0. */
+export function sinc(x: Value): Value {
+  const real = cast(x, 'float32');
+  const zero = equal(real, zerosLike(real));
+  const y = select(zero, onesLike(real), div(sinPi(real), scale(select(zero, onesLike(real), real), Math.PI)));
+  return withGradient(y, [real], (dy) => [mul(dy, sincSlope(real))]);
+}
+
+/** (cos(pi x) - sinc(x)) / x; near 0, where that cancels, its series. */
+function sincSlope(x: Value): Value {
+  const near = less(abs(x), constantLike(x, 0.4));
+  const safe = select(near, onesLike(x), x);
+  const far = div(sub(cosPi(safe), sinc(safe)), safe);
+  // The sum of (-1)^k 2k / (2k + 1)! (pi x)^(2k - 1), k = 1, 2, ..., times pi.
+  const z = scale(select(near, x, zerosLike(x)), Math.PI);
+  const terms = [-1 / 3, 1 / 30, -1 / 840, 1 / 45360, -1 / 3991680, 1 / 518918400];
+  return select(near, scale(mul(z, horner(square(z), terms)), Math.PI), far);
+}
+
+/** |x| with the sign of y, that of a zero included. */
+export function copySign(x: Value, y: Value): Value {
+  const [a, b] = matched('copySign', x, y, 'float32');
+  return mul(abs(a), signBit(b));
 }
