@@ -39,7 +39,8 @@ interface BinaryOptions {
   readonly tolerance?: { readonly absolute: number; readonly relative: number };
 }
 
-function binary(name: string, options: BinaryOptions): OpRow {
+/** A row of an elementwise function of two inputs. */
+export function binary(name: string, options: BinaryOptions): OpRow {
   const { dtypes, gradient } = options;
   const [ra, rb] = options.ranges ?? [
     [-2, 2],

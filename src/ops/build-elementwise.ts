@@ -226,3 +226,38 @@ export function isNaN(x: Value): Value {
 export function isFinite(x: Value): Value {
   return real('isFinite', x);
 }
+
+/** Bits of integers; bool counts as int32. */
+function bits(kind: string, a: Value, b: Value): Value {
+  for (const side of [a, b]) {
+    if (side.dtype === 'float32')
+      fail(kind, 'inputs must be int32', `got ${a.dtype} and ${b.dtype}`, "cast to 'int32'");
+  }
+  return binary(kind, a, b);
+}
+
+export function bitwiseAnd(a: Value, b: Value): Value {
+  return bits('bitwiseAnd', a, b);
+}
+export function bitwiseOr(a: Value, b: Value): Value {
+  return bits('bitwiseOr', a, b);
+}
+export function bitwiseXor(a: Value, b: Value): Value {
+  return bits('bitwiseXor', a, b);
+}
+export function bitwiseNot(x: Value): Value {
+  return bits('bitwiseXor', x, constant(-1, 'int32', x.shape));
+}
+export function leftShift(x: Value, count: Value): Value {
+  return bits('leftShift', x, count);
+}
+export function rightShift(x: Value, count: Value): Value {
+  return bits('rightShift', x, count);
+}
+export function rightShiftLogical(x: Value, count: Value): Value {
+  return bits('rightShiftLogical', x, count);
+}
+/** The same bits: float32 as int32, int32 as float32. */
+export function bitcast(x: Value): Value {
+  return apply1('bitcast', [x]);
+}

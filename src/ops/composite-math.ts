@@ -2,6 +2,8 @@
 import type { Value } from '../graph/graph.ts';
 import {
   abs,
+  bitcast,
+  logicalXor,
   add,
   cast,
   constantLike,
@@ -38,6 +40,7 @@ import {
   zerosLike,
 } from './build-elementwise.ts';
 import { cosPi, sinPi } from './composite-gamma.ts';
+import { stopGradient } from './build-movement.ts';
 import { horner } from './composite-series.ts';
 import { withGradient } from './custom.ts';
 
@@ -84,11 +87,15 @@ export function atan(x: Value): Value {
   return withGradient(y, [real], (dy) => [div(dy, offset(square(real), 1))]);
 }
 
-/** -1 where x is below 0 or is -0, else 1. */
-function signBit(x: Value): Value {
-  const zero = zerosLike(x);
-  const negative = logicalOr(less(x, zero), logicalAnd(equal(x, zero), less(reciprocal(x), zero)));
-  return select(negative, constantLike(x, -1), constantLike(x, 1));
+/** Is the sign bit set? So it is for -0. */
+export function signBit(x: Value): Value {
+  const bits = bitcast(cast(x, 'float32'));
+  return less(bits, zerosLike(bits));
+}
+
+/** x, or -x where the condition holds. */
+function negatedWhere(condition: Value, x: Value): Value {
+  return select(condition, neg(x), x);
 }
 
 /** The angle of the point (x, y) in [-pi, pi]; IEEE 754's for zeros and infinities. */
@@ -102,8 +109,8 @@ export function atan2(y: Value, x: Value): Value {
   const ratio = div(select(same, onesLike(small), small), select(same, onesLike(large), large));
   const first = atan(select(none, zerosLike(ratio), ratio));
   const eighth = select(greater(a, b), sub(constantLike(first, Math.PI / 2), first), first);
-  const left = less(signBit(u), zerosLike(u));
-  const angle = mul(select(left, sub(constantLike(first, Math.PI), eighth), eighth), signBit(v));
+  const half = select(signBit(u), sub(constantLike(first, Math.PI), eighth), eighth);
+  const angle = negatedWhere(signBit(v), half);
   return withGradient(angle, [v, u], (dy) => {
     // In units of the larger side, so that no square over- or underflows.
     const size = nonZero(maximum(abs(v), abs(u)));
@@ -305,5 +312,21 @@ function sincSlope(x: Value): Value {
 /** |x| with the sign of y, that of a zero included. */
 export function copySign(x: Value, y: Value): Value {
   const [a, b] = matched('copySign', x, y, 'float32');
-  return mul(abs(a), signBit(b));
+  const differ = logicalXor(signBit(a), signBit(b));
+  const y1 = negatedWhere(differ, a);
+  return withGradient(y1, [a, b], (dy) => [negatedWhere(differ, dy), null]);
+}
+
+/** The next float32 after x on the way to y; y where they are equal. */
+export function nextAfter(x: Value, y: Value): Value {
+  const [a, b] = matched('nextAfter', x, y, 'float32');
+  const bits = bitcast(a);
+  const zero = zerosLike(a);
+  // Away from zero the bits of |x| count up.
+  const outward = equal(greater(b, a), greater(a, zero));
+  const step = bitcast(add(bits, select(outward, onesLike(bits), constantLike(bits, -1))));
+  const smallest = select(greater(b, zero), constantLike(a, 2 ** -149), constantLike(a, -(2 ** -149)));
+  const moved = select(equal(a, zero), smallest, step);
+  const isNumber = logicalAnd(equal(a, a), equal(b, b));
+  return stopGradient(select(isNumber, select(equal(a, b), b, moved), add(a, b)));
 }

@@ -1,6 +1,7 @@
 /** THE TABLE: every op is one row, each family in its own file. Shared code asks the row, never the op's name. */
 import { InternalError } from '../base/errors.ts';
 import { binaryRows, comparisonRows } from './binary.ts';
+import { bitwiseRows } from './bitwise.ts';
 import { convRows } from './conv.ts';
 import { fftRows } from './fft.ts';
 import { cumulateRows } from './cumulate.ts';
@@ -21,6 +22,7 @@ export const table = {
   ...unaryRows,
   ...binaryRows,
   ...comparisonRows,
+  ...bitwiseRows,
   ...selectRows,
   ...viewRows,
   ...reshapeRows,

@@ -5,6 +5,7 @@ installMethods();
 
 export * from './activations.ts';
 export * from './arithmetic.ts';
+export * from './bitwise.ts';
 export {
   conv1d,
   conv2d,
@@ -31,4 +32,5 @@ export {
   truncatedNormal,
 } from './random.ts';
 export * from './reduction.ts';
+export * from './special.ts';
 export * from './transformations.ts';

@@ -1,0 +1,79 @@
+/** Rows that work on the bits of 32-bit elements: logic and shifts of int32, and the same bits as another dtype. */
+import type { KernelBuilder } from '../kernel/builder.ts';
+import type { Reg } from '../kernel/ir.ts';
+import type { DType } from '../types/dtype.ts';
+import { newArray } from '../types/dtype.ts';
+import { binary } from './binary.ts';
+import type { OpRow } from './row.ts';
+import { everyShape, expectDType, f32, fewShapes, i32 } from './rule.ts';
+
+const int: readonly DType[] = ['int32'];
+/** Wide ranges: every bit counts. */
+const wide: readonly [readonly [number, number], readonly [number, number]] = [
+  [-(2 ** 31), 2 ** 31],
+  [-(2 ** 31), 2 ** 31],
+];
+
+function logic(name: string, fn: 'and' | 'or' | 'xor', at: (a: number, b: number) => number): OpRow {
+  return binary(name, {
+    summary: `a ${fn} b, bit by bit`,
+    dtypes: int,
+    at,
+    emit: (b, x, y) => b.binary(fn, x, y),
+    gradient: 'constant',
+    intRanges: wide,
+  });
+}
+
+/** Shifts by a count from data: one conditional shift for each of its five bits. */
+function emitShift(b: KernelBuilder, fn: 'shl' | 'shr' | 'sar', x: Reg, count: Reg): Reg {
+  const zero = b.i32(0);
+  let shifted = x;
+  for (let bit = 0; bit < 5; bit++) {
+    const set = b.compare('ne', b.binary('and', count, b.i32(1 << bit)), zero);
+    shifted = b.select(set, b.binary(fn, shifted, b.i32(1 << bit)), shifted);
+  }
+  const inside = b.compare('eq', b.binary('and', count, b.i32(~31)), zero);
+  return b.select(inside, shifted, fn === 'sar' ? b.binary('sar', x, b.i32(31)) : zero);
+}
+
+function shift(name: string, summary: string, fn: 'shl' | 'shr' | 'sar', at: (x: number, n: number) => number): OpRow {
+  return binary(name, {
+    summary: `${summary}; a count outside of [0, 31] shifts everything out`,
+    dtypes: int,
+    at: (x, n) => (n >= 0 && n < 32 ? at(x, n) : fn === 'sar' ? x >> 31 : 0),
+    emit: (b, x, n) => emitShift(b, fn, x, n),
+    gradient: 'constant',
+    intRanges: [wide[0], [-3, 36]],
+  });
+}
+
+export const bitwiseRows = {
+  bitwiseAnd: logic('bitwiseAnd', 'and', (a, b) => a & b),
+  bitwiseOr: logic('bitwiseOr', 'or', (a, b) => a | b),
+  bitwiseXor: logic('bitwiseXor', 'xor', (a, b) => a ^ b),
+  leftShift: shift('leftShift', 'a times 2^b, wrapping', 'shl', (x, n) => x << n),
+  rightShift: shift('rightShift', 'a over 2^b, rounded down', 'sar', (x, n) => x >> n),
+  rightShiftLogical: shift('rightShiftLogical', 'the bits of a moved b places, zeros behind', 'shr', (x, n) => x >>> n),
+  bitcast: {
+    name: 'bitcast',
+    summary: 'the same 32 bits as another dtype',
+    arity: 1,
+    infer([x]) {
+      expectDType('bitcast', x, ['float32', 'int32']);
+      return [{ dtype: x.dtype === 'float32' ? 'int32' : 'float32', shape: x.shape }];
+    },
+    gradient: 'constant',
+    batching: 'elementwise',
+    evaluate([x], _attrs, [type]) {
+      const out = newArray(type.dtype, x.data.length);
+      new Uint32Array(out.buffer).set(new Uint32Array(x.data.buffer, x.data.byteOffset, x.data.length));
+      return [out];
+    },
+    lowering: {
+      tag: 'map',
+      emit: (b, [x], _attrs, [dtype]) => b.convert(dtype === 'float32' ? 'bitsToI32' : 'bitsToF32', x),
+    },
+    samples: [...everyShape((s) => f32(s, -100, 100)), ...fewShapes((s) => i32(s, 0, 2 ** 30))],
+  },
+} satisfies Record<string, OpRow>;
