@@ -5,7 +5,7 @@ import type { Value } from '../graph/graph.ts';
 import { withGradient } from '../ops/custom.ts';
 import { zerosLike } from '../ops/build.ts';
 import { sameShape, showShape } from '../types/shape.ts';
-import { cellOf, retainingGraph } from './cell.ts';
+import { cellOf, dropEmptyCell, retainingGraph } from './cell.ts';
 import { toTensor } from './convert.ts';
 import { tidy } from './scope.ts';
 import { Tensor, wrap } from './tensor.ts';
@@ -192,8 +192,10 @@ function callGradient(gradFunc: GradFunction, dy: Value, saved: readonly Value[]
       return dx.value;
     });
   } finally {
-    cellOf(dy).handles--;
-    for (const value of saved) cellOf(value).handles--;
+    for (const value of [dy, ...saved]) {
+      cellOf(value).handles--;
+      dropEmptyCell(value);
+    }
   }
 }
 

@@ -31,6 +31,12 @@ export function cellOf(value: Value): Cell {
   return (value.payload ??= new Cell()) as Cell;
 }
 
+/** Forgets a cell that says nothing, so that a value which only a rule wrote looks so. */
+export function dropEmptyCell(value: Value): void {
+  const cell = value.payload as Cell | null;
+  if (cell && !cell.data && cell.handles === 0 && !cell.dropped && !cell.unfed) value.payload = null;
+}
+
 export function dataOf(value: Value): TensorData | null {
   return value.payload === null ? null : (value.payload as Cell).data;
 }
@@ -43,6 +49,11 @@ export function hasData(value: Value): boolean {
 let retaining = 0;
 /** Computed or given up while retaining: to be looked at afterwards. */
 let retained: Value[] = [];
+
+/** Whether something walks the graph that is being written: a gradient, another transformation, a trace. */
+export function isRetaining(): boolean {
+  return retaining > 0;
+}
 
 /** Runs `f` with every operation keeping its inputs. */
 export function retainingGraph<T>(f: () => T): T {

@@ -33,6 +33,23 @@ export function withRecorder<T>(next: Recorder | null, f: () => T): T {
   }
 }
 
+let standingIn: string | null = null;
+
+/** The transformation whose function runs on stand-ins of its arguments (vmap), if one does: nothing can be computed then. */
+export function onStandInsOf(): string | null {
+  return standingIn;
+}
+
+export function onStandIns<T>(transformation: string, f: () => T): T {
+  const outer = standingIn;
+  standingIn = transformation;
+  try {
+    return f();
+  } finally {
+    standingIn = outer;
+  }
+}
+
 /** Runs `f` eagerly even inside jit or a Graph: for initial values and other things that are computed once. */
 export function eagerly<T>(f: () => T): T {
   return withRecorder(null, f);

@@ -21,6 +21,10 @@ export {
   variableGrads,
 } from './autograd.ts';
 export type { GradSaver } from './autograd.ts';
+export { checkpoint, hessian, hvp, jacobian, jacobianForward, jvp, linearize, vjp } from './derivatives.ts';
+export type { LinearMap } from './derivatives.ts';
+export { vmap } from './vmap.ts';
+export type { Axes, VmapOptions } from './vmap.ts';
 export { profile, time } from './profile.ts';
 export type { KernelProfile, ProfileInfo, TimeInfo } from './profile.ts';
 export { nextRandomKey, randomState, restoreRandomState, setSeed } from './random.ts';

@@ -2,7 +2,7 @@
 import { fail } from '../base/errors.ts';
 import { Operation } from '../graph/graph.ts';
 import type { Value } from '../graph/graph.ts';
-import { cellOf, retainingGraph } from './cell.ts';
+import { cellOf, isRetaining, retainingGraph } from './cell.ts';
 import { recorder, withRecorder } from './context.ts';
 import type { Recorder } from './context.ts';
 import { fillPlaces, mapTensors, Place } from './places.ts';
@@ -178,8 +178,8 @@ export function jit<A extends readonly unknown[], T>(f: (...args: A) => T, name?
     return { traced, values: leaves.map((leaf) => leaf.value) };
   };
   const jitted = ((...args: A) => {
-    // Inside another trace, or a Graph, it is part of that.
-    if (recorder()) return f(...args);
+    // Inside another trace, a Graph, or a function that is differentiated or mapped, it is part of that.
+    if (recorder() || isRetaining()) return f(...args);
     const { traced, values } = prepare(args);
     return traced.rebuild(traced.program.call(values)) as T;
   }) as Jitted<A, T>;

@@ -7,7 +7,7 @@ import type { Value } from '../graph/graph.ts';
 import { sameShape, showShape, sizeOf, stridesOf } from '../types/shape.ts';
 import { TensorBuffer } from './buffer.ts';
 import { cellOf, dropHandle } from './cell.ts';
-import { recorder } from './context.ts';
+import { onStandInsOf, recorder } from './context.ts';
 import { DEPTH_LIMIT, evaluateValues } from './evaluate.ts';
 import { formatTensor, toNested } from './format.ts';
 import { countTensor, discountTensor } from './memory.ts';
@@ -170,7 +170,7 @@ export function wrap<R extends Rank = Rank>(value: Value): Tensor<R> {
   const tensor = new Tensor<R>(value);
   const active = recorder();
   if (active) active.record(value);
-  else if (value.op.depth > DEPTH_LIMIT) evaluateValues([value]);
+  else if (value.op.depth > DEPTH_LIMIT && onStandInsOf() === null) evaluateValues([value]);
   trackTensor(tensor);
   return tensor;
 }

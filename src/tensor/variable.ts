@@ -7,7 +7,7 @@ import type { Value } from '../graph/graph.ts';
 import type { DType } from '../types/dtype.ts';
 import { sameShape, showShape } from '../types/shape.ts';
 import { makeTensor } from './convert.ts';
-import { eagerly, recorder } from './context.ts';
+import { eagerly, onStandInsOf, recorder } from './context.ts';
 import { liftConstant } from './structure.ts';
 import { evaluateValues, DEPTH_LIMIT } from './evaluate.ts';
 import { Tensor } from './tensor.ts';
@@ -54,6 +54,15 @@ export class Variable<R extends Rank = Rank> extends Tensor<R> {
         'assign',
         `variable '${this.name}' holds ${this.dtype}${showShape(this.shape)}, and so must what it is assigned`,
         `got ${next.dtype}${showShape(next.shape)}`,
+      );
+    }
+    const inside = onStandInsOf();
+    if (inside !== null) {
+      fail(
+        inside,
+        'a variable must not be assigned inside the function: it runs once for all elements',
+        `'${this.name}' was assigned`,
+        'return the value and assign it outside',
       );
     }
     const active = recorder();

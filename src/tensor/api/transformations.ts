@@ -134,3 +134,8 @@ export function mirrorPad<T extends Tensor = Tensor>(
   }
   return lift<T>(value);
 }
+
+/** x itself, through which no gradient flows: it counts as a constant. */
+export function stopGradient<T extends Tensor = Tensor>(x: T | TensorLike): T {
+  return lift<T>(build.stopGradient(valueOf(x, 'x', 'stopGradient')));
+}
