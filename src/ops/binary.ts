@@ -106,7 +106,8 @@ function intFloorDiv(a: number, b: number): number {
 /** The remainder that has the divisor's sign. */
 function floorMod(a: number, b: number): number {
   const rest = a % b;
-  return rest !== 0 && rest < 0 !== b < 0 ? rest + b : rest;
+  // A remainder of -0 is 0.
+  return rest !== 0 && rest < 0 !== b < 0 ? rest + b : rest + 0;
 }
 
 /** The kernel's min and max give b where either is NaN; so a NaN in a has to be asked for. */

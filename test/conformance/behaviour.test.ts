@@ -21,7 +21,28 @@ beforeAll(async () => {
 });
 
 const specials: { readonly [dtype: string]: readonly number[] } = {
-  float32: [0, -0, 1, -1, 0.5, -2.5, 3.5, 1e-20, -1e20, 88, -88, 2 ** 31, Infinity, -Infinity, NaN],
+  float32: [
+    0,
+    -0,
+    1,
+    -1,
+    0.5,
+    -2.5,
+    3.5,
+    1e-20,
+    -1e20,
+    88,
+    -88,
+    2 ** 31,
+    Infinity,
+    -Infinity,
+    NaN,
+    1e-40,
+    -1e-45,
+    3.4e38,
+    -3.4e38,
+    16777217,
+  ],
   int32: [0, 1, -1, 2, -3, 31, 2 ** 31 - 1, -(2 ** 31)],
   bool: [0, 1],
 };
@@ -48,6 +69,14 @@ function combinations(row: OpRow, dtypes: readonly string[]): NDArray[] {
   });
 }
 
+/** The first zero of the wrong sign, in words. */
+function wrongZero(x: NDArray, y: NDArray): string | null {
+  const at = y.data.findIndex((wanted, i) => wanted === 0 && !Object.is(x.data[i], wanted));
+  if (at < 0) return null;
+  const show = (n: number) => (Object.is(n, -0) ? '-0' : String(n));
+  return `element ${at} is ${show(x.data[at])}, not ${show(y.data[at])}`;
+}
+
 const elementwise = Object.values<OpRow>(table).filter((row) => row.lowering.tag === 'map');
 
 describe.each(elementwise.map((row) => [row.name, row] as const))('special values of %s', (_name, row) => {
@@ -66,8 +95,9 @@ describe.each(elementwise.map((row) => [row.name, row] as const))('special value
     const problems: string[] = [];
     for (const target of targets) {
       const [result] = target.run(outputs, feeds);
-      // -0 and 0 count as equal, and numbers too small for float32's normal range as 0.
-      const problem = difference(result, wanted, { absolute: 1e-30 + (row.tolerance?.absolute ?? 0), relative: 2e-6 });
+      const problem =
+        difference(result, wanted, { absolute: row.tolerance?.absolute ?? 0, relative: 2e-6 }) ??
+        wrongZero(result, wanted);
       if (!problem) continue;
       const at = Number(/element (\d+)/.exec(problem)?.[1] ?? 0);
       problems.push(`${target.name}: ${row.name}(${arrays.map((array) => array.data[at]).join(', ')}): ${problem}`);
