@@ -73,6 +73,12 @@ export class NeedsStore extends Error {
   }
 }
 
+function emitOf(op: Operation): (context: PointContext, at: readonly Coord[]) => Reg[] {
+  const { lowering } = rowOf(op.kind);
+  invariant(lowering.tag === 'point' && lowering.emit, `${op.kind} is not a point operation that is written in one`);
+  return lowering.emit;
+}
+
 export class Emitter {
   readonly b: KernelBuilder;
   readonly #stored: ReadonlySet<Value>;
@@ -197,10 +203,8 @@ export class Emitter {
     }
   }
 
-  /** Writes a point operation's outputs at one place. */
-  point(op: Operation, index: Index): Reg[] {
-    const { lowering } = rowOf(op.kind);
-    invariant(lowering.tag === 'point', `${op.kind} is not a point operation`);
+  /** Writes a point operation's outputs at one place; `emit` is the row's unless the operation is written in parts. */
+  point(op: Operation, index: Index, emit = emitOf(op)): Reg[] {
     if (index.dims === null) throw new NeedsStore(op.outputs[0]);
     const context: PointContext = {
       b: this.b,
@@ -216,7 +220,7 @@ export class Emitter {
       loadAt: (input, at) => this.#loadAt(op.inputs[input], at, index.lanes),
       constant: (data, at) => this.b.load(this.constant(data), at.at, at.laneStep, index.lanes),
     };
-    return lowering.emit(context, index.dims);
+    return emit(context, index.dims);
   }
 
   #loadAt(value: Value, at: readonly (Coord | DynamicCoord)[], lanes: number): Reg {

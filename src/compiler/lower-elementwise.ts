@@ -1,9 +1,9 @@
 /** Groups without inner loops of their own over the output: elementwise, point-wise and piece-wise ones. */
 import type { Operation, Value } from '../graph/graph.ts';
 import type { Capabilities } from '../kernel/capabilities.ts';
-import { shift, variable } from '../kernel/ir.ts';
+import { constant, plus, shift, times, variable } from '../kernel/ir.ts';
 import type { GuardSite } from '../kernel/program.ts';
-import type { Coord } from '../ops/lowering.ts';
+import type { ContractionAxis, Coord, PointPart } from '../ops/lowering.ts';
 import { rowOf } from '../ops/table.ts';
 import type { Shape } from '../types/shape.ts';
 import { sizeOf } from '../types/shape.ts';
@@ -91,6 +91,12 @@ function pointwiseKernel(
   scalar: boolean,
 ): LoweredKernel {
   const own = ownValues(group);
+  const { anchor } = group;
+  const lowering = anchor && rowOf(anchor.kind).lowering;
+  if (lowering?.tag === 'point' && lowering.parts) {
+    const inputs = anchor?.inputs.map((input) => input.shape) ?? [];
+    return partsKernel(context, group, lowering.parts(anchor?.attrs ?? {}, inputs, space), name, scalar);
+  }
   const write = (emitter: Emitter, dims: Coord[], lanes: number) => {
     const index = Index.at(space, dims, lanes);
     if (group.anchor) anchorValues(emitter, group.anchor, index);
@@ -103,6 +109,58 @@ function pointwiseKernel(
   const options = { threads: context.caps.threads, work: trial.instructions, scalar };
   writeNest(emitter.b, extents, options, (at, lanes) => write(emitter, spreadGroups(space.length, groups, at), lanes));
   return emitter.build(name, workOf(emitter, group.roots, trial.instructions));
+}
+
+/** A kernel with one nest for each part of a point operation's output. */
+function partsKernel(
+  context: LowerContext,
+  group: Group,
+  parts: readonly PointPart[],
+  name: string,
+  scalar: boolean,
+): LoweredKernel {
+  const anchor = group.anchor as Operation;
+  const [{ shape }] = anchor.outputs;
+  const emitter = newEmitter(context, ownValues(group));
+  let instructions = 0;
+  for (const part of parts) {
+    const extents = part.dims.map((dim) => dim.extent);
+    const write = (e: Emitter, dims: readonly Coord[], lanes: number) => {
+      const at = part.axes.map((axis) => coordOf(axis, dims));
+      const index = Index.at(shape, at, lanes);
+      const regs = e.point(anchor, index, (pointContext, place) => part.emit(pointContext, place, dims));
+      anchor.outputs.forEach((output, i) => {
+        index.memo.set(output, regs[i]);
+      });
+      e.finish(group.roots, index);
+    };
+    const trial = newEmitter({ ...context, sites: [] }, ownValues(group), 1);
+    trial.b.region('trial', 1, () =>
+      write(
+        trial,
+        extents.map(() => coord(constant(0))),
+        1,
+      ),
+    );
+    const { kernel } = trial.build('trial', { flops: 0, bytes: 0 });
+    const work = countInstructions(kernel.regions[0].body);
+    instructions = Math.max(instructions, work);
+    const unroll = part.dims.map((dim) => dim.unroll === true);
+    const options = { threads: context.caps.threads, work, scalar, unroll };
+    writeNest(emitter.b, extents, options, (at, lanes) => write(emitter, at, lanes));
+  }
+  return emitter.build(name, workOf(emitter, group.roots, instructions));
+}
+
+/** An output coordinate from those of a part's dims. */
+function coordOf({ offset, terms }: ContractionAxis, dims: readonly Coord[]): Coord {
+  let at = constant(offset);
+  let laneStep = 0;
+  for (const { dim, coef } of terms) {
+    at = plus(at, times(dims[dim].at, coef));
+    laneStep += coef * dims[dim].laneStep;
+  }
+  return coord(at, laneStep);
 }
 
 /** Axes as they are, without those of extent 1; the last one stays, since lanes may run along no other. */

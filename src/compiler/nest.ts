@@ -14,6 +14,8 @@ export interface NestOptions {
   readonly work: number;
   /** One element at a time. */
   readonly scalar?: boolean;
+  /** Axes that are written out instead of looped over. */
+  readonly unroll?: readonly boolean[];
 }
 
 type Leaf = (at: Coord[], lanes: number) => void;
@@ -28,9 +30,10 @@ export function chunkElements(total: number, options: NestOptions): number {
 }
 
 /** Which axis is cut into chunks: the outermost one that gives enough of them, else the longest. */
-function sharedAxis(extents: readonly number[], wanted: number): number {
-  let best = 0;
+function sharedAxis(extents: readonly number[], wanted: number, unroll: readonly boolean[] = []): number {
+  let best = Math.max(0, unroll.indexOf(false));
   for (let axis = 0; axis < extents.length; axis++) {
+    if (unroll[axis]) continue;
     if (extents[axis] >= wanted) return axis;
     if (extents[axis] > extents[best]) best = axis;
   }
@@ -70,15 +73,16 @@ export function writeNest(b: KernelBuilder, extents: readonly number[], options:
   const lanes = options.scalar ? 1 : b.lanes;
   const laneStep = options.scalar ? 0 : 1;
   const chunk = chunkElements(total, options);
-  const shared = sharedAxis(extents, Math.min(Math.ceil(total / chunk), options.threads * 4));
+  const shared = sharedAxis(extents, Math.min(Math.ceil(total / chunk), options.threads * 4), options.unroll);
   const rest = extents.map((_, axis) => axis).filter((axis) => axis !== shared && axis !== last);
   const at: Coord[] = extents.map(() => coord(constant(0)));
   const outer = (list: readonly number[], inner: () => void): void => {
     if (list.length === 0) return inner();
-    b.each(`i${list[0]}`, extents[list[0]], (a) => {
+    const next = (a: Affine) => {
       at[list[0]] = coord(a);
       outer(list.slice(1), inner);
-    });
+    };
+    b.each(`i${list[0]}`, extents[list[0]], next, options.unroll?.[list[0]]);
   };
   const full = Math.floor(extents[last] / lanes);
   const tail = extents[last] % lanes;

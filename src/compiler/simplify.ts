@@ -33,20 +33,9 @@ function dropUnit(op: Operation, unit: number, bothSides: boolean): Value | null
   return bothSides && Object.is(scalarOf(x), unit) ? y : null;
 }
 
-/** The maxPoolBackprop behind the reshape and crop that its builder puts around it, if all of the pooled input comes out. */
+/** The pooling gradient that makes a value, if one does. */
 function pooledGradient(value: Value): Operation | null {
-  let at = value;
-  while (at.op.kind === 'slice' || at.op.kind === 'reshape') at = at.op.inputs[0];
-  const { op } = at;
-  if (op.kind !== 'maxPoolBackprop') return null;
-  return sameShape(value.shape, op.attrs.inputShape as number[]) ? op : null;
-}
-
-/** The same reshapes and crops around another gradient. */
-function around(value: Value, from: Operation, to: Value): Value {
-  if (value.op === from) return to;
-  const inner = around(value.op.inputs[0], from, to);
-  return new Operation(value.op.kind, [inner], value.op.attrs, [value]).outputs[0];
+  return value.op.kind === 'maxPoolBackprop' ? value.op : null;
 }
 
 export const rules: readonly Rule[] = [
@@ -120,17 +109,19 @@ export const rules: readonly Rule[] = [
       if (position.op.kind !== 'maxPool' || position.op.inputs[0] !== y) return null;
       const largest = position.op.outputs[0];
       const dy = select(greater(largest, zerosLike(largest)), pool.inputs[0], zerosLike(pool.inputs[0]));
-      return around(dx, pool, apply1(pool.kind, [dy, position], pool.attrs));
+      return apply1(pool.kind, [dy, position], pool.attrs);
     },
   },
-  // sum(scatter(dy, argmax)) over batch, height and width -> sum(dy): every gradient goes to one place. (Another order of sums.)
+  // sum(scatter(dy, argmax)) over batch and spatial axes -> sum(dy): every gradient goes to one place. (Another order of sums.)
   {
     name: 'sum of unpooled gradients',
     kinds: ['sum'],
     rewrite({ inputs: [dx], attrs }) {
       const pool = pooledGradient(dx);
       const axes = attrs.axes as readonly number[];
-      return pool && [0, 1, 2].every((axis) => axes.includes(axis)) ? apply1('sum', [pool.inputs[0]], attrs) : null;
+      return pool && dx.shape.every((_, axis) => axis === dx.shape.length - 1 || axes.includes(axis))
+        ? apply1('sum', [pool.inputs[0]], attrs)
+        : null;
     },
   },
   // Windows that stand side by side leave the odd rows at the end out: their gradient is 0, so no sum over them is needed.
@@ -148,10 +139,9 @@ export const rules: readonly Rule[] = [
         return Math.floor(extent / filter[axis - 1]) * filter[axis - 1];
       });
       if (sameShape(size, dy.shape)) return null;
-      const cropped = x.shape.map((extent, axis) =>
-        axis === 1 || axis === 2 ? extent - dy.shape[axis] + size[axis] : extent,
-      );
-      const origin = [0, 0, 0, 0];
+      const spatial = (axis: number) => axis > 0 && axis < x.shape.length - 1;
+      const cropped = x.shape.map((extent, axis) => (spatial(axis) ? extent - dy.shape[axis] + size[axis] : extent));
+      const origin = x.shape.map(() => 0);
       return apply1(kind, [slice(x, origin, cropped), slice(dy, origin, size)], attrs);
     },
   },

@@ -4,7 +4,7 @@ import type { Shape } from '../types/shape.ts';
 import { broadcastShapes, sizeOf } from '../types/shape.ts';
 import { apply, apply1 } from './apply.ts';
 import { cast, constant, div } from './build-elementwise.ts';
-import { broadcastTo, reshape, slice } from './build-movement.ts';
+import { broadcastTo, reshape } from './build-movement.ts';
 import type { ConvAttrs } from './conv.ts';
 import type { PoolAttrs } from './pool.ts';
 
@@ -42,15 +42,8 @@ export function maxPool(x: Value, attrs: PoolAttrs): readonly Value[] {
   return apply('maxPool', [x], attrs);
 }
 
-/** From the residue layout that pooling gradients have to the input's own shape. */
-function fromResidues(dx: Value, inputShape: Shape, attrs: PoolAttrs): Value {
-  const [batch, q, sh, p, sw, channels] = dx.shape;
-  const image = reshape(dx, [batch, q * sh, p * sw, channels]);
-  return slice(image, [0, attrs.pads[0], attrs.pads[2], 0], inputShape);
-}
-
 export function maxPoolBackprop(dy: Value, position: Value, inputShape: Shape, attrs: PoolAttrs): Value {
-  return fromResidues(apply1('maxPoolBackprop', [dy, position], { ...attrs, inputShape }), inputShape, attrs);
+  return apply1('maxPoolBackprop', [dy, position], { ...attrs, inputShape });
 }
 
 export function maxPoolGather(x: Value, position: Value, attrs: PoolAttrs): Value {
@@ -62,14 +55,13 @@ export function windowSum(x: Value, attrs: PoolAttrs): Value {
 }
 
 export function windowSumBackprop(dy: Value, inputShape: Shape, attrs: PoolAttrs): Value {
-  return fromResidues(apply1('windowSumBackprop', [dy], { ...attrs, inputShape }), inputShape, attrs);
+  return apply1('windowSumBackprop', [dy], { ...attrs, inputShape });
 }
 
 /** The mean of each window over the elements that are no padding, as TensorFlow does. */
 export function avgPool(x: Value, attrs: PoolAttrs): Value {
   const total = windowSum(x, attrs);
-  if (attrs.pads.every((n) => n === 0))
-    return div(total, constant(attrs.filter[0] * attrs.filter[1], 'float32', total.shape));
-  const ones = constant(1, 'float32', [1, x.shape[1], x.shape[2], 1]);
+  if (attrs.pads.every((n) => n === 0)) return div(total, constant(sizeOf(attrs.filter), 'float32', total.shape));
+  const ones = constant(1, 'float32', [1, ...x.shape.slice(1, -1), 1]);
   return div(total, windowSum(ones, attrs));
 }

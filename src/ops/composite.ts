@@ -6,3 +6,4 @@ export * from './composite-error.ts';
 export * from './composite-gamma.ts';
 export * from './composite-math.ts';
 export * from './composite-statistics.ts';
+export * from './composite-window.ts';

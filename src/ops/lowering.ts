@@ -37,6 +37,19 @@ export interface WindowLowering {
   combine(b: KernelBuilder, values: readonly Reg[], wanted: readonly boolean[]): (Reg | null)[];
 }
 
+/**
+ * A part of a `point` output that gets loops of its own, so that what is constant in it need not be computed there: borders,
+ * residues modulo a stride. Parts are disjoint and cover the output.
+ */
+export interface PointPart {
+  /** Loops, outermost first; the last fills the lanes. `unroll` writes one copy for each value, which `emit` then sees as a constant. */
+  readonly dims: readonly { readonly extent: number; readonly unroll?: boolean }[];
+  /** The output's coordinates. The last axis is the last dim, and no other has it. */
+  readonly axes: readonly ContractionAxis[];
+  /** The values of all outputs at coordinates `at` of the output, which `dims` (values of the loops) lead to. */
+  emit(context: PointContext, at: readonly Coord[], dims: readonly Coord[]): Reg[];
+}
+
 /** What `point` lowerings compute with. */
 export interface PointContext {
   readonly b: KernelBuilder;
@@ -100,7 +113,15 @@ export type Lowering =
   | {
       readonly tag: 'point';
       emit(context: PointContext, at: readonly Coord[]): Reg[];
+      readonly parts?: undefined;
       /** Where each output is made of a box of the first input that no other output touches: that box. Lets a producer do it. */
+      window?(attrs: Attrs, input: Shape): WindowLowering | null;
+    }
+  /** The same, in parts; `output` is the shape of all outputs. */
+  | {
+      readonly tag: 'point';
+      readonly emit?: undefined;
+      parts(attrs: Attrs, inputs: readonly Shape[], output: Shape): PointPart[];
       window?(attrs: Attrs, input: Shape): WindowLowering | null;
     }
   /** Writes a whole kernel by itself: params are the inputs, then the outputs. */

@@ -1,26 +1,25 @@
 /**
- * Rows of pooling over the height and width of NHWC tensors. Gradients are written by residue modulo the stride: an input at
- * h = stride * q + r (counted in the padded input) is covered by the windows q - t, t < taps, at tap r + stride * t. So their
- * output is [batch, Q, stride, P, stride, channels], which the builders reshape and crop, and every map stays affine.
+ * Rows of pooling over one to three spatial axes of [batch, ...spatial, channels]. Position means the place of a tap in its
+ * window, in row-major order. Every gradient is linear, and its own gradient is another of these rows.
  */
 import { fail } from '../base/errors.ts';
-import type { Attrs, Value } from '../graph/graph.ts';
-import type { Affine } from '../kernel/ir.ts';
-import { constant, plus, shift, times, variable } from '../kernel/ir.ts';
+import type { Attrs } from '../graph/graph.ts';
+import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Reg } from '../kernel/ir.ts';
 import type { Shape, TensorType } from '../types/shape.ts';
-import { sameShape, sizeOf } from '../types/shape.ts';
-import { fill, forEachIndex, reader } from './array.ts';
+import { sameShape, sizeOf, stridesOf } from '../types/shape.ts';
+import { fill, flatIndex, forEachIndex, reader } from './array.ts';
 import { foldedFirst } from './batching.ts';
-import { maxPoolBackprop, maxPoolGather, pad, reshape, slice, windowSum, windowSumBackprop } from './build.ts';
-import type { KernelBuilder } from '../kernel/builder.ts';
-import type { Coord, PointContext, WindowLowering } from './lowering.ts';
+import { maxPoolBackprop, maxPoolGather, windowSum, windowSumBackprop } from './build.ts';
+import type { Lowering, WindowLowering } from './lowering.ts';
+import type { CoverEmit, WindowEmit } from './pool-parts.ts';
+import { coverParts, windowParts } from './pool-parts.ts';
 import type { OpRow, Sample } from './row.ts';
 import { expectDType, f32, i32, intsAttr, show } from './rule.ts';
 import type { WindowAxis } from './window.ts';
 import { checkWindow, expectImage, windowAxes } from './window.ts';
 
-/** Attributes of all pooling rows. */
+/** Attributes of all pooling rows: by spatial axis; pads [before, after] for each in one list. */
 export interface PoolAttrs {
   readonly [name: string]: readonly number[];
   readonly filter: readonly number[];
@@ -32,14 +31,13 @@ export function poolAttrs(attrs: Attrs): PoolAttrs {
   return { filter: intsAttr(attrs, 'filter'), strides: intsAttr(attrs, 'strides'), pads: intsAttr(attrs, 'pads') };
 }
 
-function axesOf(attrs: Attrs, input: Shape): readonly [WindowAxis, WindowAxis] {
-  const [height, width] = windowAxes(attrs, input, intsAttr(attrs, 'filter'));
-  return [height, width];
+function axesOf(attrs: Attrs, input: Shape): readonly WindowAxis[] {
+  return windowAxes(attrs, input, intsAttr(attrs, 'filter'));
 }
 
 function inferPool(op: string, x: TensorType, attrs: Attrs): TensorType {
-  expectImage(op, x, 2);
   const axes = axesOf(attrs, x.shape);
+  expectImage(op, x, axes.length);
   checkWindow(op, x, axes);
   for (const { before, after, filter } of axes) {
     if (before >= filter || after >= filter) {
@@ -50,140 +48,71 @@ function inferPool(op: string, x: TensorType, attrs: Attrs): TensorType {
       );
     }
   }
-  return { dtype: 'float32', shape: [x.shape[0], axes[0].output, axes[1].output, x.shape[3]] };
-}
-
-/** [batch, Q, stride, P, stride, channels] that holds the padded input. */
-export function residueShape(attrs: Attrs, input: Shape): number[] {
-  const [height, width] = axesOf(attrs, input);
-  const blocks = (axis: WindowAxis) => Math.ceil((axis.before + axis.input) / axis.stride);
-  return [input[0], blocks(height), height.stride, blocks(width), width.stride, input[3]];
+  return { dtype: 'float32', shape: [x.shape[0], ...axes.map((axis) => axis.output), x.shape[axes.length + 1]] };
 }
 
 // ---- evaluation --------------------------------------------------------------------------------------------------------
 
-/** Calls visit for each element inside of each window. */
+/** Calls visit for each element inside of each window: coordinates in the input, of the window, its position, flat index of y. */
 function forEachTap(
   attrs: Attrs,
   input: Shape,
-  visit: (x: readonly [number, number, number, number], y: readonly number[], position: number, flat: number) => void,
+  visit: (x: readonly number[], y: readonly number[], position: number, flat: number) => void,
 ): void {
-  const [height, width] = axesOf(attrs, input);
-  forEachIndex([input[0], height.output, width.output, input[3]], (at, flat) => {
-    for (let i = 0; i < height.filter; i++) {
-      const h = at[1] * height.stride + i - height.before;
-      if (h < 0 || h >= height.input) continue;
-      for (let j = 0; j < width.filter; j++) {
-        const w = at[2] * width.stride + j - width.before;
-        if (w >= 0 && w < width.input) visit([at[0], h, w, at[3]], at, i * width.filter + j, flat);
-      }
-    }
+  const axes = axesOf(attrs, input);
+  const rank = axes.length;
+  const x = new Array<number>(rank + 2).fill(0);
+  forEachIndex([input[0], ...axes.map((axis) => axis.output), input[rank + 1]], (y, flat) => {
+    x[0] = y[0];
+    x[rank + 1] = y[rank + 1];
+    forEachIndex(
+      axes.map((axis) => axis.filter),
+      (tap, position) => {
+        for (let i = 0; i < rank; i++) {
+          x[i + 1] = y[i + 1] * axes[i].stride + tap[i] - axes[i].before;
+          if (x[i + 1] < 0 || x[i + 1] >= axes[i].input) return;
+        }
+        visit(x, y, position, flat);
+      },
+    );
   });
 }
 
-/** Adds up what `share` gives for each tap, also those in the padding, into the residue layout. */
+/** Adds up what `share` gives for each tap into the input. */
 function evaluateBackprop(
   attrs: Attrs,
   type: TensorType,
   share: (y: readonly number[], position: number) => number,
 ): Float32Array[] {
-  const [height, width] = axesOf(attrs, intsAttr(attrs, 'inputShape'));
-  const [batch, q, sh, p, sw, channels] = type.shape;
+  const strides = stridesOf(type.shape);
   const totals = new Float64Array(sizeOf(type.shape));
-  forEachIndex([batch, height.output, width.output, channels], (y) => {
-    for (let i = 0; i < height.filter; i++) {
-      for (let j = 0; j < width.filter; j++) {
-        const row = y[1] * sh + i;
-        const column = y[2] * sw + j;
-        // [n, row / sh, row % sh, column / sw, column % sw, c] has the place of [n, row, column, c].
-        if (row >= q * sh || column >= p * sw) continue;
-        totals[((y[0] * q * sh + row) * p * sw + column) * channels + y[3]] += share(y, i * width.filter + j);
-      }
-    }
+  forEachTap(attrs, type.shape, (x, y, position) => {
+    totals[flatIndex(x, strides)] += share(y, position);
   });
   return [Float32Array.from(totals)];
 }
 
-/** A residue layout as an image that the same windows cover without padding. */
-function asImage(dx: Value, attrs: Attrs): readonly [Value, PoolAttrs] {
-  const { filter, strides } = poolAttrs(attrs);
-  const [height, width] = axesOf(attrs, intsAttr(attrs, 'inputShape'));
-  const [batch, q, sh, p, sw, channels] = dx.shape;
-  const covered = (axis: WindowAxis) => (axis.output - 1) * axis.stride + axis.filter;
-  const [rows, columns] = [covered(height), covered(width)];
-  const image = reshape(dx, [batch, q * sh, p * sw, channels]);
-  const cropped = slice(image, [0, 0, 0, 0], [batch, Math.min(rows, q * sh), Math.min(columns, p * sw), channels]);
-  const after = (axis: 1 | 2, extent: number) => [0, extent - cropped.shape[axis]] as const;
-  return [pad(cropped, [[0, 0], after(1, rows), after(2, columns), [0, 0]]), { filter, strides, pads: [0, 0, 0, 0] }];
-}
-
 // ---- lowering ----------------------------------------------------------------------------------------------------------
 
-const still = (at: Affine): Coord => ({ at, laneStep: 0 });
-
-/** Visits the taps of the window at output row or column `o` that lie inside of the input. */
-function eachTap(
-  context: PointContext,
-  axis: WindowAxis,
-  o: Affine,
-  name: string,
-  visit: (tap: Affine, at: Affine) => void,
-): void {
-  const start = shift(times(o, axis.stride), -axis.before);
-  const padded = axis.before > 0 || (axis.output - 1) * axis.stride - axis.before + axis.filter > axis.input;
-  if (!padded) {
-    context.b.each(name, axis.filter, (tap) => visit(tap, plus(start, tap)), axis.filter <= 3);
-    return;
-  }
-  const lo = [constant(0), times(start, -1)];
-  const hi = [constant(axis.filter), shift(times(start, -1), axis.input)];
-  context.b.loop(name, lo, hi, (v) => visit(variable(v), plus(start, variable(v))));
+function overWindows(emit: WindowEmit): Extract<Lowering, { tag: 'point'; emit?: undefined }> {
+  return {
+    tag: 'point',
+    parts: (attrs, [x]) => windowParts(axesOf(attrs, x), x[0], x[x.length - 1], emit),
+  };
 }
 
-/** Visits the windows that cover the place stride * q + r of the padded input: tap r + stride * t of window q - t. */
-function eachCover(
-  context: PointContext,
-  axis: WindowAxis,
-  q: Affine,
-  r: Affine,
-  name: string,
-  visit: (o: Affine, tap: Affine) => void,
-): void {
-  const taps = Math.ceil(axis.filter / axis.stride);
-  const blocks = Math.ceil((axis.before + axis.input) / axis.stride);
-  if (taps === 1 && blocks <= axis.output) {
-    visit(q, r);
-    return;
-  }
-  const lo = [constant(0), shift(q, 1 - axis.output)];
-  const hi = [constant(taps), shift(q, 1)];
-  context.b.loop(name, lo, hi, (v) => {
-    const t = variable(v);
-    visit(plus(q, times(t, -1)), plus(r, times(t, axis.stride)));
-  });
-}
-
-function emitMaxPool(context: PointContext, at: readonly Coord[]): Reg[] {
-  const { b, attrs, inputs } = context;
-  const [height, width] = axesOf(attrs, inputs[0].shape);
-  const best = b.acc(b.f32(-Infinity));
-  const position = b.acc(b.i32(0));
-  eachTap(context, height, at[1].at, 'fh', (i, h) => {
-    eachTap(context, width, at[2].at, 'fw', (j, w) => {
-      const x = context.load(0, [at[0], still(h), still(w), at[3]]);
-      const wins = b.compare('gt', x, best);
-      b.set(best, b.select(wins, x, best));
-      b.set(position, b.select(wins, b.index(plus(times(i, width.filter), j)), position));
-    });
-  });
-  return [best, position];
+function overCovers(emit: CoverEmit): Lowering {
+  return {
+    tag: 'point',
+    parts: (attrs, _inputs, x) => coverParts(axesOf(attrs, x), x[0], x[x.length - 1], emit),
+  };
 }
 
 /** Pooling whose windows stand side by side and touch no padding: their elements, and nothing else, make an output. */
 function sideBySide(attrs: Attrs, combine: WindowLowering['combine']): WindowLowering | null {
   const { filter, strides, pads } = poolAttrs(attrs);
   const apart = filter.every((size, i) => size === strides[i]) && pads.every((n) => n === 0);
-  return apart ? { sizes: [1, filter[0], filter[1], 1], combine } : null;
+  return apart ? { sizes: [1, ...filter, 1], combine } : null;
 }
 
 function combineMax(b: KernelBuilder, values: readonly Reg[], wanted: readonly boolean[]): (Reg | null)[] {
@@ -196,65 +125,74 @@ function combineMax(b: KernelBuilder, values: readonly Reg[], wanted: readonly b
   return [best, position];
 }
 
-/** Sums the taps of a window for which `term` gives a register. */
-function emitWindowSum(
-  context: PointContext,
-  at: readonly Coord[],
-  term: (x: Reg, position: Affine) => Reg,
-  input: Shape,
-): Reg[] {
-  const { b, attrs } = context;
-  const [height, width] = axesOf(attrs, input);
-  const total = b.acc(b.f32(0));
-  eachTap(context, height, at[1].at, 'fh', (i, h) => {
-    eachTap(context, width, at[2].at, 'fw', (j, w) => {
-      const x = context.load(0, [at[0], still(h), still(w), at[3]]);
-      b.set(total, b.binary('add', total, term(x, plus(times(i, width.filter), j))));
-    });
+const emitMax: WindowEmit = (context, _at, eachTap) => {
+  const { b } = context;
+  const best = b.acc(b.f32(-Infinity));
+  const position = b.acc(b.i32(0));
+  eachTap((tap, at) => {
+    const x = context.load(0, at);
+    b.set(position, b.select(b.compare('gt', x, best), b.index(tap), position));
+    b.set(best, b.binary('max', x, best));
   });
-  return [total];
-}
+  return [best, position];
+};
 
-/** Sums over the windows that cover a place; `term` gets the window's coordinates and the tap. */
-function emitBackprop(
-  context: PointContext,
-  at: readonly Coord[],
-  term: (y: readonly Coord[], position: Reg, inside: Reg | null) => Reg,
-): Reg[] {
-  const { b, attrs } = context;
-  const [height, width] = axesOf(attrs, intsAttr(attrs, 'inputShape'));
+const emitGather: WindowEmit = (context, at, eachTap) => {
+  const { b } = context;
+  const position = context.load(1, at);
+  const found = b.acc(b.f32(0));
+  eachTap((tap, place) =>
+    b.set(found, b.select(b.compare('eq', position, b.index(tap)), context.load(0, place), found)),
+  );
+  return [found];
+};
+
+const emitSum: WindowEmit = (context, _at, eachTap) => {
+  const total = context.b.acc(context.b.f32(0));
+  eachTap((_tap, at) => context.b.set(total, context.b.binary('add', total, context.load(0, at))));
+  return [total];
+};
+
+const emitSumBackprop: CoverEmit = (context, _at, eachCover) => {
+  const total = context.b.acc(context.b.f32(0));
+  eachCover((y) => context.b.set(total, context.b.binary('add', total, context.load(0, y))));
+  return [total];
+};
+
+const emitMaxBackprop: CoverEmit = (context, _at, eachCover) => {
+  const { b } = context;
   const total = b.acc(b.f32(0));
-  const [n, q, r, p, s, c] = at;
-  eachCover(context, height, q.at, r.at, 'th', (oh, i) => {
-    eachCover(context, width, p.at, s.at, 'tw', (ow, j) => {
-      // A tap beyond the window (the stride does not divide it, or exceeds it) takes no part.
-      const checks: Reg[] = [];
-      for (const [axis, tap] of [
-        [height, i],
-        [width, j],
-      ] as const) {
-        if (axis.filter % axis.stride !== 0) checks.push(b.compare('lt', b.index(tap), b.i32(axis.filter)));
-      }
-      const inside = checks.length === 0 ? null : checks.reduce((x, y) => b.binary('and', x, y));
-      const position = b.index(plus(times(i, width.filter), j));
-      b.set(total, b.binary('add', total, term([n, still(oh), still(ow), c], position, inside)));
-    });
+  eachCover((y, tap) => {
+    const here = b.compare('eq', context.load(1, y), b.index(tap));
+    b.set(total, b.binary('add', total, b.select(here, context.load(0, y), b.f32(0))));
   });
   return [total];
-}
+};
 
 // ---- rows --------------------------------------------------------------------------------------------------------------
 
+const apart = { filter: [2, 2], strides: [2, 2], pads: [0, 0, 0, 0] };
+
 const cases: readonly (readonly [Shape, PoolAttrs])[] = [
   [[1, 1, 1, 1], { filter: [1, 1], strides: [1, 1], pads: [0, 0, 0, 0] }],
-  [[2, 6, 4, 3], { filter: [2, 2], strides: [2, 2], pads: [0, 0, 0, 0] }],
-  [[1, 7, 5, 9], { filter: [2, 2], strides: [2, 2], pads: [0, 0, 0, 0] }],
+  [[2, 6, 4, 3], apart],
+  [[1, 7, 5, 9], apart],
   [[1, 7, 7, 8], { filter: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] }],
   [[1, 6, 7, 2], { filter: [3, 2], strides: [1, 1], pads: [1, 1, 0, 1] }],
   [[2, 8, 8, 1], { filter: [2, 3], strides: [3, 2], pads: [0, 0, 1, 0] }],
   [[1, 9, 8, 4], { filter: [4, 3], strides: [3, 1], pads: [2, 1, 1, 1] }],
-  [[0, 4, 4, 2], { filter: [2, 2], strides: [2, 2], pads: [0, 0, 0, 0] }],
-  [[2, 26, 26, 32], { filter: [2, 2], strides: [2, 2], pads: [0, 0, 0, 0] }],
+  [[0, 4, 4, 2], apart],
+  [[2, 26, 26, 32], apart],
+  // strides that are looped over, also beyond the window; windows that are mostly padding; rows that no window covers
+  [[1, 13, 11, 9], { filter: [5, 6], strides: [4, 5], pads: [1, 2, 3, 0] }],
+  [[1, 11, 10, 5], { filter: [2, 1], strides: [4, 3], pads: [0, 0, 0, 0] }],
+  [[1, 3, 2, 8], { filter: [5, 7], strides: [1, 1], pads: [4, 4, 6, 6] }],
+  [[1, 14, 15, 3], { filter: [7, 7], strides: [7, 7], pads: [0, 0, 0, 0] }],
+  // one and three axes
+  [[2, 9, 5], { filter: [3], strides: [2], pads: [1, 1] }],
+  [[1, 12, 8], { filter: [5], strides: [1], pads: [2, 2] }],
+  [[1, 4, 6, 5, 3], { filter: [2, 2, 2], strides: [2, 2, 2], pads: [0, 0, 0, 0, 0, 0] }],
+  [[1, 5, 4, 6, 8], { filter: [3, 3, 3], strides: [1, 2, 2], pads: [1, 1, 1, 1, 1, 0] }],
 ];
 
 function samplesOf(make: (x: Shape, y: Shape, attrs: PoolAttrs) => Sample): Sample[] {
@@ -266,15 +204,23 @@ function checkBackprop(op: string, dy: TensorType, attrs: Attrs): TensorType[] {
   const expected = inferPool(op, { dtype: 'float32', shape: inputShape }, attrs);
   if (!sameShape(dy.shape, expected.shape))
     fail(op, `the gradient must have the pool's shape ${show(expected)}`, `got ${show(dy)}`);
-  return [{ dtype: 'float32', shape: residueShape(attrs, inputShape) }];
+  return [{ dtype: 'float32', shape: inputShape }];
 }
 
-const positions = (window: readonly number[]) => (shape: Shape) => i32(shape, 0, window[0] * window[1]);
+const positions = (window: readonly number[]) => (shape: Shape) =>
+  i32(
+    shape,
+    0,
+    window.reduce((a, b) => a * b, 1),
+  );
+
+/** Sums of a few dozen terms up to 2, in another order than the reference's. */
+const sums = { absolute: 4e-6, relative: 2e-6 };
 
 export const poolRows = {
   maxPool: {
     name: 'maxPool',
-    summary: 'the largest of each window, and its position in the window (row * width + column); padding never wins',
+    summary: 'the largest of each window, and its position in the window (row-major); padding never wins',
     arity: 1,
     infer([x], attrs) {
       const type = inferPool('maxPool', x, attrs);
@@ -296,41 +242,31 @@ export const poolRows = {
       return [best, position];
     },
     batching: foldedFirst(),
-    lowering: { tag: 'point', emit: emitMaxPool, window: (attrs) => sideBySide(attrs, combineMax) },
+    lowering: { ...overWindows(emitMax), window: (attrs) => sideBySide(attrs, combineMax) },
     samples: samplesOf((x, _y, attrs) => ({ inputs: [f32(x)], attrs })),
   },
   maxPoolBackprop: {
     name: 'maxPoolBackprop',
-    summary: 'gradient of maxPool: each gradient goes to its position; output in residue layout',
+    summary: 'gradient of maxPool: each gradient goes to its position',
     arity: 2,
     infer([dy, position], attrs) {
       expectDType('maxPoolBackprop', position, ['int32'], 'the positions');
       return checkBackprop('maxPoolBackprop', dy, attrs);
     },
     gradient({ inputs: [, position], attrs }, [dx]) {
-      if (dx === null) return [null, null];
-      const [image, window] = asImage(dx, attrs);
-      return [maxPoolGather(image, position, window), null];
+      return [dx && maxPoolGather(dx, position, poolAttrs(attrs)), null];
     },
     evaluate([dy, position], attrs, [type]) {
       const [atY, atPosition] = [reader(dy), reader(position)];
       return evaluateBackprop(attrs, type, (y, tap) => (atPosition(...y) === tap ? atY(...y) : 0));
     },
     batching: foldedFirst('inputShape'),
-    lowering: {
-      tag: 'point',
-      emit: (context, at) =>
-        emitBackprop(context, at, (y, position, inside) => {
-          const { b } = context;
-          const here = b.compare('eq', context.load(1, y), position);
-          return b.select(inside === null ? here : b.binary('and', here, inside), context.load(0, y), b.f32(0));
-        }),
-    },
+    lowering: overCovers(emitMaxBackprop),
     samples: samplesOf((x, y, attrs) => ({
       inputs: [f32(y), positions(attrs.filter)(y)],
       attrs: { ...attrs, inputShape: x },
     })),
-    tolerance: { absolute: 1e-6, relative: 1e-6 },
+    tolerance: sums,
   },
   maxPoolGather: {
     name: 'maxPoolGather',
@@ -352,15 +288,7 @@ export const poolRows = {
       return [out];
     },
     batching: foldedFirst(),
-    lowering: {
-      tag: 'point',
-      emit(context, at) {
-        const { b } = context;
-        const position = context.load(1, at);
-        const pick = (x: Reg, tap: Affine) => b.select(b.compare('eq', position, b.index(tap)), x, b.f32(0));
-        return emitWindowSum(context, at, pick, context.inputs[0].shape);
-      },
-    },
+    lowering: overWindows(emitGather),
     samples: samplesOf((x, y, attrs) => ({ inputs: [f32(x), positions(attrs.filter)(y)], attrs })),
   },
   windowSum: {
@@ -378,30 +306,23 @@ export const poolRows = {
       return [Float32Array.from(totals)];
     },
     batching: foldedFirst(),
-    lowering: { tag: 'point', emit: (context, at) => emitWindowSum(context, at, (x) => x, context.inputs[0].shape) },
+    lowering: overWindows(emitSum),
     samples: samplesOf((x, _y, attrs) => ({ inputs: [f32(x)], attrs })),
-    tolerance: { absolute: 2e-6, relative: 2e-6 },
+    tolerance: sums,
   },
   windowSumBackprop: {
     name: 'windowSumBackprop',
-    summary: 'gradient of windowSum; output in residue layout',
+    summary: 'gradient of windowSum',
     arity: 1,
     infer: ([dy], attrs) => checkBackprop('windowSumBackprop', dy, attrs),
-    gradient: ({ attrs }, [dx]) => [dx && windowSum(...asImage(dx, attrs))],
+    gradient: ({ attrs }, [dx]) => [dx && windowSum(dx, poolAttrs(attrs))],
     evaluate([dy], attrs, [type]) {
       const at = reader(dy);
       return evaluateBackprop(attrs, type, (y) => at(...y));
     },
     batching: foldedFirst('inputShape'),
-    lowering: {
-      tag: 'point',
-      emit: (context, at) =>
-        emitBackprop(context, at, (y, _position, inside) => {
-          const dy = context.load(0, y);
-          return inside === null ? dy : context.b.select(inside, dy, context.b.f32(0));
-        }),
-    },
+    lowering: overCovers(emitSumBackprop),
     samples: samplesOf((x, y, attrs) => ({ inputs: [f32(y)], attrs: { ...attrs, inputShape: x } })),
-    tolerance: { absolute: 2e-6, relative: 2e-6 },
+    tolerance: sums,
   },
 } satisfies Record<string, OpRow>;

@@ -14,6 +14,7 @@ export {
   separableConv2d,
 } from './convolution.ts';
 export * from './convolution-transpose.ts';
+export * from './morphology.ts';
 export * from './pooling.ts';
 export * from './creation.ts';
 export * from './joining.ts';

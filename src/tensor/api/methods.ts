@@ -10,6 +10,7 @@ import * as activations from './activations.ts';
 import * as arithmetic from './arithmetic.ts';
 import * as convolution from './convolution.ts';
 import { conv2dTranspose } from './convolution-transpose.ts';
+import { dilation2d } from './morphology.ts';
 import * as pooling from './pooling.ts';
 import * as creation from './creation.ts';
 import * as joining from './joining.ts';
@@ -20,7 +21,7 @@ import * as normalization from './normalization.ts';
 import * as reduction from './reduction.ts';
 import * as transformations from './transformations.ts';
 import type { DataFormat } from './windows.ts';
-import type { Padding, Rounding } from './padding.ts';
+import type { Padding, PerAxis, Rounding } from './padding.ts';
 
 type Pair = number | readonly [number, number];
 type Paddings = readonly (readonly [number, number])[];
@@ -198,12 +199,19 @@ declare module '../tensor.ts' {
     maxPool<T extends Tensor = Tensor>(filterSize: Pair, strides: Pair, pad: Padding, dimRoundingMode?: Rounding): T;
     avgPool<T extends Tensor = Tensor>(filterSize: Pair, strides: Pair, pad: Padding, dimRoundingMode?: Rounding): T;
     pool<T extends Tensor = Tensor>(
-      windowShape: Pair,
-      poolingType: 'avg' | 'max',
+      windowShape: PerAxis,
+      poolingType: 'max' | 'avg',
+      pad: Padding,
+      dilations?: PerAxis,
+      strides?: PerAxis,
+      dimRoundingMode?: Rounding,
+    ): T;
+    dilation2d<T extends Tensor = Tensor>(
+      filter: Tensor | TensorLike,
+      strides: Pair,
       pad: Padding,
       dilations?: Pair,
-      strides?: Pair,
-      dimRoundingMode?: Rounding,
+      dataFormat?: 'NHWC',
     ): T;
     asScalar(): Scalar;
     as1D(): Tensor1D;
@@ -322,6 +330,7 @@ const functions: { readonly [name: string]: (x: Tensor, ...rest: never[]) => unk
   maxPool: pooling.maxPool,
   avgPool: pooling.avgPool,
   pool: pooling.pool,
+  dilation2d,
   softmax: normalization.softmax,
   logSoftmax: normalization.logSoftmax,
   batchNorm: normalization.batchNorm,
