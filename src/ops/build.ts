@@ -10,3 +10,4 @@ export * from './build-window.ts';
 export * from './build-random.ts';
 export * from './build-cumulate.ts';
 export * from './build-indexing.ts';
+export * from './build-moments.ts';

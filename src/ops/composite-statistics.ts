@@ -9,10 +9,7 @@ import {
   equal,
   greaterEqual,
   iota,
-  mul,
-  offset,
   pow,
-  rsqrt,
   scale,
   select,
   sqrt,
@@ -22,36 +19,42 @@ import {
   constantLike,
   div,
 } from './build-elementwise.ts';
+import { channelMoments } from './build-moments.ts';
 import { broadcastTo, reshape } from './build-movement.ts';
 import { max, mean, min, sum } from './build-reduce.ts';
 import { randomUnit } from './build-random.ts';
 import type { Shape } from '../types/shape.ts';
+import { sizeOf } from '../types/shape.ts';
 
-/** Mean and variance (of the population) along the axes. */
+/** Channels from which the one-pass row pays, and the rows that it needs. */
+const LEAST_CHANNELS = 4;
+
+/** [groups, rows, channels] where the axes are neighbours that end before the last one, so that one pass over memory will do. */
+function asGroups(shape: Shape, axes: readonly number[]): Shape | null {
+  const first = axes[0];
+  if (axes.length === 0 || axes[axes.length - 1] !== shape.length - 2) return null;
+  if (axes.some((axis, i) => axis !== first + i)) return null;
+  const [groups, rows] = [sizeOf(shape.slice(0, first)), sizeOf(shape.slice(first, -1))];
+  const channels = shape[shape.length - 1];
+  return channels >= LEAST_CHANNELS && rows > 1 ? [groups, rows, channels] : null;
+}
+
+/** Mean and variance (of the population) along the axes (sorted). */
 export function moments(
   x: Value,
   axes: readonly number[],
   keepDims = false,
 ): { readonly mean: Value; readonly variance: Value } {
   const real = cast(x, 'float32');
+  const groups = asGroups(real.shape, axes);
+  if (groups !== null) {
+    const statistics = channelMoments(reshape(real, groups));
+    const shape = real.shape.flatMap((extent, axis) => (!axes.includes(axis) ? [extent] : keepDims ? [1] : []));
+    return { mean: reshape(statistics.mean, shape), variance: reshape(statistics.variance, shape) };
+  }
   const center = mean(real, axes, true);
   const variance = mean(square(sub(real, center)), axes, keepDims);
   return { mean: reshape(center, variance.shape), variance };
-}
-
-/** (x - mean) / sqrt(variance + epsilon) * scale + offset; all broadcast. */
-export function batchNorm(
-  x: Value,
-  center: Value,
-  variance: Value,
-  shift: Value | null,
-  gain: Value | null,
-  epsilon: number,
-): Value {
-  const inverse = rsqrt(offset(cast(variance, 'float32'), epsilon));
-  const factor = gain === null ? inverse : mul(inverse, gain);
-  const normal = mul(sub(x, center), factor);
-  return shift === null ? normal : add(normal, shift);
 }
 
 /** `on` at each index along a new last axis of extent `depth`, else `off`. An index outside of it gives no `on`. */

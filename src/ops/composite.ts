@@ -5,5 +5,6 @@ export * from './composite-bessel.ts';
 export * from './composite-error.ts';
 export * from './composite-gamma.ts';
 export * from './composite-math.ts';
+export * from './composite-normalization.ts';
 export * from './composite-statistics.ts';
 export * from './composite-window.ts';

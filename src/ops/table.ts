@@ -7,6 +7,7 @@ import { fftRows } from './fft.ts';
 import { cumulateRows } from './cumulate.ts';
 import { gatherRows } from './gather.ts';
 import { matMulRows } from './matmul.ts';
+import { momentsRows } from './moments.ts';
 import { pieceRows, reshapeRows, viewRows } from './movement.ts';
 import { poolRows } from './pool.ts';
 import { randomRows } from './random.ts';
@@ -33,6 +34,7 @@ export const table = {
   ...scatterRows,
   ...cumulateRows,
   ...poolRows,
+  ...momentsRows,
   ...matMulRows,
   ...convRows,
   ...randomRows,

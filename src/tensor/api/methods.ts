@@ -157,6 +157,12 @@ declare module '../tensor.ts' {
       scale?: Tensor | TensorLike | null,
       varianceEpsilon?: number,
     ): T;
+    localResponseNormalization<T extends Tensor = this>(
+      depthRadius?: number,
+      bias?: number,
+      alpha?: number,
+      beta?: number,
+    ): T;
     conv1d<T extends Tensor = Tensor>(
       filter: Tensor | TensorLike,
       stride: number,
@@ -334,6 +340,7 @@ const functions: { readonly [name: string]: (x: Tensor, ...rest: never[]) => unk
   softmax: normalization.softmax,
   logSoftmax: normalization.logSoftmax,
   batchNorm: normalization.batchNorm,
+  localResponseNormalization: normalization.localResponseNormalization,
   oneHot: creation.oneHot,
   onesLike: creation.onesLike,
   zerosLike: creation.zerosLike,
