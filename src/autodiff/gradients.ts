@@ -4,6 +4,7 @@
  */
 import { fail, invariant } from '../base/errors.ts';
 import type { Operation, Value } from '../graph/graph.ts';
+import { admit } from '../ops/body.ts';
 import { add, onesLike } from '../ops/build.ts';
 import { customGradientOf } from '../ops/custom.ts';
 import { rowOf } from '../ops/table.ts';
@@ -65,7 +66,7 @@ function pullBack(op: Operation, dys: readonly (Value | null)[]): readonly (Valu
   }
   const row = rowOf(op.kind);
   if (row.gradient === 'constant') return [];
-  return row.gradient({ inputs: op.inputs, outputs: op.outputs, attrs: op.attrs }, dys);
+  return row.gradient({ inputs: op.inputs, outputs: op.outputs, attrs: op.attrs, differentiate: gradients }, dys);
 }
 
 function startWith(ys: readonly Value[], dys: readonly (Value | null)[] | undefined): Map<Value, Value> {
@@ -93,10 +94,12 @@ function startWith(ys: readonly Value[], dys: readonly (Value | null)[] | undefi
  * d(sum of ys . dys) / dx for each x; null where no y depends on it, and for integers. dys are ones by default.
  */
 export function gradients(
-  ys: readonly Value[],
-  xs: readonly Value[],
+  outputs: readonly Value[],
+  inputs: readonly Value[],
   dys?: readonly (Value | null)[],
 ): (Value | null)[] {
+  // Inside of a body, what comes from outside is its parameters.
+  const [ys, xs] = [outputs.map(admit), inputs.map(admit)];
   const order = reachable(ys);
   const wanted = dependents(order, xs);
   const newest = Math.max(0, ...[...ys, ...xs].map((value) => value.op.id), ...(dys ?? []).map((dy) => dy?.op.id ?? 0));

@@ -3,21 +3,22 @@
  * what the op waits for. So recomputation stands where it is needed, and not where its operands are ready.
  */
 import { Value } from '../graph/graph.ts';
-import type { BufferKey, LoweredKernel } from './emitter.ts';
-
+import { type BufferKey, Window } from './emitter.ts';
 import { readsOf } from './fuse.ts';
 import { baseOf, type Plan, tagOf } from './plan.ts';
+import { isLoop, keysOf, type LoweredItem, rootOf, withKeys } from './schedule.ts';
 
-/** The kernels with real buffers in the places of such values. */
-export function resolveAfter(plan: Plan, kernels: readonly LoweredKernel[]): LoweredKernel[] {
+/** The kernels and loops with real buffers in the places of such values. */
+export function resolveAfter(plan: Plan, items: readonly LoweredItem[]): LoweredItem[] {
   const waits = new Map<Value, readonly Value[]>();
   for (const group of plan.groups) {
     if (group.anchor && tagOf(group.anchor) === 'after') {
       waits.set(group.anchor.outputs[0], [...readsOf(group, plan.stored).aligned.keys()]);
     }
   }
-  if (waits.size === 0) return kernels.slice();
+  if (waits.size === 0) return items.slice();
   const sourceOf = (key: BufferKey): BufferKey => {
+    if (key instanceof Window) return waits.has(key.of as Value) ? new Window(sourceOf(key.of), key) : key;
     let at = key;
     while (at instanceof Value && waits.has(at)) at = baseOf(at.op.inputs[0]);
     return at;
@@ -30,9 +31,13 @@ export function resolveAfter(plan: Plan, kernels: readonly LoweredKernel[]): Low
       collect(value, into);
     }
   };
-  return kernels.map(({ kernel, args }) => {
+  return items.map((item) => {
     const needed = new Set<BufferKey>();
-    for (const key of args) collect(key, needed);
-    return { kernel, args: args.map(sourceOf), ...(needed.size > 0 && { waits: needed }) };
+    for (const key of keysOf(item)) collect(rootOf(key), needed);
+    const resolved = withKeys(item, sourceOf);
+    if (needed.size === 0) return resolved;
+    if (!isLoop(resolved)) return { ...resolved, waits: needed };
+    resolved.waits = needed;
+    return resolved;
   });
 }

@@ -15,8 +15,11 @@ import { sizeOf, stridesOf } from '../types/shape.ts';
 import { Index } from './index-space.ts';
 import { baseOf, isConstant } from './plan.ts';
 
-/** A buffer that a kernel takes: a stored value, scratch that lowering made up, or a constant array. */
-export type BufferKey = Value | Scratch | Constant;
+/**
+ * A buffer that a kernel takes: a stored value, scratch that lowering made up, a constant array, or a part of one of them that moves
+ * with a loop.
+ */
+export type BufferKey = Value | Scratch | Constant | Window;
 
 /** A temporary between the kernels of one group. */
 export class Scratch {
@@ -47,9 +50,28 @@ function constantOf(data: Float32Array): Constant {
 
 /** What a buffer must be able to hold. */
 export function bufferOf(key: BufferKey): { elem: Elem; size: number } {
-  if (key instanceof Scratch) return key;
+  if (key instanceof Scratch || key instanceof Window) return key;
   if (key instanceof Constant) return { elem: 'f32', size: key.data.length };
   return { elem: elemOf[key.dtype], size: sizeOf(key.shape) };
+}
+
+/** One slice of a buffer, another one in each iteration of the loops that it names. Sizes and offsets in elements. */
+export class Window {
+  readonly of: Value | Scratch | Constant;
+  readonly elem: Elem;
+  readonly size: number;
+  /** Where it starts in the first iteration. */
+  readonly offset: number;
+  readonly strides: readonly { readonly loop: object; readonly elements: number }[];
+
+  constructor(of: BufferKey, { elem, size, offset, strides }: Pick<Window, 'elem' | 'size' | 'offset' | 'strides'>) {
+    const outer = of instanceof Window ? of : null;
+    this.of = outer ? outer.of : (of as Value | Scratch | Constant);
+    this.elem = elem;
+    this.size = size;
+    this.offset = offset + (outer?.offset ?? 0);
+    this.strides = [...(outer?.strides ?? []), ...strides];
+  }
 }
 
 export interface LoweredKernel {
@@ -98,7 +120,7 @@ export class Emitter {
   }
 
   /** The parameter that holds a value. What a kernel both reads and writes must be asked for with 'readwrite' first. */
-  buffer(key: BufferKey, access: 'read' | 'write' | 'readwrite'): number {
+  buffer(key: Exclude<BufferKey, Window>, access: 'read' | 'write' | 'readwrite'): number {
     const base = key instanceof Scratch || key instanceof Constant ? key : baseOf(key);
     let param = this.#params.get(base);
     if (param === undefined) {

@@ -73,7 +73,12 @@ function storeOperands(op: Operation, users: ReadonlyMap<Value, unknown>, stored
     }
   } else if (lowering.tag === 'after') {
     stored.add(baseOf(op.inputs[0]));
-  } else if (lowering.tag === 'kernel' || lowering.tag === 'kernels' || lowering.tag === 'point') {
+  } else if (
+    lowering.tag === 'kernel' ||
+    lowering.tag === 'kernels' ||
+    lowering.tag === 'point' ||
+    lowering.tag === 'loops'
+  ) {
     for (const input of op.inputs) stored.add(baseOf(input));
   }
 }

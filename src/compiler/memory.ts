@@ -2,8 +2,9 @@
 import type { Value } from '../graph/graph.ts';
 import { elemBytes } from '../kernel/ir.ts';
 import type { BufferSpec } from '../kernel/program.ts';
-import { type BufferKey, bufferOf, Constant } from './emitter.ts';
-import type { Staged } from './schedule.ts';
+import { type BufferKey, bufferOf, Constant, Window } from './emitter.ts';
+import type { FlatStep, LoweredLoop } from './schedule.ts';
+import { rootOf } from './schedule.ts';
 
 const ALIGNMENT = 64;
 
@@ -26,18 +27,31 @@ export interface MemoryPlan {
 }
 
 export function planMemory(
-  steps: readonly Staged[],
+  steps: readonly FlatStep[],
+  loops: readonly LoweredLoop[],
   inputs: readonly Value[],
   outputs: readonly Value[],
   aliases: ReadonlyMap<Value, Value>,
 ): MemoryPlan {
   const buffers: BufferSpec[] = [];
   const numberOf = new Map<BufferKey, number>();
-  const add = (key: BufferKey, rest: Pick<BufferSpec, 'kind' | 'offset' | 'alias' | 'data'>) => {
+  const add = (key: BufferKey, rest: Omit<BufferSpec, 'elem' | 'size'>) => {
     numberOf.set(key, buffers.length);
     const { elem, size } = bufferOf(key);
     buffers.push({ elem, size, ...rest });
   };
+  const addWindow = (window: Window) =>
+    add(window, {
+      kind: 'window',
+      offset: window.offset * elemBytes[window.elem],
+      window: {
+        of: numberOf.get(window.of) as number,
+        strides: window.strides.map(({ loop, elements }) => ({
+          loop: loops.indexOf(loop as LoweredLoop),
+          bytes: elements * elemBytes[window.elem],
+        })),
+      },
+    });
   for (const input of inputs) add(input, { kind: 'input', offset: 0 });
   for (const output of outputs) {
     const alias = aliases.get(output);
@@ -48,26 +62,67 @@ export function planMemory(
     const { key } = life;
     add(key, key instanceof Constant ? { kind: 'constant', offset, data: key.data } : { kind: 'temp', offset });
   }
+  for (const { lowered } of steps) {
+    for (const key of lowered.args) if (key instanceof Window && !numberOf.has(key)) addWindow(key);
+  }
   return { buffers, numberOf, arenaBytes };
 }
 
-function livesOf(steps: readonly Staged[], known: ReadonlyMap<BufferKey, number>): Life[] {
-  const lives = new Map<BufferKey, Life>();
-  for (const { lowered, stage } of steps) {
+/** The loops around a use that its buffer does not belong to: a window comes from outside of those that move it. */
+function loopsAround(key: BufferKey, loops: readonly LoweredLoop[]): readonly LoweredLoop[] {
+  if (!(key instanceof Window)) return loops;
+  const moving = new Set(key.strides.map(({ loop }) => loop));
+  const first = loops.findIndex((loop) => moving.has(loop));
+  return first < 0 ? loops : loops.slice(0, first);
+}
+
+/** The innermost loop that holds every use of a buffer (its depth, 0 for none): what is used elsewhere too outlives iterations. */
+function homesOf(steps: readonly FlatStep[]): Map<BufferKey, readonly LoweredLoop[]> {
+  const homes = new Map<BufferKey, readonly LoweredLoop[]>();
+  for (const { lowered, loops } of steps) {
     for (const key of lowered.args) {
+      const around = loopsAround(key, loops);
+      const home = homes.get(rootOf(key));
+      if (home === undefined) homes.set(rootOf(key), around);
+      else {
+        const differs = home.findIndex((loop, i) => around[i] !== loop);
+        if (differs >= 0) homes.set(rootOf(key), home.slice(0, differs));
+      }
+    }
+  }
+  return homes;
+}
+
+function livesOf(steps: readonly FlatStep[], known: ReadonlyMap<BufferKey, number>): Life[] {
+  const homes = homesOf(steps);
+  const ranges = new Map<LoweredLoop, { first: number; last: number }>();
+  for (const { stage, loops } of steps) {
+    for (const loop of loops) {
+      const range = ranges.get(loop);
+      if (range) range.last = stage;
+      else ranges.set(loop, { first: stage, last: stage });
+    }
+  }
+  const lives = new Map<BufferKey, Life>();
+  for (const { lowered, stage, loops } of steps) {
+    for (const arg of lowered.args) {
+      const key = rootOf(arg);
       if (known.has(key)) continue;
+      // Used inside of a loop and outside of it: alive in all of its stages.
+      const inner = loops[(homes.get(key) as readonly LoweredLoop[]).length];
+      const { first, last } = (inner && ranges.get(inner)) ?? { first: stage, last: stage };
       const life = lives.get(key);
       if (life) {
-        life.first = Math.min(life.first, stage);
-        life.last = Math.max(life.last, stage);
+        life.first = Math.min(life.first, first);
+        life.last = Math.max(life.last, last);
       } else {
         const { elem, size } = bufferOf(key);
         const always = key instanceof Constant;
         lives.set(key, {
           key,
           bytes: Math.max(ALIGNMENT, Math.ceil((size * elemBytes[elem]) / ALIGNMENT) * ALIGNMENT),
-          first: always ? 0 : stage,
-          last: always ? Infinity : stage,
+          first: always ? 0 : first,
+          last: always ? Infinity : last,
         });
       }
     }

@@ -1,21 +1,17 @@
 /** The compiler on one page: ordered passes from a graph to a program. DEBUG=3 prints what stands between them. */
 import { debug } from '../base/debug.ts';
-import { invariant } from '../base/errors.ts';
 import type { Value } from '../graph/graph.ts';
 import { topologicalOrder } from '../graph/graph.ts';
 import type { Kernel } from '../kernel/ir.ts';
 import { kernelKey } from '../kernel/key.ts';
 import { printKernel } from '../kernel/printer.ts';
-import type { GuardSite, Program, Step } from '../kernel/program.ts';
+import type { GuardSite, Loop, Program, Step } from '../kernel/program.ts';
 import { verifyProgram } from '../kernel/verifier.ts';
-import { type LoweredKernel, NeedsStore } from './emitter.ts';
-import { fuse } from './fuse.ts';
-import { lowerGroup } from './lower.ts';
+import { lowerGraph } from './lower-graph.ts';
 import { planMemory } from './memory.ts';
-import { baseOf, type Plan } from './plan.ts';
+import { baseOf } from './plan.ts';
 import type { CompileRequest } from './request.ts';
-import { resolveAfter } from './after.ts';
-import { schedule } from './schedule.ts';
+import { flatten, type FlatStep, type LoweredLoop, schedule } from './schedule.ts';
 import { simplify } from './simplify.ts';
 
 /** Turns a graph into a program for a target. Deterministic: the same request gives the same program. */
@@ -26,16 +22,18 @@ export function compile(request: CompileRequest): Program {
   const outputs = simplify(request.outputs, inputs);
   dump('simplified', outputs, inputs);
   // 2. fuse, 3. lower (layout is native: contractions fold views into their address maps, and tile by a cost model)
-  const { plan, kernels: lowered, sites, donations } = lowerAll(request, outputs);
-  const kernels = resolveAfter(plan, lowered);
+  const sites: GuardSite[] = [];
+  const { plan, items, donations } = lowerGraph({ ...request, outputs, sites });
   // 4. schedule
-  const { steps, aliases } = schedule(kernels, donations);
+  const { steps: staged, aliases } = schedule(items, donations);
+  const flat = flatten(staged);
   // 5. memory
   const finals = plan.outputs.map(baseOf);
-  const memory = planMemory(steps, inputs, finals, aliases);
+  const loops = [...new Set(flat.flatMap((step) => step.loops))];
+  const memory = planMemory(flat, loops, inputs, finals, aliases);
   const distinct = new Map<string, number>();
   const list: Kernel[] = [];
-  const programSteps = steps.map(({ lowered, stage }): Step => {
+  const steps = flat.map(({ lowered, stage }): Step => {
     const key = kernelKey(lowered.kernel);
     let kernel = distinct.get(key);
     if (kernel === undefined) {
@@ -52,13 +50,14 @@ export function compile(request: CompileRequest): Program {
     buffers: memory.buffers,
     inputs: inputs.map(number),
     outputs: finals.map(number),
-    steps: programSteps,
+    steps,
+    ...(loops.length > 0 && { loops: loops.map((loop) => loopOf(loop, flat)) }),
     arenaBytes: memory.arenaBytes,
     sites,
   };
   debug(
     3,
-    () => `${request.name} on ${caps.target}: ${kernels.map(({ kernel }, i) => `${i}:${kernel.name}`).join(' ')}`,
+    () => `${request.name} on ${caps.target}: ${flat.map(({ lowered }, i) => `${i}:${lowered.kernel.name}`).join(' ')}`,
   );
   debug(4, () => list.map(printKernel).join('\n'));
   debug(5, () =>
@@ -70,31 +69,10 @@ export function compile(request: CompileRequest): Program {
   return program;
 }
 
-interface Lowered {
-  readonly plan: Plan;
-  readonly kernels: LoweredKernel[];
-  readonly sites: GuardSite[];
-  readonly donations: Map<Value, Value>;
-}
-
-/** Plans and lowers; where lowering finds a value that it cannot compute in place, the plan is made anew with it stored. */
-function lowerAll(request: CompileRequest, outputs: readonly Value[]): Lowered {
-  const forced = new Set<Value>();
-  for (;;) {
-    const plan = fuse(outputs, request.inputs, forced);
-    const donations = new Map<Value, Value>();
-    for (const [output, input] of request.donations) donations.set(baseOf(plan.outputs[output]), request.inputs[input]);
-    const sites: GuardSite[] = [];
-    const context = { caps: request.capabilities, stored: plan.stored, sites };
-    try {
-      const inPlace = new Set(donations.keys());
-      return { plan, kernels: plan.groups.flatMap((group) => lowerGroup(context, group, inPlace)), sites, donations };
-    } catch (error) {
-      if (!(error instanceof NeedsStore)) throw error;
-      invariant(!forced.has(error.value), 'a stored value needs to be stored');
-      forced.add(error.value);
-    }
-  }
+/** The range of a loop's steps. */
+function loopOf(loop: LoweredLoop, flat: readonly FlatStep[]): Loop {
+  const inside = flat.flatMap((step, i) => (step.loops.includes(loop) ? [i] : []));
+  return { first: inside[0], end: inside[inside.length - 1] + 1, count: loop.count };
 }
 
 function dump(title: string, outputs: readonly Value[], inputs: readonly Value[]): void {

@@ -5,9 +5,20 @@
 import type { Value } from '../graph/graph.ts';
 import type { Affine, Kernel, Node } from '../kernel/ir.ts';
 import type { BufferKey, LoweredKernel } from './emitter.ts';
+import { Window } from './emitter.ts';
+
+/** Kernels that run again and again, in stages of their own. */
+export interface LoweredLoop {
+  readonly count: number;
+  body: readonly Staged[];
+  /** What has to be there before the loop begins, though nothing in it reads it. */
+  waits?: ReadonlySet<BufferKey>;
+}
+
+export type LoweredItem = LoweredKernel | LoweredLoop;
 
 export interface Staged {
-  readonly lowered: LoweredKernel;
+  readonly lowered: LoweredItem;
   readonly stage: number;
 }
 
@@ -17,23 +28,58 @@ export interface Schedule {
   readonly aliases: ReadonlyMap<Value, Value>;
 }
 
+export function isLoop(item: LoweredItem): item is LoweredLoop {
+  return 'body' in item;
+}
+
+/** The buffer that a window is a part of. */
+export function rootOf(key: BufferKey): Exclude<BufferKey, Window> {
+  return key instanceof Window ? key.of : key;
+}
+
 interface Touch {
   readonly reads: Set<BufferKey>;
   readonly writes: Set<BufferKey>;
 }
 
-function touches({ kernel, args }: LoweredKernel): Touch {
+/** The kernel, or each kernel of the loop, with other buffers. Loops are changed in place: windows name the loop that moves them. */
+export function withKeys(item: LoweredItem, place: (key: BufferKey) => BufferKey): LoweredItem {
+  if (!isLoop(item)) {
+    const waits = item.waits && new Set([...item.waits].map(place));
+    return { kernel: item.kernel, args: item.args.map(place), ...(waits && { waits }) };
+  }
+  item.body = item.body.map(({ lowered, stage }) => ({ lowered: withKeys(lowered, place), stage }));
+  if (item.waits) item.waits = new Set([...item.waits].map(place));
+  return item;
+}
+
+/** All buffers that an item is given. */
+export function keysOf(item: LoweredItem): BufferKey[] {
+  return isLoop(item) ? item.body.flatMap(({ lowered }) => keysOf(lowered)) : [...item.args];
+}
+
+/** What an item reads and writes, windows as the whole that they are part of. */
+export function touches(item: LoweredItem): Touch {
   const reads = new Set<BufferKey>();
   const writes = new Set<BufferKey>();
-  kernel.params.forEach((param, i) => {
-    if (param.access !== 'write') reads.add(args[i]);
-    if (param.access !== 'read') writes.add(args[i]);
+  if (isLoop(item)) {
+    for (const { lowered } of item.body) {
+      const inner = touches(lowered);
+      for (const key of inner.reads) reads.add(key);
+      for (const key of inner.writes) writes.add(key);
+    }
+    return { reads, writes };
+  }
+  item.kernel.params.forEach((param, i) => {
+    const key = rootOf(item.args[i]);
+    if (param.access !== 'write') reads.add(key);
+    if (param.access !== 'read') writes.add(key);
   });
   return { reads, writes };
 }
 
 /** `donations` are wishes: output value -> input value. Those that cannot be are left out of `aliases`. */
-export function schedule(kernels: readonly LoweredKernel[], donations: ReadonlyMap<Value, Value>): Schedule {
+export function schedule(kernels: readonly LoweredItem[], donations: ReadonlyMap<Value, Value>): Schedule {
   const touched = kernels.map(touches);
   const edges: Set<number>[] = kernels.map(() => new Set<number>());
   const writers = new Map<BufferKey, number[]>();
@@ -62,7 +108,7 @@ export function schedule(kernels: readonly LoweredKernel[], donations: ReadonlyM
 
 /** Edges that make every reader of the input run before the output overwrites it; null where one kernel does both out of step. */
 function overwriteEdges(
-  kernels: readonly LoweredKernel[],
+  kernels: readonly LoweredItem[],
   touched: readonly Touch[],
   writers: ReadonlyMap<BufferKey, number[]>,
   output: Value,
@@ -81,7 +127,9 @@ function overwriteEdges(
 }
 
 /** Whether a kernel reads of `input` only what it is about to overwrite in `output`: same addresses, load before store. */
-function inStep({ kernel, args }: LoweredKernel, output: Value, input: Value): boolean {
+function inStep(item: LoweredItem, output: Value, input: Value): boolean {
+  if (isLoop(item)) return false;
+  const { kernel, args } = item;
   const [to, from] = [args.indexOf(output), args.indexOf(input)];
   if (kernel.params[to].access === 'readwrite' || args.lastIndexOf(input) !== from) return false;
   const show = (at: Affine, stride: number, lanes: number) =>
@@ -122,4 +170,31 @@ function levels(edges: readonly ReadonlySet<number>[]): number[] | null {
     return true;
   };
   return edges.every((_, i) => visit(i)) ? level : null;
+}
+
+/** A kernel in its place among all stages of the program, with the loops around it, outermost first. */
+export interface FlatStep {
+  readonly lowered: LoweredKernel;
+  readonly stage: number;
+  readonly loops: readonly LoweredLoop[];
+}
+
+/** All kernels in one list of stages. A loop has its stages to itself: kernels that could run beside it come before. */
+export function flatten(steps: readonly Staged[]): FlatStep[] {
+  const flat: FlatStep[] = [];
+  let stage = 0;
+  const walk = (list: readonly Staged[], loops: readonly LoweredLoop[]): void => {
+    for (let at = 0; at < list.length; ) {
+      let end = at;
+      while (end < list.length && list[end].stage === list[at].stage) end++;
+      const group = list.slice(at, end).map(({ lowered }) => lowered);
+      const plain = group.filter((item): item is LoweredKernel => !isLoop(item));
+      for (const lowered of plain) flat.push({ lowered, stage, loops });
+      if (plain.length > 0) stage++;
+      for (const loop of group.filter(isLoop)) walk(loop.body, [...loops, loop]);
+      at = end;
+    }
+  };
+  walk(steps, []);
+  return flat;
 }

@@ -3,9 +3,10 @@
  */
 import type { DType } from '../types/dtype.ts';
 import type { Shape, TensorType } from '../types/shape.ts';
+import type { SubGraph } from './subgraph.ts';
 
-/** Plain data: numbers, strings, booleans and lists of them. */
-export type Attr = number | string | boolean | null | readonly Attr[];
+/** Plain data: numbers, strings, booleans and lists of them; and the graphs inside of operations. */
+export type Attr = number | string | boolean | null | SubGraph | readonly Attr[];
 export type Attrs = { readonly [name: string]: Attr };
 
 let nextId = 1;

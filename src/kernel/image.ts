@@ -49,17 +49,41 @@ export const x64Layout = {
   record: {
     entry: 0,
     args: 8,
-    /** Chunks; int32. */
+    /** Chunks, at least 1; int32. */
     extent: 16,
+    /** int32: 0 for a kernel, 1 where a loop begins, 2 where it ends. */
+    kind: 20,
     /** int32: 1 on the last record of a stage. */
     endsStage: 24,
     /** int32, on the last record of a stage: chunks of the whole stage. */
     stageChunks: 32,
-    /** int32: the next chunk to claim. */
+    /** int32: where `claimed` stops; grows by `extent` each time the stage is opened. */
+    limit: 36,
+    /** int32, on the last record of a stage: the phase for which it was opened. */
+    phase: 40,
+    /** int32: chunks claimed so far, in all runs. It only ever grows (modulo 2^32), so a late thread cannot claim twice. */
     claimed: 64,
     /** int32, on the last record of a stage: chunks that are done. */
     done: 128,
     size: 192,
+  },
+  /** Where a loop begins: a record of kind 1. */
+  loopBegin: {
+    /** The cell that holds the address of the loop's flag (int32), or 0: it has none. */
+    flag: 0,
+    /** The record behind the loop's end. */
+    exit: 8,
+    /** int64: iterations that are done. */
+    iteration: 40,
+  },
+  /** Where a loop ends: a record of kind 2. */
+  loopEnd: {
+    begin: 8,
+    /** int32: cells to be moved on, and where their list is: { address of the cell, bytes } each. */
+    moves: 16,
+    moveTable: 24,
+    /** int64. */
+    count: 32,
   },
   job: {
     control: 0,
@@ -83,9 +107,8 @@ export const x64Layout = {
     active: 256,
     /** int32: whether a job may be entered. */
     open: 320,
-    begin: 328,
-    end: 336,
-    errors: 344,
+    end: 328,
+    errors: 336,
     /** int32: workers leave when it is 1. */
     exit: 384,
     /** int32: workers that have not left. */
@@ -94,6 +117,9 @@ export const x64Layout = {
     wait: 512,
     wake: 520,
     yield: 528,
-    size: 576,
+    /** int32: grows with each stage that is opened, and with each job that is over; the first record of the stage. */
+    phase: 576,
+    position: 584,
+    size: 640,
   },
 } as const;

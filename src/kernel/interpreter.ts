@@ -5,6 +5,8 @@
 import { InternalError, invariant } from '../base/errors.ts';
 import type { TypedArray } from '../types/dtype.ts';
 import type { Affine, Dynamic, Elem, Instr, Kernel, Loop, Node, Param, Reg, Region } from './ir.ts';
+import { elemBytes } from './ir.ts';
+import { walkProgram, windowStart } from './loop-walk.ts';
 import type { BufferSpec, Program, Step } from './program.ts';
 import { RaceCheck } from './races.ts';
 import * as scalar from './scalar.ts';
@@ -49,11 +51,30 @@ export function interpretProgram(
   options: InterpretOptions = {},
 ): void {
   const buffers = bindBuffers(program, inputs, outputs);
-  for (const step of stepOrder(program.steps, options.seed)) {
-    const kernel = program.kernels[step.kernel];
-    const args = step.args.map((arg) => buffers[arg]);
-    interpretKernel(kernel, args, errors, options);
-  }
+  walkProgram(program, {
+    run(first, end, iterations) {
+      for (const step of stepOrder(program.steps.slice(first, end), options.seed)) {
+        const args = step.args.map((arg) => windowed(program, buffers, arg, iterations));
+        interpretKernel(program.kernels[step.kernel], args, errors, options);
+      }
+    },
+    isSet: (buffer, iterations) => windowed(program, buffers, buffer, iterations)[0] !== 0,
+  });
+}
+
+/** What a buffer is in these iterations. */
+function windowed(
+  program: Program,
+  buffers: readonly TypedArray[],
+  index: number,
+  iterations: readonly number[],
+): TypedArray {
+  const { window, size, elem } = program.buffers[index];
+  if (!window) return buffers[index];
+  const at = windowStart(program, index, iterations) / elemBytes[elem];
+  const root = buffers[window.of];
+  invariant(at >= 0 && at + size <= root.length, `a window of buffer ${window.of} at ${at} lies outside of it`);
+  return root.subarray(at, at + size);
 }
 
 // ---- kernels -----------------------------------------------------------------------------------------------------------
@@ -320,6 +341,7 @@ function checkBuffer(what: string, spec: Pick<Param, 'elem' | 'size'>, buffer: T
 function bindBuffers(program: Program, inputs: readonly TypedArray[], outputs: readonly TypedArray[]): TypedArray[] {
   const arena = new ArrayBuffer(program.arenaBytes);
   return program.buffers.map((spec, index) => {
+    if (spec.kind === 'window') return new arrayOf[spec.elem](0);
     if (spec.kind === 'input' || spec.kind === 'output') {
       const order = spec.kind === 'input' ? program.inputs : program.outputs;
       const buffer = (spec.kind === 'input' ? inputs : outputs)[order.indexOf(index)];

@@ -5,7 +5,7 @@
 import { InternalError } from '../base/errors.ts';
 import { elemBytes } from './ir.ts';
 import { kernelFacts } from './kernel-verifier.ts';
-import type { BufferSpec, Program, Step } from './program.ts';
+import type { BufferSpec, Loop, Program, Step } from './program.ts';
 
 /** Throws an InternalError unless the program, with each of its kernels, keeps every rule. */
 export function verifyProgram(program: Program): void {
@@ -19,6 +19,7 @@ export function verifyProgram(program: Program): void {
     checkBuffer(program, buffer, index);
   });
   checkSteps(program);
+  checkLoops(program);
   const uses = collectUses(program);
   checkStages(program);
   checkWrites(program, uses);
@@ -50,11 +51,35 @@ function checkBuffer(program: Program, buffer: BufferSpec, index: number): void 
     }
   }
   if (buffer.kind === 'constant' && buffer.data?.length !== buffer.size) bad(`holds ${buffer.data?.length} elements`);
+  if (buffer.kind === 'window') checkWindow(program, buffer, bad);
   if (!inArena(buffer)) return;
   if (!Number.isSafeInteger(buffer.offset) || buffer.offset < 0 || buffer.offset % 64 !== 0) {
     bad(`starts at ${buffer.offset}, which is no multiple of 64`);
   }
   if (end(buffer) > program.arenaBytes) bad(`ends at ${end(buffer)}, beyond the arena's ${program.arenaBytes} bytes`);
+}
+
+/** Wherever the loops stand, a window lies inside of what it is part of. */
+function checkWindow(program: Program, buffer: BufferSpec, bad: (message: string) => never): void {
+  const root = program.buffers[buffer.window?.of ?? -1];
+  if (!root || root.kind === 'window') bad(`is part of buffer ${buffer.window?.of}`);
+  if (root.elem !== buffer.elem) bad(`of ${buffer.elem} is part of one of ${root.elem}`);
+  const bytes = elemBytes[buffer.elem];
+  let [low, high] = [buffer.offset, buffer.offset];
+  const seen = new Set<number>();
+  for (const stride of buffer.window?.strides ?? []) {
+    const loop = program.loops?.[stride.loop];
+    if (!loop || seen.has(stride.loop)) return bad(`moves with loop ${stride.loop}`);
+    seen.add(stride.loop);
+    const way = stride.bytes * (loop.count - 1);
+    low += Math.min(0, way);
+    high += Math.max(0, way);
+    if (!Number.isSafeInteger(way) || stride.bytes % bytes !== 0) bad(`moves by ${stride.bytes} bytes`);
+  }
+  if (!Number.isSafeInteger(buffer.offset) || buffer.offset % bytes !== 0) bad(`starts at ${buffer.offset}`);
+  if (low < 0 || high + buffer.size * bytes > root.size * bytes) {
+    bad(`reaches from byte ${low} to ${high + buffer.size * bytes} of ${root.size * bytes}`);
+  }
 }
 
 function inArena(buffer: BufferSpec): boolean {
@@ -84,38 +109,123 @@ function checkSteps(program: Program): void {
       if (!buffer) refuse(program, `${what}, which does not exist`);
       if (buffer.elem !== param.elem) refuse(program, `${what}: ${buffer.elem} for ${param.elem}`);
       if (buffer.size < param.size) refuse(program, `${what}: ${buffer.size} elements for ${param.size}`);
-      if (param.access !== 'read' && (buffer.kind === 'input' || buffer.kind === 'constant')) {
-        refuse(program, `${what}, and would write a buffer of kind ${buffer.kind}`);
+      const { kind } = program.buffers[rootOf(program, arg)];
+      if (param.access !== 'read' && (kind === 'input' || kind === 'constant')) {
+        refuse(program, `${what}, and would write a buffer of kind ${kind}`);
+      }
+      for (const { loop } of buffer.window?.strides ?? []) {
+        if (!isInside(program.loops![loop], index)) refuse(program, `${what} outside of the loop that moves it`);
       }
     });
   });
 }
 
-/** The first stage in which a buffer is read and written, and the last in which it is touched; Infinity and -1 where never. */
+/** The buffer whose bytes these are. */
+function rootOf(program: Program, buffer: number): number {
+  return program.buffers[buffer].window?.of ?? buffer;
+}
+
+function isInside(loop: Loop, step: number): boolean {
+  return step >= loop.first && step < loop.end;
+}
+
+/** Loops are whole stages, contain each other or do not meet, and stand in order. */
+function checkLoops(program: Program): void {
+  const { loops = [], steps } = program;
+  loops.forEach(({ first, end, count, flag }, index) => {
+    const bad = (message: string): never => refuse(program, `loop ${index} ${message}`);
+    if (!(first >= 0 && first < end && end <= steps.length)) bad(`has steps ${first} to ${end}`);
+    if (!Number.isSafeInteger(count) || count < 1) bad(`runs ${count} times`);
+    if (first > 0 && steps[first - 1].stage === steps[first].stage) bad('begins inside of a stage');
+    if (end < steps.length && steps[end].stage === steps[end - 1].stage) bad('ends inside of a stage');
+    loops.slice(0, index).forEach((other, o) => {
+      if (first < other.first || (first < other.end && end > other.end)) bad(`meets loop ${o}`);
+    });
+    if (flag === undefined) return;
+    const buffer = program.buffers[flag];
+    if (buffer?.elem !== 'i32' || buffer.size < 1) bad(`has buffer ${flag} as its flag`);
+    for (const stride of buffer.window?.strides ?? []) {
+      const outer = loops[stride.loop];
+      if (stride.loop >= index || end > outer.end) bad('has a flag that moves with a loop which is not around it');
+    }
+  });
+}
+
+/**
+ * The first stage in which a buffer is read and written, and the last in which it is touched; Infinity and -1 where never. What
+ * outlives an iteration of a loop counts as touched in all of the loop's stages (`from` to `to`).
+ */
 interface Use {
   firstRead: number;
   lastRead: number;
   firstWrite: number;
-  lastTouch: number;
+  from: number;
+  to: number;
 }
 
 function collectUses(program: Program): Use[] {
   const uses = program.buffers.map(
-    (): Use => ({ firstRead: Infinity, lastRead: -1, firstWrite: Infinity, lastTouch: -1 }),
+    (): Use => ({ firstRead: Infinity, lastRead: -1, firstWrite: Infinity, from: Infinity, to: -1 }),
   );
+  const touch = (arg: number, stage: number, reads: boolean, writes: boolean) => {
+    const use = uses[rootOf(program, arg)];
+    if (reads) {
+      use.firstRead = Math.min(use.firstRead, stage);
+      use.lastRead = Math.max(use.lastRead, stage);
+    }
+    if (writes) use.firstWrite = Math.min(use.firstWrite, stage);
+    use.from = Math.min(use.from, stage);
+    use.to = Math.max(use.to, stage);
+  };
   for (const step of program.steps) {
     step.args.forEach((arg, at) => {
-      const use = uses[arg];
       const { access } = program.kernels[step.kernel].params[at];
-      if (access !== 'write') {
-        use.firstRead = Math.min(use.firstRead, step.stage);
-        use.lastRead = Math.max(use.lastRead, step.stage);
-      }
-      if (access !== 'read') use.firstWrite = Math.min(use.firstWrite, step.stage);
-      use.lastTouch = Math.max(use.lastTouch, step.stage);
+      touch(arg, step.stage, access !== 'write', access !== 'read');
     });
   }
+  for (const loop of program.loops ?? []) {
+    // The flag is read before the first iteration and after each.
+    if (loop.flag !== undefined) touch(loop.flag, stagesOf(program, loop).last, true, false);
+  }
+  extendOverLoops(program, uses);
   return uses;
+}
+
+function stagesOf({ steps }: Program, { first, end }: Loop): { first: number; last: number } {
+  return { first: steps[first].stage, last: steps[end - 1].stage };
+}
+
+/**
+ * In a loop, a buffer lives for a part of the iteration only if nothing but the loop touches it, each iteration writes it before
+ * reading it, and it does not move.
+ */
+function extendOverLoops(program: Program, uses: readonly Use[]): void {
+  const { loops = [], steps } = program;
+  // Outer loops last: what they see then are whole inner loops.
+  for (const loop of [...loops].reverse()) {
+    const { first, last } = stagesOf(program, loop);
+    const inside = new Set<number>();
+    const read = new Set<number>();
+    const moved = new Set<number>();
+    for (const step of steps.slice(loop.first, loop.end)) {
+      for (const [at, arg] of step.args.entries()) {
+        inside.add(rootOf(program, arg));
+        if (program.kernels[step.kernel].params[at].access !== 'write') read.add(rootOf(program, arg));
+        if (program.buffers[arg].window?.strides.some((stride) => loops[stride.loop] === loop)) {
+          moved.add(rootOf(program, arg));
+        }
+      }
+    }
+    if (loop.flag !== undefined) moved.add(rootOf(program, loop.flag));
+    for (const index of inside) {
+      const use = uses[index];
+      const isLocal = use.from >= first && use.to <= last && use.firstWrite < use.firstRead;
+      if (isLocal && !moved.has(index)) continue;
+      use.from = Math.min(use.from, first);
+      use.to = Math.max(use.to, last);
+      if (read.has(index)) use.lastRead = Math.max(use.lastRead, last);
+    }
+  }
 }
 
 /** No step writes what another step of its stage touches; an output and the input that it aliases are one. */
@@ -126,7 +236,8 @@ function checkStages(program: Program): void {
     if (step.stage !== stage) touched = new Map();
     stage = step.stage;
     step.args.forEach((arg, at) => {
-      const storage = program.buffers[arg].alias ?? arg;
+      const root = rootOf(program, arg);
+      const storage = program.buffers[root].alias ?? root;
       const seen = touched.get(storage) ?? { by: new Set(), written: false };
       touched.set(storage, seen);
       seen.by.add(step);
@@ -169,8 +280,8 @@ function checkArena(program: Program, uses: readonly Use[]): void {
     .sort((a, b) => a.buffer.offset - b.buffer.offset);
   for (const entry of placed) {
     if (entry.buffer.kind === 'constant') continue;
-    entry.from = Math.min(uses[entry.index].firstRead, uses[entry.index].firstWrite);
-    entry.to = uses[entry.index].lastTouch;
+    entry.from = uses[entry.index].from;
+    entry.to = uses[entry.index].to;
   }
   placed.forEach((a, i) => {
     for (let j = i + 1; j < placed.length && placed[j].buffer.offset < end(a.buffer); j++) {

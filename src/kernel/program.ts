@@ -6,10 +6,18 @@ export interface BufferSpec {
   readonly elem: Elem;
   /** In elements. */
   readonly size: number;
-  /** input and output live in storages handed to run; temp and constant live in the program's arena. */
-  readonly kind: 'input' | 'output' | 'temp' | 'constant';
-  /** Bytes from the arena's start, a multiple of 64 (temp, constant). */
+  /**
+   * input and output live in storages handed to run; temp and constant live in the program's arena; a window is a part of one of
+   * the others.
+   */
+  readonly kind: 'input' | 'output' | 'temp' | 'constant' | 'window';
+  /** Bytes from the arena's start, a multiple of 64 (temp, constant); from the start of what it is part of (window). */
   readonly offset: number;
+  /** A window starts `bytes` further with each iteration of a loop (an index into Program.loops), and back where the loop ends. */
+  readonly window?: {
+    readonly of: number;
+    readonly strides: readonly { readonly loop: number; readonly bytes: number }[];
+  };
   /** What a constant holds. */
   readonly data?: TypedArray;
   /** An output that is updated in place: the input buffer whose storage it shares (run is handed the same storage for both). */
@@ -23,6 +31,19 @@ export interface Step {
   readonly args: readonly number[];
   /** Steps of one stage are independent; a barrier stands between stages. Steps are sorted by it. */
   readonly stage: number;
+}
+
+/**
+ * Steps that run again and again: [first, end), which are whole stages. Loops stand in order of `first`, outer before inner, and
+ * contain each other or do not meet.
+ */
+export interface Loop {
+  readonly first: number;
+  readonly end: number;
+  /** Iterations, at least 1; no more than that where there is a flag. */
+  readonly count: number;
+  /** A buffer of one i32: an iteration begins only while it is not 0. */
+  readonly flag?: number;
 }
 
 /** What a guard protects, for the error message. */
@@ -41,6 +62,7 @@ export interface Program {
   readonly inputs: readonly number[];
   readonly outputs: readonly number[];
   readonly steps: readonly Step[];
+  readonly loops?: readonly Loop[];
   readonly arenaBytes: number;
   readonly sites: readonly GuardSite[];
 }

@@ -4,6 +4,7 @@
  */
 import type { Operation, Value } from '../graph/graph.ts';
 import { apply1 } from './apply.ts';
+import { admit } from './body.ts';
 
 export interface CustomGradient {
   /** What the gradients are for; the outputs were computed from them. */
@@ -24,7 +25,7 @@ export function withGradients(
   backward: CustomGradient['backward'],
 ): readonly Value[] {
   const outputs = values.map((value) => apply1('identityWithGradient', [value]));
-  const custom = { inputs, outputs, backward };
+  const custom = { inputs: inputs.map(admit), outputs, backward };
   for (const { op } of outputs) customGradients.set(op.inputs, custom);
   return outputs;
 }

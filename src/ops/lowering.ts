@@ -3,6 +3,7 @@
  * op's name. Register types follow the dtype: float32 -> f32, int32 -> i32, bool -> mask.
  */
 import type { Attrs } from '../graph/graph.ts';
+import type { SubGraph } from '../graph/subgraph.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Affine, Elem, ReduceFn, Reg } from '../kernel/ir.ts';
 import type { DType } from '../types/dtype.ts';
@@ -89,6 +90,19 @@ export interface ContractionAxis {
   readonly padded?: boolean;
 }
 
+/**
+ * A graph that runs `count` times. Its params, and the op's inputs, are carries, xs, invariants; its results, and the op's outputs,
+ * are carries and ys. Step t reads slice t along the first axis of each x and writes slice t of each y.
+ */
+export interface LoopLowering {
+  readonly body: SubGraph;
+  readonly count: number;
+  /** From the last slice to the first. */
+  readonly reverse: boolean;
+  readonly carries: number;
+  readonly xs: number;
+}
+
 export type Lowering =
   /** Has no computation: parameters and constants. */
   | { readonly tag: 'source' }
@@ -124,6 +138,8 @@ export type Lowering =
       parts(attrs: Attrs, inputs: readonly Shape[], output: Shape): PointPart[];
       window?(attrs: Attrs, input: Shape): WindowLowering | null;
     }
+  /** Runs graphs, again and again or not at all: loops and branches. */
+  | { readonly tag: 'loops'; loops(attrs: Attrs): readonly LoopLowering[] }
   /** Writes a whole kernel by itself: params are the inputs, then the outputs. */
   | {
       readonly tag: 'kernel';

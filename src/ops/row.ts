@@ -17,6 +17,8 @@ export interface GradientContext {
   readonly inputs: readonly Value[];
   readonly outputs: readonly Value[];
   readonly attrs: Attrs;
+  /** For ops that carry graphs: d(sum of ys . dys) / dx for each x; null where no y depends on it. */
+  differentiate(ys: readonly Value[], xs: readonly Value[], dys: readonly Value[]): (Value | null)[];
 }
 
 /**

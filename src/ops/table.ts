@@ -14,6 +14,7 @@ import { randomRows } from './random.ts';
 import { reduceRows, searchRows } from './reduce.ts';
 import type { OpRow } from './row.ts';
 import { scatterRows } from './scatter.ts';
+import { scanRows } from './scan.ts';
 import { selectRows } from './select.ts';
 import { sourceRows } from './source.ts';
 import { unaryRows } from './unary.ts';
@@ -39,6 +40,7 @@ export const table = {
   ...convRows,
   ...randomRows,
   ...fftRows,
+  ...scanRows,
 } satisfies Record<string, OpRow>;
 
 export type OpKind = keyof typeof table;

@@ -3,10 +3,11 @@
  * A recorder stands between variables and their values there. Knows no tensors.
  */
 import type { Value } from '../graph/graph.ts';
+import { inBody } from '../ops/body.ts';
 import type { Variable } from './variable.ts';
 
 export interface Recorder {
-  readonly kind: 'jit' | 'graph';
+  readonly kind: 'jit' | 'graph' | 'body';
   /** The variable's value as an operation of this graph sees it. */
   readVariable(variable: Variable): Value;
   assignVariable(variable: Variable, value: Value): void;
@@ -14,6 +15,10 @@ export interface Recorder {
   advanceVariable(variable: Variable, value: Value): void;
   /** Told of every value that becomes a tensor. */
   record(value: Value): void;
+  /** Inside of a loop: the number of the iteration. */
+  iteration?(): Value;
+  /** Inside of a loop or a branch: runs `f` as if it stood before the operation. */
+  outside?<T>(f: () => T): T;
 }
 
 let active: Recorder | null = null;
@@ -52,5 +57,5 @@ export function onStandIns<T>(transformation: string, f: () => T): T {
 
 /** Runs `f` eagerly even inside jit or a Graph: for initial values and other things that are computed once. */
 export function eagerly<T>(f: () => T): T {
-  return withRecorder(null, f);
+  return withRecorder(null, () => inBody(null, f));
 }

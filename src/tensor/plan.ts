@@ -6,6 +6,7 @@ import { invariant } from '../base/errors.ts';
 import { Operation, topologicalOrder } from '../graph/graph.ts';
 import type { Value } from '../graph/graph.ts';
 import type { CompileRequest } from '../compiler/request.ts';
+import { inBody } from '../ops/body.ts';
 import type { Program } from '../kernel/program.ts';
 import type { Executable, StepTime } from '../runtime/device.ts';
 import type { Storage } from '../runtime/storage.ts';
@@ -102,6 +103,10 @@ const none: ReadonlyMap<number, number> = new Map();
 
 /** Copies the part of the graph between inputs and outputs and compiles it. */
 export function makePlan(request: PlanRequest): Plan {
+  return inBody(null, () => compilePlan(request));
+}
+
+function compilePlan(request: PlanRequest): Plan {
   const copies = new Map<Value, Value>();
   const inputs = request.inputs.map((value) => {
     const copy = parameter(value, value.op.name);

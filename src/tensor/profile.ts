@@ -1,5 +1,6 @@
 /** tf.profile and tf.time: what a piece of work costs, kernel by kernel. Also DEBUG=2. Knows programs, not tensors' meaning. */
 import { debug, debugLevel } from '../base/debug.ts';
+import { timesOf } from '../kernel/loop-walk.ts';
 import type { Program } from '../kernel/program.ts';
 import type { StepTime } from '../runtime/device.ts';
 import { counts } from './memory.ts';
@@ -34,7 +35,9 @@ export interface ProfileInfo<T> {
 
 export function describeSteps(program: Program, times: readonly StepTime[]): KernelProfile[] {
   return times.map(({ step, seconds }) => {
-    const { name, flops, bytes } = program.kernels[program.steps[step].kernel];
+    const kernel = program.kernels[program.steps[step].kernel];
+    const times = timesOf(program, step);
+    const [name, flops, bytes] = [kernel.name, kernel.flops * times, kernel.bytes * times];
     const per = (amount: number) => (seconds > 0 ? amount / seconds / 1e9 : 0);
     return { name, program: program.name, ms: seconds * 1e3, gflops: per(flops), gbps: per(bytes), flops, bytes };
   });

@@ -4,7 +4,8 @@
  */
 import { fail } from '../base/errors.ts';
 import { makeTensor } from './convert.ts';
-import { add } from '../ops/build.ts';
+import type { Value } from '../graph/graph.ts';
+import { add, constant, iota, mul, randomBits, sub } from '../ops/build.ts';
 import { eagerly, recorder } from './context.ts';
 import { untracked } from './scope.ts';
 import type { Tensor } from './tensor.ts';
@@ -33,6 +34,11 @@ function firstState(): Tensor<'R1'> {
 
 /** A key that was not drawn before: int32[2]. With an `own` seed it is a function of that alone. */
 export function nextRandomKey(own?: number): Tensor<'R1'> {
+  const active = recorder();
+  if (active?.outside && active.iteration) {
+    const key = active.outside(() => nextRandomKey(own));
+    return wrap<'R1'>(foldIn(key.value, active.iteration()));
+  }
   if (own !== undefined) return makeTensor<'R1'>(new Int32Array([own | 0, Math.floor(own / 2 ** 32) | 0]));
   if (!recorder()) return makeTensor<'R1'>(new Int32Array([seed, drawn++]));
   programState ??= eagerly(() => untracked(() => variable<'R1'>(firstState(), false, 'tensorloom/random')));
@@ -40,6 +46,15 @@ export function nextRandomKey(own?: number): Tensor<'R1'> {
   const step = untracked(() => eagerly(() => makeTensor<'R1'>(new Int32Array([0, 1]))));
   recorder()!.advanceVariable(programState, add(key, step.value));
   return wrap<'R1'>(key);
+}
+
+/** Keeps folded keys apart from the numbers that the key itself draws. */
+const FOLD_STREAM = 0x466f6c64;
+
+/** A key for each number: in a loop, each iteration draws numbers of its own. */
+function foldIn(key: Value, number: Value): Value {
+  const first = sub(constant(1, 'int32'), iota([2]));
+  return randomBits(add(key, mul(first, number)), [2], FOLD_STREAM);
 }
 
 /** @internal The state to save in a checkpoint, and to come back to. */

@@ -3,7 +3,8 @@
  * order. Two graphs of one structure run the same program. Numbers that vary from call to call are lifted out: they become
  * inputs, so that a learning rate that decays does not compile a program for each of its values.
  */
-import type { Attr, Attrs, Operation, Value } from '../graph/graph.ts';
+import type { Operation, Value } from '../graph/graph.ts';
+import { showAttrs } from '../graph/subgraph.ts';
 import { dtypes } from '../types/dtype.ts';
 import type { Shape } from '../types/shape.ts';
 import { cellOf, hasData } from './cell.ts';
@@ -23,25 +24,6 @@ export interface Structure {
 /** Constants that the compiler should know: they simplify away, or say what is meant (1 - x, 0.5 * x, x ** 2). */
 function isBaked(value: number): boolean {
   return value === 0 || value === 1 || value === -1 || value === 2 || value === 0.5 || !Number.isFinite(value);
-}
-
-function showAttr(attr: Attr): string {
-  switch (typeof attr) {
-    case 'number':
-      return Object.is(attr, -0) ? '-0' : String(attr);
-    case 'string':
-      return JSON.stringify(attr);
-    case 'object':
-      return attr === null ? '~' : `[${attr.map(showAttr).join()}]`;
-    default:
-      return attr ? 't' : 'f';
-  }
-}
-
-export function showAttrs(attrs: Attrs): string {
-  let text = '';
-  for (const name in attrs) text += `${name}=${showAttr(attrs[name])};`;
-  return text;
 }
 
 export function showType(value: { readonly dtype: string; readonly shape: Shape }): string {

@@ -209,6 +209,7 @@ function normal(text: string): string {
     .replace(/\*1\b/g, '')
     .replace(/^lockxadd/, 'xadd')
     .replace(/^lockadd/, 'lockadd')
+    .replace(/^lockcmpxchg/, 'cmpxchg')
     .replace(/0x([0-9a-f]+)/g, (_, hex: string) => `0x${BigInt.asUintN(64, BigInt(`0x${hex}`)).toString(16)}`)
     .replace(/,-0x([0-9a-f]+)$/, (_, hex: string) => `,0x${BigInt.asUintN(64, -BigInt(`0x${hex}`)).toString(16)}`)
     .replace(/,0xffffffff([0-9a-f]{8})$/, ',0x$1')

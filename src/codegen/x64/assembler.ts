@@ -244,7 +244,7 @@ export class Assembler {
       }
       case 'locked': {
         if (row.opcode !== 0x87) this.#put(0xf0);
-        const bytes = row.opcode === 0xc1 ? [0x0f, 0xc1] : [row.opcode];
+        const bytes = row.opcode === 0xc1 || row.opcode === 0xb1 ? [0x0f, row.opcode] : [row.opcode];
         this.#legacy(bytes, machine(mnemonic, b), a as Memory, 0, is64(b));
         return;
       }

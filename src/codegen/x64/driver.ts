@@ -1,7 +1,9 @@
 /**
- * The machine code that runs programs: a loop over records of kernels, shared with worker threads. Threads claim chunks by
- * counting up, a stage is over when all its chunks are done, and nobody ever waits for a thread that has not come. It
- * knows the layout of records (kernel/image.ts) and three calls of the system: sleep, wake, yield.
+ * The machine code that runs programs: a walk over records of kernels and loops, shared with worker threads. Threads claim chunks
+ * by counting up. A stage is over when all its chunks are done; whoever did the last one, while nobody else has anything to do,
+ * finds the next stage (going round loops, and moving the cells that go on with them), opens it and tells the others. So nobody
+ * ever waits for a thread that has not come, and whoever comes late joins at the stage that is open. It knows the layout of
+ * records (kernel/image.ts) and three calls of the system: sleep, wake, yield.
  */
 import type { X64Driver, X64System } from '../../kernel/image.ts';
 import { x64Layout } from '../../kernel/image.ts';
@@ -22,6 +24,7 @@ import {
   r13,
   r14,
   r15,
+  r11,
   r8,
   r9,
   rax,
@@ -42,9 +45,10 @@ const SPINS = 2000;
 /** Time stamp ticks that an idle worker looks for work before it sleeps: about a millisecond, since waking takes 50 microseconds. */
 const IDLE_TICKS = 2_500_000;
 
-const { record, job, control } = x64Layout;
+const { record, loopBegin, loopEnd, job, control } = x64Layout;
 const r14d = gpr32[14];
 const r15d = gpr32[15];
+const r9d = gpr32[9];
 /** The first argument of a kernel's entry is written here by name, so that a change of convention is one line. */
 const kernelArgs = entryArguments;
 
@@ -159,22 +163,35 @@ function yieldProcessor(a: Assembler, system: X64System): void {
 
 // ---- running -----------------------------------------------------------------------------------------------------------
 
-/** rbx control, r12 first record, r13 end of the records; r14 is lost. Works until every chunk of every record is done. */
+/** Where a thread keeps the phase it works in; beyond what calls of the system use. */
+const ownPhase = ptr(rsp, { disp: 48, bits: 32 });
+
+/** rbx control, r13 end of the records; r12 and r14 are lost. Works until the job is over. */
 function walk(a: Assembler, system: X64System): void {
-  const [nextRecord, claim, exhausted, wait, spin, advance, out] = labels(a, 7);
-  a.emit('mov', r14d, imm(0)); // chunks of this stage that this thread did
-  a.bind(nextRecord);
+  const [next, claim, retry, exhausted, stageEnd, published, publish, wait, spin, out] = labels(a, 10);
+  a.bind(next);
+  // The phase first: a position that is newer than it does no harm.
+  a.emit('mov', eax, field(rbx, control.phase));
+  a.emit('mov', ownPhase, eax);
+  a.emit('mov', r12, field(rbx, control.position));
   a.emit('cmp', r12, r13);
   a.emit('jae', out);
+  a.emit('mov', r14d, imm(0)); // chunks of this stage that this thread did
   a.bind(claim);
-  // A look first, so that late comers do not take the line from those who work.
   a.emit('mov', eax, field(r12, record.claimed));
-  a.emit('cmp', eax, field(r12, record.extent));
-  a.emit('jge', exhausted);
-  a.emit('mov', eax, imm(1));
-  a.emit('xadd', field(r12, record.claimed), eax);
-  a.emit('cmp', eax, field(r12, record.extent));
-  a.emit('jge', exhausted);
+  a.bind(retry);
+  a.emit('mov', edx, field(r12, record.limit));
+  a.emit('mov', ecx, edx);
+  a.emit('sub', ecx, eax);
+  a.emit('jle', exhausted);
+  // Never beyond the limit: what is claimed there would be a chunk of the loop's next iteration.
+  a.emit('mov', ecx, eax);
+  a.emit('inc', ecx);
+  a.emit('cmpxchg', field(r12, record.claimed), ecx);
+  a.emit('jne', retry);
+  // As long as this chunk is not done the stage stays open, so all that the record says holds.
+  a.emit('sub', eax, edx);
+  a.emit('add', eax, field(r12, record.extent));
   a.emit('movsxd', kernelArgs.chunk, eax);
   a.emit('mov', kernelArgs.args, field(r12, record.args));
   a.emit('mov', kernelArgs.errors, field(rbx, control.errors));
@@ -184,24 +201,148 @@ function walk(a: Assembler, system: X64System): void {
 
   a.bind(exhausted);
   a.emit('cmp', field(r12, record.endsStage, 32), imm(0));
-  a.emit('je', advance);
-  a.emit('lockadd', field(r12, record.done), r14d);
-  a.emit('mov', r14d, imm(0));
+  a.emit('jne', stageEnd);
+  a.emit('add', r12, imm(record.size));
+  a.emit('jmp', claim);
+
+  a.bind(stageEnd);
+  a.emit('cmp', r14d, imm(0));
+  a.emit('je', wait);
+  a.emit('mov', eax, r14d);
+  a.emit('xadd', field(r12, record.done), eax);
+  a.emit('add', eax, r14d);
+  a.emit('cmp', eax, field(r12, record.stageChunks));
+  a.emit('jne', wait);
+  // The last chunk. Whoever opened this stage may not have said so yet: what comes next is told after that.
+  a.bind(published);
+  a.emit('mov', eax, field(r12, record.phase));
+  a.emit('cmp', eax, field(rbx, control.phase));
+  a.emit('je', publish);
+  a.emit('pause');
+  a.emit('jmp', published);
+  a.bind(publish);
+  a.emit('add', r12, imm(record.size));
+  sequence(a);
+  a.emit('jmp', next);
+
   a.bind(wait);
   a.emit('mov', ecx, imm(SPINS));
   a.bind(spin);
-  a.emit('mov', eax, field(r12, record.done));
-  a.emit('cmp', eax, field(r12, record.stageChunks));
-  a.emit('jge', advance);
+  a.emit('mov', eax, field(rbx, control.phase));
+  a.emit('cmp', eax, ownPhase);
+  a.emit('jne', next);
   a.emit('pause');
   a.emit('dec', ecx);
   a.emit('jne', spin);
   yieldProcessor(a, system);
   a.emit('jmp', wait);
+  a.bind(out);
+}
 
-  a.bind(advance);
+/**
+ * From record r12 on (rbx control, r13 end): goes through loops to the next kernel, opens its stage and says so; or says that the
+ * job is over. Only one thread is here at a time, and nobody works. rax, rcx, rdx, r8..r12 are lost.
+ */
+function sequence(a: Assembler): void {
+  const [again, open, find, found, raise, tell] = labels(a, 6);
+  a.bind(again);
+  a.emit('mov', r9, field(rbx, control.phase)); // the lower half counts
+  a.emit('inc', r9d);
+  a.emit('cmp', r12, r13);
+  a.emit('jae', tell);
+  a.emit('cmp', field(r12, record.kind, 32), imm(0));
+  a.emit('je', open);
+  passLoop(a);
+  a.emit('jmp', again);
+  a.bind(open);
+  a.emit('mov', rax, r12);
+  a.bind(find);
+  a.emit('cmp', field(rax, record.endsStage, 32), imm(0));
+  a.emit('jne', found);
+  a.emit('add', rax, imm(record.size));
+  a.emit('jmp', find);
+  a.bind(found);
+  a.emit('mov', field(rax, record.done, 32), imm(0));
+  a.emit('mov', field(rax, record.phase), r9d);
+  a.emit('mov', rax, r12);
+  a.bind(raise);
+  a.emit('mov', ecx, field(rax, record.limit));
+  a.emit('add', ecx, field(rax, record.extent));
+  a.emit('mov', field(rax, record.limit), ecx);
+  a.emit('mov', ecx, field(rax, record.endsStage));
+  a.emit('add', rax, imm(record.size));
+  a.emit('cmp', ecx, imm(0));
+  a.emit('je', raise);
+  a.bind(tell);
+  a.emit('mov', field(rbx, control.position), r12);
+  a.emit('mov', field(rbx, control.phase), r9d);
+}
+
+/** r12 is the beginning or the end of a loop: leaves it at the record that comes next. rax, rcx, rdx, r8..r11 are lost. */
+function passLoop(a: Assembler): void {
+  const [end, go, skip, again, over, done] = labels(a, 6);
+  const jumpUnlessSet = (loop: Register, set: Label, unset: Label): void => {
+    a.emit('mov', rax, field(loop, loopBegin.flag));
+    a.emit('cmp', rax, imm(0));
+    a.emit('je', set);
+    a.emit('mov', rax, ptr(rax));
+    a.emit('cmp', ptr(rax, { bits: 32 }), imm(0));
+    a.emit('je', unset);
+    a.emit('jmp', set);
+  };
+  a.emit('cmp', field(r12, record.kind, 32), imm(2));
+  a.emit('je', end);
+  a.emit('mov', rax, imm(0));
+  a.emit('mov', field(r12, loopBegin.iteration), rax);
+  jumpUnlessSet(r12, go, skip);
+  a.bind(go);
   a.emit('add', r12, imm(record.size));
-  a.emit('jmp', nextRecord);
+  a.emit('jmp', done);
+  a.bind(skip);
+  a.emit('mov', r12, field(r12, loopBegin.exit));
+  a.emit('jmp', done);
+
+  a.bind(end);
+  a.emit('mov', r8, field(r12, loopEnd.begin));
+  a.emit('mov', r9, field(r8, loopBegin.iteration));
+  a.emit('inc', r9);
+  a.emit('mov', field(r8, loopBegin.iteration), r9);
+  forEachMove(a, () => {
+    a.emit('mov', r10, ptr(rcx, { disp: 8 }));
+    a.emit('add', r10, ptr(rax));
+    a.emit('mov', ptr(rax), r10);
+  });
+  a.emit('cmp', r9, field(r12, loopEnd.count));
+  a.emit('jge', over);
+  jumpUnlessSet(r8, again, over);
+  a.bind(again);
+  a.emit('lea', r12, field(r8, record.size));
+  a.emit('jmp', done);
+  // Back to where they stood before the loop: an outer loop, or the next run, begins there.
+  a.bind(over);
+  forEachMove(a, () => {
+    a.emit('mov', r10, ptr(rcx, { disp: 8 }));
+    a.emit('imul', r10, r9);
+    a.emit('mov', r11, ptr(rax));
+    a.emit('sub', r11, r10);
+    a.emit('mov', ptr(rax), r11);
+  });
+  a.emit('add', r12, imm(record.size));
+  a.bind(done);
+}
+
+/** For each cell that moves with the loop whose end is r12: rax is its address, rcx its entry in the list. rdx is lost. */
+function forEachMove(a: Assembler, move: () => void): void {
+  const [next, out] = labels(a, 2);
+  a.emit('mov', rcx, field(r12, loopEnd.moveTable));
+  a.emit('mov', edx, field(r12, loopEnd.moves));
+  a.bind(next);
+  a.emit('dec', edx);
+  a.emit('jl', out);
+  a.emit('mov', rax, ptr(rcx));
+  move();
+  a.emit('add', rcx, imm(16));
+  a.emit('jmp', next);
   a.bind(out);
 }
 
@@ -220,11 +361,10 @@ function emitRun(a: Assembler, system: X64System): void {
   a.emit('jmp', finish);
 
   a.bind(parallel);
-  resetCounters(a);
-  a.emit('mov', field(rbx, control.begin), r12);
   a.emit('mov', field(rbx, control.end), r13);
   a.emit('mov', rax, field(r15, job.errors));
   a.emit('mov', field(rbx, control.errors), rax);
+  sequence(a);
   a.emit('mov', eax, imm(1));
   a.emit('xchg', field(rbx, control.open), eax);
   a.emit('mov', eax, imm(1));
@@ -284,10 +424,15 @@ function takeTurn(a: Assembler, system: X64System): void {
 
 /** Every chunk of every record in order, on this thread. */
 function runAlone(a: Assembler): void {
-  const [nextRecord, nextChunk, advance, out] = labels(a, 4);
+  const [nextRecord, kernel, nextChunk, advance, out] = labels(a, 5);
   a.bind(nextRecord);
   a.emit('cmp', r12, r13);
   a.emit('jae', out);
+  a.emit('cmp', field(r12, record.kind, 32), imm(0));
+  a.emit('je', kernel);
+  passLoop(a);
+  a.emit('jmp', nextRecord);
+  a.bind(kernel);
   a.emit('mov', r14d, imm(0));
   a.bind(nextChunk);
   a.emit('cmp', r14d, field(r12, record.extent));
@@ -301,19 +446,6 @@ function runAlone(a: Assembler): void {
   a.bind(advance);
   a.emit('add', r12, imm(record.size));
   a.emit('jmp', nextRecord);
-  a.bind(out);
-}
-
-function resetCounters(a: Assembler): void {
-  const [next, out] = labels(a, 2);
-  a.emit('mov', rax, r12);
-  a.bind(next);
-  a.emit('cmp', rax, r13);
-  a.emit('jae', out);
-  a.emit('mov', field(rax, record.claimed, 32), imm(0));
-  a.emit('mov', field(rax, record.done, 32), imm(0));
-  a.emit('add', rax, imm(record.size));
-  a.emit('jmp', next);
   a.bind(out);
 }
 
@@ -350,7 +482,6 @@ function emitWorker(a: Assembler, system: X64System): void {
   a.emit('lockadd', field(rbx, control.active), eax);
   a.emit('cmp', field(rbx, control.open, 32), imm(0));
   a.emit('je', closed);
-  a.emit('mov', r12, field(rbx, control.begin));
   a.emit('mov', r13, field(rbx, control.end));
   walk(a, system);
   a.bind(closed);

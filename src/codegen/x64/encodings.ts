@@ -294,6 +294,7 @@ export const encodings = {
   // threads and machine
   xadd: gpr('locked', 0xc1, 'xx'),
   lockadd: gpr('locked', 0x01, 'xr'),
+  cmpxchg: gpr('locked', 0xb1, 'xr'),
   xchg: gpr('locked', 0x87, 'xx'),
   pause: plain(0xf3, 0x90),
   mfence: plain(0x0f, 0xae, 0xf0),

@@ -28,4 +28,11 @@ export class NativeBlock {
     this.#u32[offset / 4] = address % 2 ** 32;
     this.#u32[offset / 4 + 1] = Math.floor(address / 2 ** 32);
   }
+
+  /** An int64. */
+  setInteger(offset: number, value: number): void {
+    invariant(Number.isSafeInteger(value), `${value} is no integer`);
+    this.#u32[offset / 4] = ((value % 2 ** 32) + 2 ** 32) % 2 ** 32;
+    this.#u32[offset / 4 + 1] = Math.floor(value / 2 ** 32);
+  }
 }

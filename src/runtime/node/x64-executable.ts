@@ -6,6 +6,7 @@ import { fail, InternalError, invariant } from '../../base/errors.ts';
 import type { X64Image } from '../../kernel/image.ts';
 import { x64Layout } from '../../kernel/image.ts';
 import { elemBytes } from '../../kernel/ir.ts';
+import { timesOf, walkProgram, windowStart } from '../../kernel/loop-walk.ts';
 import type { Program } from '../../kernel/program.ts';
 import type { Executable, StepTime } from '../device.ts';
 import type { Storage } from '../storage.ts';
@@ -16,7 +17,7 @@ import { NativeBlock } from './native-block.ts';
 import type { Platform } from './platform.ts';
 import type { Team } from './team.ts';
 
-const { record, job } = x64Layout;
+const { record, loopBegin, loopEnd, job } = x64Layout;
 
 /** Programs that one thread runs in less than this are not worth waking others for. */
 const PARALLEL_SECONDS = 10e-6;
@@ -29,10 +30,30 @@ interface Frame {
   readonly errors: number;
   readonly begin: number;
   readonly end: number;
-  /** Range of records of each step. */
+  /** Range of records of each step, loops left out. */
   readonly steps: readonly { readonly begin: number; readonly end: number }[];
-  /** For inputs, then outputs: offsets of the table cells that hold its address, and what they hold now. */
-  readonly patches: readonly { readonly cells: readonly number[]; address: number }[];
+  /** For inputs, then outputs: the table cells that hold its address or that of a window of it, and what it is now. */
+  readonly patches: readonly { readonly cells: readonly Cell[]; address: number }[];
+  readonly tables: Tables;
+}
+
+/** A place in a table that holds the address of a buffer. */
+interface Cell {
+  /** Byte offset in the block. */
+  readonly at: number;
+  /** Bytes from the buffer's start in the first iteration of every loop. */
+  readonly offset: number;
+}
+
+/** Where things stand in a frame's block. */
+interface Tables {
+  readonly cellsOf: ReadonlyMap<number, readonly Cell[]>;
+  /** For each step, where its arguments begin. */
+  readonly args: readonly number[];
+  /** For each loop, the cell of its flag (0: none), and the cells that move with it, by how many bytes. */
+  readonly flags: readonly number[];
+  readonly moves: readonly (readonly { readonly cell: number; readonly bytes: number }[])[];
+  readonly end: number;
 }
 
 export class X64Executable implements Executable {
@@ -105,13 +126,24 @@ export class X64Executable implements Executable {
     this.#byStep ??= this.#newFrame(true);
     const frame = this.#byStep;
     this.#bind(frame, inputs, outputs);
-    const times: StepTime[] = [];
-    frame.steps.forEach(({ begin, end }, step) => {
-      this.#setJob(frame, begin, end);
-      const start = process.hrtime.bigint();
-      this.#team.run({ block: frame.block, offset: 0 });
-      times.push({ step, seconds: Number(process.hrtime.bigint() - start) / 1e9 });
+    const seconds = new Float64Array(frame.steps.length);
+    walkProgram(this.#program, {
+      run: (first, last, iterations) => {
+        for (let step = first; step < last; step++) {
+          this.#setWindows(frame, step, iterations);
+          this.#setJob(frame, frame.steps[step].begin, frame.steps[step].end);
+          const start = process.hrtime.bigint();
+          this.#team.run({ block: frame.block, offset: 0 });
+          seconds[step] += Number(process.hrtime.bigint() - start) / 1e9;
+        }
+      },
+      isSet: (buffer, iterations) => {
+        const address = this.#addressNow(frame, buffer) + windowStart(this.#program, buffer, iterations);
+        return new Int32Array(bytesAt(this.#ffi, address, 4).slice().buffer)[0] !== 0;
+      },
     });
+    this.#bindWindows(frame);
+    const times = Array.from(seconds, (time, step): StepTime => ({ step, seconds: time }));
     this.#check(frame);
     return times;
   }
@@ -162,7 +194,7 @@ export class X64Executable implements Executable {
     const patch = frame.patches[slot];
     if (patch.address === storage.address) return;
     patch.address = storage.address;
-    for (const cell of patch.cells) frame.block.setAddress(cell, storage.address);
+    for (const { at, offset } of patch.cells) frame.block.setAddress(at, storage.address + offset);
   }
 
   #setJob(frame: Frame, begin: number, end: number): void {
@@ -198,61 +230,84 @@ export class X64Executable implements Executable {
     }
   }
 
-  /** `stepwise`: every step ends a stage, so that each can run by itself. */
+  /** `stepwise`: every step ends a stage and no loop is written, so that each step can run by itself. */
   #newFrame(stepwise: boolean): Frame {
-    const { steps, kernels } = this.#program;
-    const records = steps.reduce((n, step) => n + kernels[step.kernel].regions.length, 0);
+    const { steps, kernels, loops = [] } = this.#program;
+    const regions = steps.reduce((n, step) => n + kernels[step.kernel].regions.filter((r) => r.extent > 0).length, 0);
     const begin = job.size;
-    const end = begin + records * record.size;
-    const cells = steps.reduce((n, step) => n + step.args.length, 0);
-    const errors = end + 8 * cells;
+    const end = begin + (regions + (stepwise ? 0 : 2 * loops.length)) * record.size;
+    const tables = this.#layTables(end);
+    const errors = tables.end;
     const block = new NativeBlock(this.#ffi, errors + 8);
     block.setAddress(job.control, this.#team.controlAddress);
     block.setAddress(job.errors, block.address + errors);
-    const cellsOf = this.#writeArguments(block, end);
-    const ranges = this.#writeRecords(block, begin, end, stepwise);
-    const io = [...this.#program.inputs, ...this.#program.outputs];
-    const patches = io.map((buffer) => ({ cells: cellsOf.get(buffer) ?? [], address: 0 }));
-    return { block, errors, begin, end, steps: ranges, patches };
-  }
-
-  /** Fills the argument tables; returns the cells of each input and output. */
-  #writeArguments(block: NativeBlock, at: number): Map<number, number[]> {
-    const cellsOf = new Map<number, number[]>();
-    let cell = at;
-    for (const step of this.#program.steps) {
-      for (const buffer of step.args) {
-        const { kind, offset } = this.#program.buffers[buffer];
-        if (kind === 'temp' || kind === 'constant') {
-          block.setAddress(cell, this.#arena + offset);
-        } else {
-          const cells = cellsOf.get(buffer);
-          if (cells) cells.push(cell);
-          else cellsOf.set(buffer, [cell]);
-        }
-        cell += 8;
-      }
+    for (const [buffer, cells] of tables.cellsOf) {
+      const { kind, offset } = this.#program.buffers[buffer];
+      if (kind === 'input' || kind === 'output') continue;
+      for (const cell of cells) block.setAddress(cell.at, this.#arena + offset + cell.offset);
     }
-    return cellsOf;
+    const ranges = this.#writeRecords(block, begin, tables, stepwise);
+    const io = [...this.#program.inputs, ...this.#program.outputs];
+    const patches = io.map((buffer) => ({ cells: tables.cellsOf.get(buffer) ?? [], address: 0 }));
+    return { block, errors, begin, end, steps: ranges, patches, tables };
   }
 
-  #writeRecords(block: NativeBlock, begin: number, args: number, stepwise: boolean): { begin: number; end: number }[] {
-    const { steps, kernels } = this.#program;
+  /** Plans the tables behind the records: arguments, flags of loops, lists of what moves. */
+  #layTables(at: number): Tables {
+    const { steps, buffers, loops = [] } = this.#program;
+    const cellsOf = new Map<number, Cell[]>();
+    const moves = loops.map((): { cell: number; bytes: number }[] => []);
+    let end = at;
+    const cell = (buffer: number): number => {
+      const { window, offset } = buffers[buffer];
+      const root = window?.of ?? buffer;
+      const place = { at: end, offset: window ? offset : 0 };
+      const cells = cellsOf.get(root);
+      if (cells) cells.push(place);
+      else cellsOf.set(root, [place]);
+      for (const { loop, bytes } of window?.strides ?? []) moves[loop].push({ cell: end, bytes });
+      end += 8;
+      return place.at;
+    };
+    const args = steps.map((step) => {
+      const first = end;
+      step.args.forEach(cell);
+      return first;
+    });
+    const flags = loops.map(({ flag }) => (flag === undefined ? 0 : cell(flag)));
+    // The lists themselves come last.
+    return { cellsOf, args, flags, moves, end: end + 16 * moves.reduce((n, list) => n + list.length, 0) };
+  }
+
+  #writeRecords(
+    block: NativeBlock,
+    begin: number,
+    tables: Tables,
+    stepwise: boolean,
+  ): { begin: number; end: number }[] {
+    const { steps, kernels, loops = [] } = this.#program;
     const ranges: { begin: number; end: number }[] = [];
+    const begins: number[] = [];
     let at = begin;
-    let table = args;
     let chunks = 0;
+    let list = tables.end - 16 * tables.moves.reduce((n, moves) => n + moves.length, 0);
     steps.forEach((step, s) => {
-      const { regions } = kernels[step.kernel];
+      loops.forEach(({ first }, l) => {
+        if (first !== s || stepwise) return;
+        begins[l] = at;
+        block.i32[(at + record.kind) / 4] = 1;
+        if (tables.flags[l] !== 0) block.setAddress(at + loopBegin.flag, block.address + tables.flags[l]);
+        at += record.size;
+      });
       const from = at;
-      regions.forEach((region, r) => {
+      kernels[step.kernel].regions.forEach((region, r) => {
+        if (region.extent === 0) return;
         block.setAddress(at + record.entry, this.#pages.address + this.#image.entries[step.kernel][r]);
-        block.setAddress(at + record.args, block.address + table);
+        block.setAddress(at + record.args, block.address + tables.args[s]);
         block.i32[(at + record.extent) / 4] = region.extent;
         chunks += region.extent;
         at += record.size;
       });
-      table += 8 * step.args.length;
       ranges.push({ begin: from, end: at });
       const ends = stepwise || s === steps.length - 1 || steps[s + 1].stage !== step.stage;
       // A stage whose kernels have nothing to do has no record to end it.
@@ -261,8 +316,58 @@ export class X64Executable implements Executable {
         block.i32[(at - record.size + record.stageChunks) / 4] = chunks;
         chunks = 0;
       }
+      // Inner loops end before outer ones.
+      for (let l = loops.length - 1; l >= 0 && !stepwise; l--) {
+        if (loops[l].end !== s + 1) continue;
+        this.#writeLoopEnd(block, at, begins[l], list, { count: loops[l].count, moves: tables.moves[l] });
+        list += 16 * tables.moves[l].length;
+        at += record.size;
+        block.setAddress(begins[l] + loopBegin.exit, block.address + at);
+      }
     });
     return ranges;
+  }
+
+  #writeLoopEnd(
+    block: NativeBlock,
+    at: number,
+    begin: number,
+    list: number,
+    { count, moves }: { readonly count: number; readonly moves: Tables['moves'][number] },
+  ): void {
+    block.i32[(at + record.kind) / 4] = 2;
+    block.setAddress(at + loopEnd.begin, block.address + begin);
+    block.i32[(at + loopEnd.moves) / 4] = moves.length;
+    block.setAddress(at + loopEnd.moveTable, block.address + list);
+    block.setAddress(at + loopEnd.count, count);
+    moves.forEach(({ cell, bytes }, i) => {
+      block.setAddress(list + 16 * i, block.address + cell);
+      block.setInteger(list + 16 * i + 8, bytes);
+    });
+  }
+
+  // ---- step by step --------------------------------------------------------------------------------------------------
+
+  /** Address of a buffer, or of the buffer that a window is part of. */
+  #addressNow(frame: Frame, buffer: number): number {
+    const root = this.#program.buffers[buffer].window?.of ?? buffer;
+    const io = [...this.#program.inputs, ...this.#program.outputs].indexOf(root);
+    return io < 0 ? this.#arena + this.#program.buffers[root].offset : frame.patches[io].address;
+  }
+
+  /** Lets the windows among a step's arguments stand where these iterations want them. */
+  #setWindows(frame: Frame, step: number, iterations: readonly number[]): void {
+    this.#program.steps[step].args.forEach((buffer, i) => {
+      if (!this.#program.buffers[buffer].window) return;
+      const address = this.#addressNow(frame, buffer) + windowStart(this.#program, buffer, iterations);
+      frame.block.setAddress(frame.tables.args[step] + 8 * i, address);
+    });
+  }
+
+  /** Lets all windows stand at their beginning again. */
+  #bindWindows(frame: Frame): void {
+    const start = (this.#program.loops ?? []).map(() => 0);
+    if (start.length > 0) this.#program.steps.forEach((_, step) => this.#setWindows(frame, step, start));
   }
 }
 
@@ -271,12 +376,13 @@ function isWorthSharing(program: Program): boolean {
   let seconds = 0;
   let shares = false;
   const stages = new Map<number, number>();
-  for (const step of program.steps) {
+  program.steps.forEach((step, s) => {
     const kernel = program.kernels[step.kernel];
-    seconds += Math.max(kernel.flops / GUESSED_FLOPS, kernel.bytes / GUESSED_BYTES);
+    const times = timesOf(program, s);
+    seconds += times * Math.max(kernel.flops / GUESSED_FLOPS, kernel.bytes / GUESSED_BYTES);
     const chunks = kernel.regions.reduce((n, region) => n + region.extent, stages.get(step.stage) ?? 0);
     stages.set(step.stage, chunks);
     if (chunks > 1) shares = true;
-  }
+  });
   return shares && seconds > PARALLEL_SECONDS;
 }

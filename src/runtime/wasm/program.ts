@@ -5,9 +5,10 @@
 import { InternalError, invariant } from '../../base/errors.ts';
 import type { WasmImage } from '../../kernel/image.ts';
 import { elemBytes } from '../../kernel/ir.ts';
+import { timesOf, windowStart } from '../../kernel/loop-walk.ts';
 import type { BufferSpec, Program } from '../../kernel/program.ts';
 import type { Storage } from '../storage.ts';
-import { ENTRY_BYTES, recordWords, stageWords } from './control.ts';
+import { ENTRY_BYTES, loopWords, nextStage, recordWords, stageWords } from './control.ts';
 import type { RegionFunction } from './control.ts';
 import type { LinearMemory } from './memory.ts';
 
@@ -20,11 +21,35 @@ interface Record {
   readonly extent: number;
 }
 
+/** Where loop `loop` begins or ends. */
+interface LoopMark {
+  readonly loop: number;
+  readonly ends: boolean;
+}
+
+type Entry = Stage | LoopMark;
+
+function isStage(entry: Entry): entry is Stage {
+  return 'chunks' in entry;
+}
+
 /** Records [first, end) with `chunks` chunks in all. */
 export interface Stage {
   readonly first: number;
   readonly end: number;
   readonly chunks: number;
+}
+
+/** Addresses. */
+interface Tables {
+  readonly argsOf: readonly number[];
+  readonly entries: number;
+  readonly stepStages: number;
+  readonly records: number;
+  /** For each loop: the cell of its flag (0: none), the list of what moves with it. */
+  readonly flags: readonly number[];
+  readonly moves: readonly number[];
+  readonly end: number;
 }
 
 const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
@@ -35,7 +60,8 @@ export class LoadedProgram {
   readonly slot: number;
   readonly version: number;
   readonly functions: readonly RegionFunction[];
-  readonly stages: readonly Stage[];
+  /** Stages, and the marks of loops between them. */
+  readonly entries: readonly Entry[];
   /** The same work with every step in a stage of its own, for profiling. */
   readonly stepStages: readonly (Stage & { readonly step: number })[];
   /** Bytes of scratch memory that a run needs. */
@@ -48,8 +74,9 @@ export class LoadedProgram {
   readonly #records: Record[] = [];
   /** For each buffer, its address if it is a constant, else its place in the scratch memory. */
   readonly #place: number[] = [];
+  readonly #moves: readonly (readonly Move[])[];
   readonly #block: number;
-  readonly #tables: { argsOf: number[]; stages: number; stepStages: number; records: number; end: number };
+  readonly #tables: Tables;
   #scratch = -1;
   #isFreed = false;
 
@@ -61,13 +88,14 @@ export class LoadedProgram {
     const code = withMemoryFlags(image, memory.shared);
     const { functions, indices } = instantiate(code, image, memory);
     this.functions = functions;
-    const { stages, stepStages } = this.#listRecords(indices);
-    this.stages = stages;
+    const { entries, stepStages } = this.#listRecords(indices);
+    this.entries = entries;
     this.stepStages = stepStages;
-    this.estimate = program.steps.reduce((seconds, step) => {
+    this.estimate = program.steps.reduce((seconds, step, s) => {
       const { flops, bytes } = program.kernels[step.kernel];
-      return seconds + Math.max(flops / 1e10, bytes / 5e9);
+      return seconds + timesOf(program, s) * Math.max(flops / 1e10, bytes / 5e9);
     }, 0);
+    this.#moves = movesOf(program);
     this.scratchBytes = this.#placeScratch();
 
     // One block holds constants, argument tables, stages, records and the code's bytes, which workers compile from.
@@ -79,17 +107,21 @@ export class LoadedProgram {
     };
     const constants = program.buffers.map((buffer) => (buffer.kind === 'constant' ? take(byteLength(buffer)) : -1));
     const argsOf = program.steps.map((step) => take(step.args.length * WORD));
-    const stageTable = take(stages.length * ENTRY_BYTES);
+    const entryTable = take(entries.length * ENTRY_BYTES);
     const stepStageTable = take(stepStages.length * ENTRY_BYTES);
     const records = take(this.#records.length * ENTRY_BYTES);
+    const flags = (program.loops ?? []).map(({ flag }) => (flag === undefined ? -1 : take(WORD)));
+    const moves = this.#moves.map((list) => take(list.length * 2 * WORD));
     const module = take(memory.shared ? code.length : 0);
     this.#block = memory.allocate(top, program.name);
     const base = this.#block;
     this.#tables = {
       argsOf: argsOf.map((at) => base + at),
-      stages: base + stageTable,
+      entries: base + entryTable,
       stepStages: base + stepStageTable,
       records: base + records,
+      flags: flags.map((at) => (at < 0 ? 0 : base + at)),
+      moves: moves.map((at) => base + at),
       end: base + top,
     };
     this.moduleAddress = base + module;
@@ -107,17 +139,22 @@ export class LoadedProgram {
     return this.#tables.records;
   }
 
-  get stageTable(): number {
-    return this.#tables.stages;
+  get entryTable(): number {
+    return this.#tables.entries;
   }
 
   get stepStageTable(): number {
     return this.#tables.stepStages;
   }
 
+  /** Whether there is anything to run. */
+  get hasWork(): boolean {
+    return this.entries.some(isStage);
+  }
+
   /** Whether two threads could be busy at once. */
   get isDivisible(): boolean {
-    return this.stages.some((stage) => stage.chunks > 1);
+    return this.entries.some((entry) => isStage(entry) && entry.chunks > 1);
   }
 
   /** The end of all that a worker reads of the program itself. */
@@ -138,24 +175,40 @@ export class LoadedProgram {
     if (this.#scratch === scratch) return;
     this.#scratch = scratch;
     const { words } = this.#memory;
+    this.bindStep(null);
+    this.program.loops?.forEach(({ flag }, l) => {
+      if (flag !== undefined) words[this.#tables.flags[l] / WORD] = this.#address(flag);
+    });
+  }
+
+  /** Lets the windows among the arguments of a step (null: of all) stand where these iterations want them (none: at their start). */
+  bindStep(only: number | null, iterations?: readonly number[]): void {
+    const { words } = this.#memory;
+    const start = iterations ?? (this.program.loops ?? []).map(() => 0);
     this.program.steps.forEach((step, s) => {
+      if (only !== null && only !== s) return;
       const at = this.#tables.argsOf[s] / WORD;
       step.args.forEach((buffer, i) => {
-        words[at + i] = this.#address(buffer);
+        words[at + i] = this.#address(buffer, start);
       });
     });
   }
 
-  /** No chunk claimed, none done. */
-  reset(): void {
-    const { words } = this.#memory;
-    const { records, stages, stepStages } = this.#tables;
-    for (let r = 0; r < this.#records.length; r++) words[(records + r * ENTRY_BYTES) / WORD + recordWords.next] = 0;
-    for (let s = 0; s < this.stages.length; s++) words[(stages + s * ENTRY_BYTES) / WORD + stageWords.done] = 0;
-    for (let s = 0; s < this.stepStages.length; s++) words[(stepStages + s * ENTRY_BYTES) / WORD + stageWords.done] = 0;
+  isSet(flag: number, iterations: readonly number[]): boolean {
+    return this.#memory.words[this.#address(flag, iterations) / WORD] !== 0;
   }
 
-  /** Runs a stage on the calling thread, without a word to others. */
+  /** Runs everything on the calling thread, without a word to others. */
+  runAlone(errors: number): void {
+    const { words } = this.#memory;
+    const table = this.#tables.entries / WORD;
+    const end = this.entries.length;
+    for (let at = nextStage(words, table, 0, end); at < end; at = nextStage(words, table, at + 1, end)) {
+      this.runRecords(errors, this.entries[at] as Stage);
+    }
+  }
+
+  /** Runs a stage on the calling thread. */
   runRecords(errors: number, stage: Stage): void {
     for (let r = stage.first; r < stage.end; r++) {
       const { fn, step, extent } = this.#records[r];
@@ -187,8 +240,12 @@ export class LoadedProgram {
     this.#memory.release(this.#block);
   }
 
-  #address(buffer: number): number {
-    const { kind } = this.program.buffers[buffer];
+  #address(buffer: number, iterations?: readonly number[]): number {
+    const { kind, window } = this.program.buffers[buffer];
+    if (window) {
+      const start = iterations ?? (this.program.loops ?? []).map(() => 0);
+      return this.#address(window.of) + windowStart(this.program, buffer, start);
+    }
     return kind === 'constant' ? this.#place[buffer] : this.#scratch + this.#place[buffer];
   }
 
@@ -225,55 +282,83 @@ export class LoadedProgram {
     return top;
   }
 
-  #listRecords(indices: readonly (readonly number[])[]): Pick<LoadedProgram, 'stages' | 'stepStages'> {
-    const stages: Stage[] = [];
+  #listRecords(indices: readonly (readonly number[])[]): Pick<LoadedProgram, 'entries' | 'stepStages'> {
+    const { steps, kernels, loops = [] } = this.program;
+    const entries: Entry[] = [];
     const stepStages: (Stage & { step: number })[] = [];
-    let stage = Number.NaN;
-    let open: { first: number; end: number; chunks: number } | null = null;
-    const close = (): void => {
-      // A stage without chunks would never be done.
-      if (open && open.chunks > 0) stages.push(open);
-    };
-    this.program.steps.forEach((step, s) => {
-      if (step.stage !== stage) {
-        close();
-        stage = step.stage;
-        open = { first: this.#records.length, end: this.#records.length, chunks: 0 };
-      }
+    let open = { first: 0, end: 0, chunks: 0 };
+    steps.forEach((step, s) => {
+      loops.forEach(({ first }, loop) => {
+        if (first === s) entries.push({ loop, ends: false });
+      });
       const first = this.#records.length;
+      if (s === 0 || steps[s - 1].stage !== step.stage) open = { first, end: first, chunks: 0 };
       let chunks = 0;
-      this.program.kernels[step.kernel].regions.forEach((region, r) => {
+      kernels[step.kernel].regions.forEach((region, r) => {
         if (region.extent === 0) return;
         this.#records.push({ fn: indices[step.kernel][r], step: s, extent: region.extent });
         chunks += region.extent;
       });
-      open!.end = this.#records.length;
-      open!.chunks += chunks;
+      open.end = this.#records.length;
+      open.chunks += chunks;
       if (chunks > 0) stepStages.push({ first, end: this.#records.length, chunks, step: s });
+      const closes = s === steps.length - 1 || steps[s + 1].stage !== step.stage;
+      // A stage without chunks would never be done.
+      if (closes && open.chunks > 0) entries.push(open);
+      // Inner loops end before outer ones.
+      for (let loop = loops.length - 1; loop >= 0; loop--) {
+        if (loops[loop].end === s + 1) entries.push({ loop, ends: true });
+      }
     });
-    close();
-    return { stages, stepStages };
+    return { entries, stepStages };
   }
 
   #writeTables(): void {
     const { words } = this.#memory;
     const tables = this.#tables;
-    const writeStages = (table: number, stages: readonly Stage[]): void => {
-      stages.forEach((stage, s) => {
-        const at = (table + s * ENTRY_BYTES) / WORD;
-        words[at + stageWords.first] = stage.first;
-        words[at + stageWords.end] = stage.end;
-        words[at + stageWords.chunks] = stage.chunks;
-      });
+    const writeStage = (at: number, stage: Stage): void => {
+      words[at + stageWords.first] = stage.first;
+      words[at + stageWords.end] = stage.end;
+      words[at + stageWords.chunks] = stage.chunks;
+      words[at + stageWords.done] = 0;
+      words[at + stageWords.kind] = 0;
     };
-    writeStages(tables.stages, this.stages);
-    writeStages(tables.stepStages, this.stepStages);
+    this.entries.forEach((entry, e) => {
+      const at = (tables.entries + e * ENTRY_BYTES) / WORD;
+      if (isStage(entry)) writeStage(at, entry);
+      else this.#writeMark(at, entry);
+    });
+    this.stepStages.forEach((stage, s) => writeStage((tables.stepStages + s * ENTRY_BYTES) / WORD, stage));
     this.#records.forEach((record, r) => {
       const at = (tables.records + r * ENTRY_BYTES) / WORD;
       words[at + recordWords.fn] = record.fn;
       words[at + recordWords.args] = tables.argsOf[record.step];
       words[at + recordWords.extent] = record.extent;
+      words[at + recordWords.next] = 0;
+      words[at + recordWords.limit] = 0;
     });
+    this.#moves.forEach((list, l) => {
+      list.forEach(({ step, arg, bytes }, i) => {
+        words[tables.moves[l] / WORD + 2 * i] = tables.argsOf[step] + arg * WORD;
+        words[tables.moves[l] / WORD + 2 * i + 1] = bytes;
+      });
+    });
+  }
+
+  #writeMark(at: number, { loop, ends }: LoopMark): void {
+    const { words } = this.#memory;
+    const place = (end: boolean) => this.entries.findIndex((e) => !isStage(e) && e.loop === loop && e.ends === end);
+    words[at + loopWords.kind] = ends ? 2 : 1;
+    if (!ends) {
+      words[at + loopWords.flag] = this.#tables.flags[loop];
+      words[at + loopWords.exit] = place(true) + 1;
+      words[at + loopWords.iteration] = 0;
+      return;
+    }
+    words[at + loopWords.begin] = place(false);
+    words[at + loopWords.moves] = this.#tables.moves[loop];
+    words[at + loopWords.moveCount] = this.#moves[loop].length;
+    words[at + loopWords.count] = Math.min(this.program.loops![loop].count, 2 ** 31 - 1);
   }
 
   #writeConstant(buffer: BufferSpec, at: number): void {
@@ -284,6 +369,26 @@ export class LoadedProgram {
     invariant(buffer.data.byteLength <= length, `a constant of ${this.program.name} is larger than its buffer`);
     bytes.set(new Uint8Array(buffer.data.buffer, buffer.data.byteOffset, buffer.data.byteLength), at);
   }
+}
+
+/** An argument that moves with a loop. */
+interface Move {
+  readonly step: number;
+  readonly arg: number;
+  readonly bytes: number;
+}
+
+/** For each loop, what moves with it. */
+function movesOf({ loops = [], steps, buffers }: Program): Move[][] {
+  return loops.map((_, l) =>
+    steps.flatMap((step, s) =>
+      step.args.flatMap((buffer, arg) =>
+        (buffers[buffer].window?.strides ?? []).flatMap(({ loop, bytes }) =>
+          loop === l ? [{ step: s, arg, bytes }] : [],
+        ),
+      ),
+    ),
+  );
 }
 
 function byteLength(buffer: BufferSpec): number {

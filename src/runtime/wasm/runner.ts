@@ -3,9 +3,10 @@
  * workers, or on workers alone while the event loop goes on. See control.ts for what happens inside a run.
  */
 import { InternalError, UserError } from '../../base/errors.ts';
+import { walkProgram } from '../../kernel/loop-walk.ts';
 import type { StepTime } from '../device.ts';
 import type { Storage } from '../storage.ts';
-import { control, drive } from './control.ts';
+import { control, drive, nextStage, openStage } from './control.ts';
 import type { LinearMemory } from './memory.ts';
 import type { LoadedProgram } from './program.ts';
 import type { Spawn } from './workers.ts';
@@ -54,7 +55,7 @@ export class Runner {
     this.#prepare(loaded, inputs);
     if (this.#isWorthSharing(loaded)) {
       this.#pool?.ensure(this.#threads - 1);
-      this.#open(loaded, loaded.stageTable, loaded.stages.length, this.#threads - 1, false);
+      this.#open(loaded, loaded.entryTable, loaded.entries.length, this.#threads - 1, false);
       this.#help(loaded);
       this.#close();
     } else this.#runInline(loaded);
@@ -74,16 +75,28 @@ export class Runner {
     this.#prepare(loaded, inputs);
     if (this.#isShared) this.#pool?.ensure(this.#threads - 1);
     const seconds = new Float64Array(loaded.program.steps.length);
-    loaded.stepStages.forEach(({ step }, i) => {
+    const stageOf = new Map(loaded.stepStages.map(({ step }, i) => [step, i]));
+    const once = (step: number): void => {
+      const i = stageOf.get(step);
+      if (i === undefined) return;
       const start = performance.now();
       if (this.#isShared) {
-        // The table's first i stages are taken as done.
         this.#open(loaded, loaded.stepStageTable + i * 64, 1, this.#threads - 1, false);
         this.#help(loaded);
         this.#close();
       } else loaded.runRecords(this.#errorRecord, loaded.stepStages[i]);
       seconds[step] += (performance.now() - start) / 1000;
+    };
+    walkProgram(loaded.program, {
+      run(first, end, iterations) {
+        for (let step = first; step < end; step++) {
+          loaded.bindStep(step, iterations);
+          once(step);
+        }
+      },
+      isSet: (flag, iterations) => loaded.isSet(flag, iterations),
     });
+    loaded.bindStep(null);
     this.#finish(loaded, outputs);
     return Array.from(seconds, (time, step) => ({ step, seconds: time }));
   }
@@ -131,7 +144,7 @@ export class Runner {
     while (this.#jobs.length > 0 && this.#jobs[0].generation === 0) {
       const job = this.#jobs[0];
       const { loaded } = job;
-      if (!this.#pool?.usable || loaded.estimate < WORTH_SHARING || loaded.stages.length === 0) {
+      if (!this.#pool?.usable || loaded.estimate < WORTH_SHARING || !loaded.hasWork) {
         this.#end(job);
         continue;
       }
@@ -143,7 +156,7 @@ export class Runner {
       }
       this.#pool.ensure(this.#threads);
       this.#pool.hold(true);
-      job.generation = this.#open(loaded, loaded.stageTable, loaded.stages.length, this.#threads, true);
+      job.generation = this.#open(loaded, loaded.entryTable, loaded.entries.length, this.#threads, true);
     }
   }
 
@@ -200,7 +213,7 @@ export class Runner {
 
   #runInline(loaded: LoadedProgram): void {
     try {
-      for (const stage of loaded.stages) loaded.runRecords(this.#errorRecord, stage);
+      loaded.runAlone(this.#errorRecord);
     } catch (error) {
       throw new InternalError(`internal: emitted code of program ${loaded.program.name} trapped`, { cause: error });
     }
@@ -210,7 +223,6 @@ export class Runner {
   #open(loaded: LoadedProgram, stageTable: number, stages: number, limit: number, announce: boolean): number {
     const { words } = this.#memory;
     const at = this.#at;
-    loaded.reset();
     words[at + control.stages] = stages;
     words[at + control.stageTable] = stageTable;
     words[at + control.records] = loaded.recordTable;
@@ -221,7 +233,7 @@ export class Runner {
     words[at + control.moduleAddress] = loaded.moduleAddress;
     words[at + control.moduleBytes] = loaded.moduleBytes;
     words[at + control.visible] = loaded.end;
-    Atomics.store(words, at + control.stage, 0);
+    openStage(words, at, nextStage(words, stageTable / 4, 0, stages));
     // Generations are positive and differ from the last one; they may start again after 2^31 runs.
     const generation = (words[at + control.generation] & 0x7fffffff) + 1;
     const next = generation > 0x7fffffff ? 1 : generation;
@@ -232,7 +244,7 @@ export class Runner {
   }
 
   #help(loaded: LoadedProgram): void {
-    drive(this.#memory.words, this.#at, loaded.functions, this.#mayWait, () => {});
+    drive(this.#memory.words, this.#at, loaded.functions, this.#mayWait, () => {}, nextStage, openStage);
   }
 
   /** Lets nobody else join, and waits for those inside, who have nothing left to do. */

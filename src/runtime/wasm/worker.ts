@@ -2,7 +2,7 @@
  * The worker as a file of its own (dist/wasm-worker.js), for pages whose content security policy does not allow workers from
  * blob: URLs: hand its address to the device as `workerUrl`. Otherwise the same code is started from text.
  */
-import { drive, serve } from './control.ts';
+import { drive, nextStage, openStage, serve } from './control.ts';
 
 interface Start {
   readonly memory: WebAssembly.Memory;
@@ -17,5 +17,5 @@ interface WorkerScope {
 
 const scope = globalThis as unknown as WorkerScope;
 scope.onmessage = ({ data }) => {
-  serve(data.memory, data.at, data.index, (generation) => scope.postMessage(generation), drive);
+  serve(data.memory, data.at, data.index, (generation) => scope.postMessage(generation), drive, nextStage, openStage);
 };

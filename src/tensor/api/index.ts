@@ -6,6 +6,7 @@ installMethods();
 export * from './activations.ts';
 export * from './arithmetic.ts';
 export * from './bitwise.ts';
+export * from './control-flow.ts';
 export {
   conv1d,
   conv2d,
