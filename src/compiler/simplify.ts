@@ -8,7 +8,7 @@ import { apply1 } from '../ops/apply.ts';
 import { after, broadcastTo, constant, greater, mul, reshape, select, slice, zerosLike } from '../ops/build.ts';
 import { rowOf } from '../ops/table.ts';
 import { newArray } from '../types/dtype.ts';
-import { sameShape } from '../types/shape.ts';
+import { sameShape, sizeOf } from '../types/shape.ts';
 import { tagOf } from './plan.ts';
 
 interface Rule {
@@ -94,6 +94,25 @@ export const rules: readonly Rule[] = [
         .every((map, axis) => map.axis === axis && map.scale === 1 && map.offset === 0)
         ? x
         : null;
+    },
+  },
+  // A slice that lies in one of the parts of a concat -> a slice of that part
+  {
+    name: 'slice of concat',
+    kinds: ['slice'],
+    rewrite({ inputs: [x], outputs: [y], attrs }) {
+      if (x.op.kind !== 'concat' || sizeOf(y.shape) === 0) return null;
+      const axis = x.op.attrs.axis as number;
+      const [begin, strides] = [attrs.begin as readonly number[], attrs.strides as readonly number[]];
+      const last = begin[axis] + (y.shape[axis] - 1) * strides[axis];
+      let from = 0;
+      for (const part of x.op.inputs) {
+        const to = from + part.shape[axis];
+        if (begin[axis] >= from && last < to)
+          return slice(part, begin.with(axis, begin[axis] - from), y.shape, strides);
+        from = to;
+      }
+      return null;
     },
   },
   // relu'(y) * scatter(dy, argmax y) -> scatter(relu'(max y) * dy, argmax y): the element at the position is the maximum.

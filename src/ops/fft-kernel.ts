@@ -6,15 +6,16 @@
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Affine, Reg } from '../kernel/ir.ts';
 import { constant, plus, shift, times, variable } from '../kernel/ir.ts';
+import type { Shape } from '../types/shape.ts';
 import type { KernelContext } from './lowering.ts';
 import { type Complex, dft } from './fft-butterfly.ts';
 import { passesOf, twiddlesOf, type Pass } from './fft-plan.ts';
 
-/** Where the points of one transform stand: element `point * j + column * c` of either plane. */
+/** Where the points of one transform stand: element `point * j + column * c` of either plane; a plane that is not there is 0. */
 interface Place {
   readonly buf: number;
-  readonly re: Affine;
-  readonly im: Affine;
+  readonly re: Affine | null;
+  readonly im: Affine | null;
   readonly point: number;
   readonly column: number;
 }
@@ -25,7 +26,7 @@ const SHORT = 64;
 const CHUNK_POINTS = 8192;
 const CACHE_POINTS = 1536;
 
-/** Writes transforms along axis 2 of [2, outer, n, inner]; `inverse` only exchanges the planes. */
+/** Writes transforms along axis 2 of [parts, outer, n, inner]; `inverse` only exchanges the planes. */
 export function emitFft(context: KernelContext): void {
   const [, outer, n, inner] = context.outputs[0].shape;
   const { b } = context;
@@ -35,9 +36,17 @@ export function emitFft(context: KernelContext): void {
   emitColumns(context, outer, n, inner);
 }
 
-function planes(context: KernelContext, base: Affine, total: number): { re: Affine; im: Affine } {
-  const [re, im] = [base, shift(base, total)];
-  return context.attrs.inverse === true ? { re: im, im: re } : { re, im };
+/** The input and the output at an element of their planes. */
+function ends(context: KernelContext, at: Affine, point: number, column: number): { from: Place; to: Place } {
+  const place = (buf: number, [parts, outer, n, inner]: Shape): Place => {
+    const second = parts === 2 ? shift(at, outer * n * inner) : null;
+    const [re, im] = context.attrs.inverse === true ? [second, at] : [at, second];
+    return { buf, re, im, point, column };
+  };
+  return {
+    from: place(context.inputBuffers[0], context.inputs[0].shape),
+    to: place(context.outputBuffers[0], context.outputs[0].shape),
+  };
 }
 
 /** Data of one chunk between passes. */
@@ -71,17 +80,16 @@ function transform(b: KernelBuilder, work: Work, from: Place, to: Place, between
 
 /** inner = 1, long rows: results of every other pass stand in the output's own row. */
 function emitRows(context: KernelContext, outer: number, n: number): void {
-  const { b, inputBuffers, outputBuffers } = context;
-  const total = outer * n;
+  const { b } = context;
   const rows = Math.max(1, Math.min(Math.ceil(CHUNK_POINTS / n), Math.ceil(outer / 16)));
   const chunks = Math.ceil(outer / rows);
   const work = workOf(context, n, 1);
-  const scratch = context.scratch(chunks * 2 * n);
+  const scratch = context.scratch(chunks * 4 * n);
   const row = (chunk: Affine, at: Affine) => {
-    const here = planes(context, times(at, n), total);
-    const from: Place = { buf: inputBuffers[0], ...here, point: 1, column: 1 };
-    const to: Place = { buf: outputBuffers[0], ...here, point: 1, column: 1 };
-    transform(b, work, from, to, [to, chunkPlace(scratch, times(chunk, 2 * n), n, 1)]);
+    const { from, to } = ends(context, times(at, n), 1, 1);
+    const base = times(chunk, 4 * n);
+    const own = to.re && to.im ? to : chunkPlace(scratch, base, n, 1, 1);
+    transform(b, work, from, to, [own, chunkPlace(scratch, base, n, 1)]);
   };
   b.region('rows', chunks, (v) => {
     const chunk = variable(v);
@@ -93,9 +101,8 @@ function emitRows(context: KernelContext, outer: number, n: number): void {
 
 /** inner = 1, short rows: as many rows as there are lanes at once; rows that are left over go one by one. */
 function emitSideBySide(context: KernelContext, outer: number, n: number): void {
-  const { b, inputBuffers, outputBuffers } = context;
+  const { b } = context;
   const { lanes } = b;
-  const total = outer * n;
   const groups = Math.floor(outer / lanes);
   const per = Math.max(1, Math.min(Math.ceil(CHUNK_POINTS / (n * lanes)), Math.ceil(groups / 16)));
   const chunks = Math.ceil(groups / per);
@@ -103,12 +110,11 @@ function emitSideBySide(context: KernelContext, outer: number, n: number): void 
   const wide = workOf(context, n, lanes);
   const scratch = context.scratch((chunks + 1) * 4 * n * lanes);
   const rowsAt = (chunk: Affine, row: Affine, width: number) => {
-    const here = planes(context, times(row, n), total);
+    const { from, to } = ends(context, times(row, n), 1, n);
     const base = times(chunk, 4 * n * lanes);
-    const strided = { ...here, point: 1, column: n };
     const between = [chunkPlace(scratch, base, n, width), chunkPlace(scratch, base, n, width, 1)] as const;
     const work = { ...wide, width };
-    transform(b, work, { buf: inputBuffers[0], ...strided }, { buf: outputBuffers[0], ...strided }, between);
+    transform(b, work, from, to, between);
   };
   b.region('groups', chunks, (v) => {
     const first = variable(v, per);
@@ -122,8 +128,7 @@ function emitSideBySide(context: KernelContext, outer: number, n: number): void 
 
 /** inner > 1: blocks of columns, whose elements stand side by side. */
 function emitColumns(context: KernelContext, outer: number, n: number, inner: number): void {
-  const { b, inputBuffers, outputBuffers } = context;
-  const total = outer * n * inner;
+  const { b } = context;
   const fitting = Math.max(1, Math.floor(CACHE_POINTS / n / b.lanes)) * b.lanes;
   const width = inner <= fitting ? inner : fitting;
   const blocks = Math.floor(inner / width);
@@ -131,12 +136,11 @@ function emitColumns(context: KernelContext, outer: number, n: number, inner: nu
   const work = workOf(context, n, width);
   const scratch = context.scratch(outer * (blocks + (rest > 0 ? 1 : 0)) * 4 * n * width);
   const block = (slot: Affine, start: Affine, columns: number) => {
-    const here = planes(context, start, total);
+    const { from, to } = ends(context, start, inner, 1);
     const base = times(slot, 4 * n * width);
-    const strided = { ...here, point: inner, column: 1 };
     const between = [chunkPlace(scratch, base, n, columns), chunkPlace(scratch, base, n, columns, 1)] as const;
     const own = { ...work, width: columns };
-    transform(b, own, { buf: inputBuffers[0], ...strided }, { buf: outputBuffers[0], ...strided }, between);
+    transform(b, own, from, to, between);
   };
   if (outer === 1 && blocks > 1) {
     b.region('block', blocks, (v) => block(variable(v), variable(v, width), width));
@@ -237,16 +241,16 @@ function butterfly(
     const point = plus(times(at.p, s * step), shift(at.q, s * first));
     return plus(plus(plane, times(point, of.point)), times(at.column, of.column));
   };
-  const inputs = Array.from({ length: radix }, (_, j): Complex => {
-    return [
-      b.load(source.buf, place(source, source.re, 1, m * j), load, lanes),
-      b.load(source.buf, place(source, source.im, 1, m * j), load, lanes),
-    ];
-  });
+  const read = (plane: Affine | null, j: number) =>
+    plane === null ? b.f32(0) : b.load(source.buf, place(source, plane, 1, m * j), load, lanes);
+  const write = (plane: Affine | null, k: number, value: Reg) => {
+    if (plane !== null) b.store(target.buf, place(target, plane, radix, k), store, lanes, value);
+  };
+  const inputs = Array.from({ length: radix }, (_, j): Complex => [read(source.re, j), read(source.im, j)]);
   dft(b, inputs).forEach((value, k) => {
     const [re, im] = k === 0 || roots.length === 0 ? value : multiply(b, value, roots[k - 1]);
-    b.store(target.buf, place(target, target.re, radix, k), store, lanes, re);
-    b.store(target.buf, place(target, target.im, radix, k), store, lanes, im);
+    write(target.re, k, re);
+    write(target.im, k, im);
   });
 }
 

@@ -109,3 +109,58 @@ export function twiddlesOf(n: number): Float32Array {
     return table;
   });
 }
+
+/** j^2 mod order, exactly. */
+export function chirpExponent(j: number, order: number): number {
+  return j < 2 ** 26 ? (j * j) % order : Number((BigInt(j) * BigInt(j)) % BigInt(order));
+}
+
+/** The transform, over a period of `length`, of e^(+2 pi i j^2 / order) for |j| < order / 2 and 0 elsewhere; in double precision. */
+export function chirpSpectrum(order: number, length: number): [Float64Array, Float64Array] {
+  const [re, im] = [new Float64Array(length), new Float64Array(length)];
+  for (let j = 0; j < order / 2; j++) {
+    const [cos, minusSin] = rootOfUnity(chirpExponent(j, order), order);
+    for (const at of [j, (length - j) % length]) {
+      re[at] = cos;
+      im[at] = -minusSin;
+    }
+  }
+  return transformDouble(re, im);
+}
+
+/** The transform in double precision, by splitting off the smallest prime factor again and again. */
+export function transformDouble(re: Float64Array, im: Float64Array): [Float64Array, Float64Array] {
+  const n = re.length;
+  const roots = Array.from({ length: n }, (_, k) => rootOfUnity(k, n));
+  const out: [Float64Array, Float64Array] = [new Float64Array(n), new Float64Array(n)];
+  const visit = (from: number, step: number, count: number, to: number): void => {
+    if (count === 1) {
+      out[0][to] = re[from];
+      out[1][to] = im[from];
+      return;
+    }
+    let radix = 2;
+    while (count % radix !== 0) radix++;
+    const part = count / radix;
+    for (let r = 0; r < radix; r++) visit(from + r * step, step * radix, part, to + r * part);
+    const [a, b] = [new Float64Array(radix), new Float64Array(radix)];
+    for (let k = 0; k < part; k++) {
+      for (let r = 0; r < radix; r++) {
+        a[r] = out[0][to + r * part + k];
+        b[r] = out[1][to + r * part + k];
+      }
+      for (let q = 0; q < radix; q++) {
+        let [x, y] = [0, 0];
+        for (let r = 0; r < radix; r++) {
+          const [c, s] = roots[(r * (k + q * part) * step) % n];
+          x += a[r] * c - b[r] * s;
+          y += a[r] * s + b[r] * c;
+        }
+        out[0][to + q * part + k] = x;
+        out[1][to + q * part + k] = y;
+      }
+    }
+  };
+  visit(0, 1, n, 0);
+  return out;
+}

@@ -3,13 +3,15 @@ import { gradients as graphGradients } from '../autodiff/gradients.ts';
 import { fail } from '../base/errors.ts';
 import type { Value } from '../graph/graph.ts';
 import { withGradient } from '../ops/custom.ts';
-import { zerosLike } from '../ops/build.ts';
+import { constant, zerosLike } from '../ops/build.ts';
+import { toPlanes } from '../ops/complex.ts';
 import { sameShape, showShape } from '../types/shape.ts';
 import { cellOf, dropEmptyCell, retainingGraph } from './cell.ts';
+import { partsOf, refuseComplex } from './complex-tensor.ts';
 import { toTensor } from './convert.ts';
 import { tidy } from './scope.ts';
 import { Tensor, wrap } from './tensor.ts';
-import type { NamedTensorMap, Scalar, TensorLike } from './types.ts';
+import type { DataType, NamedTensorMap, Scalar, TensorLike } from './types.ts';
 import { trackVariableReads } from './watch.ts';
 import type { Variable } from './variable.ts';
 
@@ -31,12 +33,22 @@ function checkDy(op: string, y: Tensor, dy: Tensor | undefined): void {
   );
 }
 
+/** The seed of a gradient: dy for a complex result may be real. Without one it is 1, also for complex results. */
+function seedOf(op: string, y: Tensor, dy: Tensor | undefined): Value[] | undefined {
+  if (y.dtype !== 'complex64') {
+    if (dy) refuseComplex(dy, 'dy', op);
+    return dy && [dy.value];
+  }
+  const parts = dy ? partsOf(dy, 'dy', op) : { re: constant(1, 'float32', y.shape), im: null };
+  return [toPlanes(parts)];
+}
+
 function differentiate(op: string, y: Tensor, xs: readonly Tensor[], dy?: Tensor): Tensor[] {
   checkDy(op, y, dy);
   const values = xs.map((x) => x.value);
-  const dxs = graphGradients([y.value], values, dy && [dy.value]);
+  const dxs = graphGradients([y.value], values, seedOf(op, y, dy));
   return dxs.map((dx, i) => {
-    if (dx) return wrap(dx);
+    if (dx) return wrap(dx, xs[i].dtype);
     const all = dxs.every((other) => other === null);
     fail(
       op,
@@ -127,6 +139,7 @@ export function variableGrads(
     retainingGraph(() => {
       const { result: value, read } = trackVariableReads(f);
       checkResult(op, value);
+      refuseComplex(value, 'the result', op);
       if (value.rank !== 0)
         fail(op, 'the function must return a scalar', `it returned shape ${showShape(value.shape)}`);
       const given = (variables ?? [...read.keys()]).filter((variable) => variable.trainable);
@@ -142,7 +155,7 @@ export function variableGrads(
       }
       const grads: NamedTensorMap = {};
       found.forEach((dx, i) => {
-        if (dx) grads[given[i].name] = wrap(dx);
+        if (dx) grads[given[i].name] = wrap(dx, given[i].dtype);
       });
       return { value: value as Scalar, grads };
     }),
@@ -168,31 +181,35 @@ export function customGrad<T extends Tensor>(
       if (!(made?.value instanceof Tensor) || typeof made.gradFunc !== 'function') {
         fail('customGrad', 'the function must return { value: Tensor, gradFunc: Function }', `got ${typeof made}`);
       }
-      const kept = saved.map((tensor) => tensor.value);
-      const backward = (dy: Value) => callGradient(made.gradFunc as GradFunction, dy, kept);
+      const kept = saved.map(({ value, dtype }) => ({ value, dtype }));
+      const { dtype } = made.value;
+      const types = xs.map((x) => x.dtype);
+      const backward = (dy: Value) => callGradient(made.gradFunc as GradFunction, { value: dy, dtype }, kept, types);
       const inputs = xs.map((x) => x.value);
-      return wrap(withGradient(made.value.value, inputs, backward)) as Tensor as T;
+      return wrap(withGradient(made.value.value, inputs, backward), dtype) as Tensor as T;
     });
   };
 }
 
 type GradFunction = (dy: Tensor, saved: Tensor[]) => Tensor | Tensor[];
+type Typed = Pick<Tensor, 'value' | 'dtype'>;
 
 /** Calls the user's gradient function with handles of its own, which it may dispose. */
-function callGradient(gradFunc: GradFunction, dy: Value, saved: readonly Value[]): Value[] {
-  cellOf(dy).handles++;
-  for (const value of saved) cellOf(value).handles++;
+function callGradient(gradFunc: GradFunction, dy: Typed, saved: readonly Typed[], types: readonly DataType[]): Value[] {
+  for (const { value } of [dy, ...saved]) cellOf(value).handles++;
   try {
     const result = gradFunc(
-      wrap(dy),
-      saved.map((value) => wrap(value)),
+      wrap(dy.value, dy.dtype),
+      saved.map(({ value, dtype }) => wrap(value, dtype)),
     );
     return (Array.isArray(result) ? result : [result]).map((dx, i) => {
       if (!(dx instanceof Tensor)) fail('customGrad', `gradient ${i} must be a tensor`, `got ${typeof dx}`);
+      if (types[i] === 'complex64') return toPlanes(partsOf(dx, `gradient ${i}`, 'customGrad'));
+      refuseComplex(dx, `gradient ${i}`, 'customGrad');
       return dx.value;
     });
   } finally {
-    for (const value of [dy, ...saved]) {
+    for (const { value } of [dy, ...saved]) {
       cellOf(value).handles--;
       dropEmptyCell(value);
     }
@@ -209,11 +226,11 @@ export function gradients(
   gradYs?: Tensor | readonly Tensor[],
 ): Tensor[] {
   const list = (x: Tensor | readonly Tensor[]) => (x instanceof Tensor ? [x] : [...x]);
-  const from = list(xs).map((x) => x.value);
-  const dys = gradYs === undefined ? undefined : list(gradYs).map((dy) => dy.value);
+  const [from, dys] = [list(xs), gradYs === undefined ? undefined : list(gradYs)];
+  const values = from.map((x) => x.value);
   return graphGradients(
     list(ys).map((y) => y.value),
-    from,
-    dys,
-  ).map((dx, i) => wrap(dx ?? zerosLike(from[i])));
+    values,
+    list(ys).map((y, i) => seedOf('gradients', y, dys?.[i])?.[0] ?? null),
+  ).map((dx, i) => wrap(dx ?? zerosLike(values[i]), from[i].dtype));
 }

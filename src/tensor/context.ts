@@ -4,6 +4,7 @@
  */
 import type { Value } from '../graph/graph.ts';
 import { inBody } from '../ops/body.ts';
+import type { DataType } from './types.ts';
 import type { Variable } from './variable.ts';
 
 export interface Recorder {
@@ -13,12 +14,12 @@ export interface Recorder {
   assignVariable(variable: Variable, value: Value): void;
   /** The variable moves on by itself with each run that reads it. */
   advanceVariable(variable: Variable, value: Value): void;
-  /** Told of every value that becomes a tensor. */
-  record(value: Value): void;
   /** Inside of a loop: the number of the iteration. */
   iteration?(): Value;
   /** Inside of a loop or a branch: runs `f` as if it stood before the operation. */
   outside?<T>(f: () => T): T;
+  /** Told of every value that becomes a tensor. */
+  record(value: Value, dtype: DataType): void;
 }
 
 let active: Recorder | null = null;

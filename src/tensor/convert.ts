@@ -133,9 +133,7 @@ export function makeTensor<R extends Rank = Rank>(
 ): Tensor<R> {
   if (values === null || values === undefined) fail(op, 'values must be given', `got ${String(values)}`);
   if (shape !== undefined) checkShape(op, shape);
-  if (dtype === 'complex64') {
-    fail(op, 'a complex tensor is made of its parts', 'got dtype complex64', 'use tf.complex(real, imag)');
-  }
+  if (dtype === 'complex64') return makeComplex<R>(values, shape, op);
   const type = dtype === undefined ? inferDType(op, values) : dtype === 'string' ? dtype : checkDType(op, dtype);
   const isNumber = typeof values === 'number' || typeof values === 'boolean';
   if (isNumber && type !== 'string' && (shape === undefined || shape.length === 0)) {
@@ -158,6 +156,27 @@ export function makeTensor<R extends Rank = Rank>(
   const value = parameter({ dtype: type, shape: target });
   cellOf(value).data = uploadData(type, elements);
   return wrap<R>(value);
+}
+
+/** A complex64 tensor of numbers in which real and imaginary parts alternate, as data() and array() give them. */
+function makeComplex<R extends Rank>(values: TensorLike, shape: Shape | undefined, op: string): Tensor<R> {
+  const given = inferShape(values, 'float32');
+  const last = given[given.length - 1];
+  const target = shape ?? (given.length > 0 && last % 2 === 0 ? given.with(-1, last / 2) : given);
+  const size = sizeOf(target);
+  if (given.length === 0 || sizeOf(given) !== 2 * size) {
+    const came = `got ${showShape(given)} for ${showShape(target)}`;
+    fail(op, 'a complex64 tensor needs two numbers for each element', came, 'use tf.complex(real, imag)');
+  }
+  const pairs = elementsOf(op, values, given, 'float32');
+  const planes = new Float32Array(2 * size);
+  for (let i = 0; i < size; i++) {
+    planes[i] = pairs[2 * i];
+    planes[size + i] = pairs[2 * i + 1];
+  }
+  const value = parameter({ dtype: 'float32', shape: [2, ...target] });
+  cellOf(value).data = uploadData('float32', planes);
+  return wrap<R>(value, 'complex64');
 }
 
 setTensorMaker(makeTensor);

@@ -24,11 +24,19 @@ const LONG = 20;
 const ENDS = 3;
 
 function formatElement(value: number | string, dtype: string): string {
-  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'string') return dtype === 'complex64' ? value : `'${value}'`;
   if (dtype === 'bool') return value ? 'true' : 'false';
   if (dtype === 'int32') return String(value);
   // Seven decimals; but what those would make 0 is told, unlike in TensorFlow.js.
   return String(Number.parseFloat(value.toFixed(7)) || (value === 0 ? 0 : Number.parseFloat(value.toPrecision(7))));
+}
+
+/** Interleaved real and imaginary parts as texts. */
+export function complexTexts(data: ArrayLike<number>): string[] {
+  return Array.from({ length: data.length / 2 }, (_, i) => {
+    const [re, im] = [data[2 * i], data[2 * i + 1]].map((part) => formatElement(part, 'float32'));
+    return `${re} + ${im}j`;
+  });
 }
 
 /** A scalar stands by itself: with all its digits, and without quotes. */

@@ -15,7 +15,7 @@ import type { Recorder } from './context.ts';
 import { parameter } from './plan.ts';
 import type { Tensor } from './tensor.ts';
 import { wrap } from './tensor.ts';
-import type { Rank } from './types.ts';
+import type { DataType, Rank } from './types.ts';
 import type { Variable } from './variable.ts';
 
 /** Something to run for what it does: the assignments that were written in graph.operation(name, f). */
@@ -38,6 +38,7 @@ export class Graph implements Recorder {
   readonly kind = 'graph';
   readonly #byName = new Map<string, Value | GraphOperation>();
   readonly #nameOf = new Map<Value, string>();
+  readonly #complex = new WeakSet<Value>();
   readonly #params = new Map<Variable, Value>();
   /** State that moves on by itself with each run that reads it: that of random numbers. */
   readonly #ambient = new Map<Variable, Value>();
@@ -146,7 +147,13 @@ export class Graph implements Recorder {
     cellOf(value).handles++;
   }
 
-  record(value: Value): void {
+  /** Whether a value was recorded as the planes of a complex64 tensor. */
+  isComplex(value: Value): boolean {
+    return this.#complex.has(value);
+  }
+
+  record(value: Value, dtype: DataType): void {
+    if (dtype === 'complex64') this.#complex.add(value);
     if (this.#nameOf.has(value)) return;
     // The graph holds what it is made of, whatever becomes of the handles.
     cellOf(value).handles++;
@@ -177,8 +184,8 @@ let placeholders = 0;
  * A tensor whose value is fed in each session.run. All extents must be known: a program has static shapes. For several
  * batch sizes make a Graph for each, or use tf.jit, which compiles for each shape by itself.
  */
-export function placeholder<R extends Rank = Rank>(dtype: DType, shape: Shape, name?: string): Tensor<R> {
-  checkDType('placeholder', dtype);
+export function placeholder<R extends Rank = Rank>(dtype: DType | 'complex64', shape: Shape, name?: string): Tensor<R> {
+  if (dtype !== 'complex64') checkDType('placeholder', dtype);
   if (!Array.isArray(shape) || shape.some((extent) => typeof extent !== 'number' || extent < 0)) {
     fail(
       'placeholder',
@@ -194,7 +201,9 @@ export function placeholder<R extends Rank = Rank>(dtype: DType, shape: Shape, n
   if (active instanceof Graph && active.find(label)) {
     fail('placeholder', 'a name in a graph must be new', `'${label}' is taken`);
   }
-  const value = parameter({ dtype, shape: [...shape] }, label);
+  const type =
+    dtype === 'complex64' ? { dtype: 'float32' as const, shape: [2, ...shape] } : { dtype, shape: [...shape] };
+  const value = parameter(type, label);
   cellOf(value).unfed = unread('the placeholder', label);
-  return wrap<R>(value);
+  return wrap<R>(value, dtype);
 }

@@ -131,7 +131,7 @@ function trace(f: (...args: never[]) => unknown, args: readonly unknown[], name:
           const param = parameter(tensor.value, `argument ${params.length}`);
           cellOf(param).unfed = unfed(`argument ${params.length}`);
           params.push(param);
-          return wrap(param);
+          return wrap(param, tensor.dtype);
         });
         const returned = f(...(inner as never[]));
         if (returned instanceof Promise) {
@@ -146,7 +146,7 @@ function trace(f: (...args: never[]) => unknown, args: readonly unknown[], name:
         // A variable that is returned is returned by its value.
         const toPlace = (tensor: Tensor) => {
           results.push(tensor.value);
-          return new Place(results.length - 1);
+          return new Place(results.length - 1, tensor.dtype);
         };
         template = mapTensors(returned, toPlace, toPlace);
       }),

@@ -2,6 +2,7 @@
 import type { Value } from '../graph/graph.ts';
 import { isPlainObject } from './scope.ts';
 import { Tensor, wrap } from './tensor.ts';
+import type { DataType } from './types.ts';
 import { Variable } from './variable.ts';
 
 type Replace = (tensor: Tensor) => unknown;
@@ -18,14 +19,16 @@ export function mapTensors(item: unknown, map: Replace, mapVariable: Replace = (
 /** Stands for the tensor that a program will give as result number `index`. */
 export class Place {
   readonly index: number;
-  constructor(index: number) {
+  readonly dtype: DataType;
+  constructor(index: number, dtype: DataType) {
     this.index = index;
+    this.dtype = dtype;
   }
 }
 
 /** The structure with tensors of these values in its places. */
 export function fillPlaces(template: unknown, values: readonly Value[]): unknown {
-  if (template instanceof Place) return wrap(values[template.index]);
+  if (template instanceof Place) return wrap(values[template.index], template.dtype);
   if (Array.isArray(template)) return template.map((part) => fillPlaces(part, values));
   if (!isPlainObject(template)) return template;
   return Object.fromEntries(Object.entries(template).map(([name, part]) => [name, fillPlaces(part, values)]));

@@ -12,7 +12,7 @@ import { fillPlaces, Place } from './places.ts';
 import { isPlainObject } from './scope.ts';
 import { Tensor } from './tensor.ts';
 import { TracedProgram } from './traced.ts';
-import type { TensorLike } from './types.ts';
+import type { DataType, TensorLike } from './types.ts';
 import { Variable } from './variable.ts';
 
 /** What session.run can be asked for: tensors, operations, their names, and lists and objects of them. */
@@ -117,7 +117,7 @@ export class Session {
       }
       return found instanceof GraphOperation
         ? this.#resolve(found, values, operations)
-        : new Place(values.push(found) - 1);
+        : new Place(values.push(found) - 1, this.#dtypeOf(found));
     }
     if (fetch instanceof GraphOperation) {
       operations.push(fetch);
@@ -125,9 +125,9 @@ export class Session {
     }
     if (fetch instanceof Variable) {
       const param = this.graph?.variables.get(fetch);
-      return param ? new Place(values.push(param) - 1) : new Place(values.push(fetch.value) - 1);
+      return new Place(values.push(param ?? fetch.value) - 1, fetch.dtype);
     }
-    if (fetch instanceof Tensor) return new Place(values.push(fetch.value) - 1);
+    if (fetch instanceof Tensor) return new Place(values.push(fetch.value) - 1, fetch.dtype);
     if (Array.isArray(fetch)) return fetch.map((part) => this.#resolve(part, values, operations));
     if (isPlainObject(fetch)) {
       const entries = Object.entries(fetch).map(([name, part]) => [name, this.#resolve(part, values, operations)]);
@@ -145,17 +145,23 @@ export class Session {
         fail(OP, 'a feed must name a placeholder of the graph', `got '${String(key)}'`);
       }
       const name = this.#nameOf(target);
+      const dtype = typeof key === 'string' ? this.#dtypeOf(target) : key.dtype;
+      const shape = dtype === 'complex64' ? target.shape.slice(1) : target.shape;
       const value = toTensor(given as Tensor, `the feed for '${name}'`, OP, target.dtype);
-      if (value.dtype !== target.dtype || !sameShape(value.shape, target.shape)) {
+      if (value.dtype !== dtype || !sameShape(value.shape, shape)) {
         fail(
           OP,
-          `the feed for '${name}' must be ${target.dtype}${showShape(target.shape)}`,
+          `the feed for '${name}' must be ${dtype}${showShape(shape)}`,
           `got ${value.dtype}${showShape(value.shape)}`,
         );
       }
       fed.set(target, value.value);
     }
     return fed;
+  }
+
+  #dtypeOf(value: Value): DataType {
+    return this.graph?.isComplex(value) ? 'complex64' : value.dtype;
   }
 
   #nameOf(value: Value): string {

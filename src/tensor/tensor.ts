@@ -9,7 +9,7 @@ import { TensorBuffer } from './buffer.ts';
 import { cellOf, dropHandle } from './cell.ts';
 import { onStandInsOf, recorder } from './context.ts';
 import { DEPTH_LIMIT, evaluateValues } from './evaluate.ts';
-import { formatTensor, toNested } from './format.ts';
+import { complexTexts, formatTensor, toNested } from './format.ts';
 import { countTensor, discountTensor } from './memory.ts';
 import type { Batch } from './memory.ts';
 import { readAsync, readSync, settleAsync } from './read.ts';
@@ -30,12 +30,12 @@ export class Tensor<R extends Rank = Rank> {
   #disposed = false;
   readonly #batch: Batch = countTensor();
 
-  /** @internal Users make tensors with tf.tensor and its like. */
+  /** @internal Users make tensors with tf.tensor and its like. The value of a complex64 tensor is its planes, [2, ...shape]. */
   constructor(value: Value, dtype: DataType = value.dtype) {
     this.#value = value;
-    this.shape = value.shape as ShapeMap[R];
+    this.shape = (dtype === 'complex64' ? value.shape.slice(1) : value.shape) as ShapeMap[R];
     this.dtype = dtype;
-    this.size = sizeOf(value.shape);
+    this.size = sizeOf(this.shape);
     cellOf(value).handles++;
   }
 
@@ -82,27 +82,35 @@ export class Tensor<R extends Rank = Rank> {
 
   // ---- reading ---------------------------------------------------------------------------------------------------------
 
-  /** The elements, in row-major order; computes them while the event loop stays free. The array is the caller's own. */
+  /**
+   * The elements, in row-major order; computes them while the event loop stays free. The array is the caller's own. Of complex64
+   * real and imaginary parts alternate.
+   */
   data<D extends DataType = NumericDataType>(): Promise<DataTypeMap[D]> {
     try {
-      return readAsync(this.value) as Promise<DataTypeMap[D]>;
+      const elements = readAsync(this.value);
+      return (this.dtype === 'complex64' ? elements.then(interleave) : elements) as Promise<DataTypeMap[D]>;
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  /** The elements, in row-major order; computes them now. The array is the caller's own. */
+  /** The elements, in row-major order; computes them now. The array is the caller's own. Of complex64 parts alternate. */
   dataSync<D extends DataType = NumericDataType>(): DataTypeMap[D] {
-    return readSync(this.value) as DataTypeMap[D];
+    const elements = readSync(this.value);
+    return (this.dtype === 'complex64' ? interleave(elements) : elements) as DataTypeMap[D];
   }
 
-  /** The elements as nested lists; a number for a scalar. bool gives 0 and 1. */
+  /**
+   * The elements as nested lists; a number for a scalar. bool gives 0 and 1. As in TensorFlow.js the innermost lists of complex64
+   * are twice as long, real and imaginary parts in turn, and of a complex scalar it is the real part alone: see data().
+   */
   async array(): Promise<ArrayMap[R]> {
-    return toNested(this.shape, await this.data()) as ArrayMap[R];
+    return toNested(listShape(this), await this.data()) as ArrayMap[R];
   }
 
   arraySync(): ArrayMap[R] {
-    return toNested(this.shape, this.dataSync()) as ArrayMap[R];
+    return toNested(listShape(this), this.dataSync()) as ArrayMap[R];
   }
 
   /** The elements in a buffer that can be read and written by coordinates. */
@@ -132,7 +140,9 @@ export class Tensor<R extends Rank = Rank> {
   }
 
   toString(verbose = false): string {
-    return formatTensor(this.shape, this.dtype, this.dataSync<NumericDataType>(), verbose);
+    const elements = this.dataSync<NumericDataType>();
+    const shown = this.dtype === 'complex64' ? complexTexts(elements) : elements;
+    return formatTensor(this.shape, this.dtype, shown, verbose);
   }
 
   /** How a debugger shows it: never computes anything. */
@@ -156,7 +166,7 @@ export class Tensor<R extends Rank = Rank> {
 
   /** A further handle of the same value; no elements are copied. */
   clone(): Tensor<R> {
-    return wrap<R>(this.value);
+    return wrap<R>(this.value, this.dtype);
   }
 
   /** True where the other tensor has the same shape. */
@@ -165,11 +175,30 @@ export class Tensor<R extends Rank = Rank> {
   }
 }
 
-/** A tensor for a graph value. What computes too long a chain is computed here, so that a loop cannot grow without bound. */
-export function wrap<R extends Rank = Rank>(value: Value): Tensor<R> {
-  const tensor = new Tensor<R>(value);
+/** Real and imaginary planes as one array in which they alternate. */
+function interleave(planes: ArrayLike<number>): Float32Array {
+  const size = planes.length / 2;
+  const out = new Float32Array(planes.length);
+  for (let i = 0; i < size; i++) {
+    out[2 * i] = planes[i];
+    out[2 * i + 1] = planes[size + i];
+  }
+  return out;
+}
+
+/** The shape of nested lists. */
+function listShape({ shape, dtype, rank }: Tensor): number[] {
+  return dtype === 'complex64' && rank > 0 ? shape.with(-1, 2 * shape[rank - 1]) : shape;
+}
+
+/**
+ * A tensor for a graph value, which is a pair of planes where the dtype is complex64. What computes too long a chain is computed
+ * here, so that a loop cannot grow without bound.
+ */
+export function wrap<R extends Rank = Rank>(value: Value, dtype: DataType = value.dtype): Tensor<R> {
+  const tensor = new Tensor<R>(value, dtype);
   const active = recorder();
-  if (active) active.record(value);
+  if (active) active.record(value, dtype);
   else if (value.op.depth > DEPTH_LIMIT && onStandInsOf() === null) evaluateValues([value]);
   trackTensor(tensor);
   return tensor;

@@ -4,14 +4,13 @@
  */
 import { fail } from '../base/errors.ts';
 import type { Value } from '../graph/graph.ts';
-import type { DType } from '../types/dtype.ts';
 import { sameShape, showShape } from '../types/shape.ts';
 import { makeTensor } from './convert.ts';
 import { eagerly, onStandInsOf, recorder } from './context.ts';
 import { liftConstant } from './structure.ts';
 import { evaluateValues, DEPTH_LIMIT } from './evaluate.ts';
 import { Tensor } from './tensor.ts';
-import type { Rank, TensorLike } from './types.ts';
+import type { DataType, Rank, TensorLike } from './types.ts';
 import { isWatched, noteRead } from './watch.ts';
 
 /** Live variables by name; weakly, so that one that nobody holds can be collected. */
@@ -24,8 +23,8 @@ export class Variable<R extends Rank = Rank> extends Tensor<R> {
   trainable: boolean;
 
   /** @internal Users make variables with tf.variable. */
-  constructor(initial: Value, trainable: boolean, name: string) {
-    super(concrete(initial));
+  constructor(initial: Value, trainable: boolean, name: string, dtype: DataType = initial.dtype) {
+    super(concrete(initial), dtype);
     this.trainable = trainable;
     this.name = name;
     this.kept = true;
@@ -101,7 +100,7 @@ export function variable<R extends Rank = Rank>(
   initial: Tensor<R> | TensorLike,
   trainable = true,
   name?: string,
-  dtype?: DType,
+  dtype?: DataType,
 ): Variable<R> {
   if (name !== undefined && variableNamed(name)) {
     fail('variable', 'the name of a variable must be new', `'${name}' is taken`, 'dispose the other one first');
@@ -110,7 +109,7 @@ export function variable<R extends Rank = Rank>(
   return eagerly(() => {
     if (!(initial instanceof Tensor)) {
       const source = makeTensor<R>(initial, undefined, dtype, 'variable');
-      const made = new Variable<R>(source.value, trainable, unique);
+      const made = new Variable<R>(source.value, trainable, unique, source.dtype);
       source.dispose();
       return made;
     }
@@ -118,7 +117,7 @@ export function variable<R extends Rank = Rank>(
     if (dtype !== undefined && dtype !== initial.dtype) {
       fail('variable', `the initial value must have the dtype ${dtype}`, `got ${initial.dtype}`, 'cast it first');
     }
-    return new Variable<R>(initial.value, trainable, unique);
+    return new Variable<R>(initial.value, trainable, unique, initial.dtype);
   });
 }
 

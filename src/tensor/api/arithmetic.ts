@@ -1,9 +1,11 @@
 /**
- * Arithmetic of two tensors. Shapes broadcast as in NumPy; dtypes are promoted (bool < int32 < float32); numbers and lists may
+ * Arithmetic of two tensors. Shapes broadcast as in NumPy; dtypes are promoted (bool < int32 < float32 < complex64); numbers and lists may
  * stand for tensors. Each throws where the shapes do not broadcast.
  */
 import * as build from '../../ops/build.ts';
+import * as complex from '../../ops/complex.ts';
 import * as composite from '../../ops/composite.ts';
+import { isComplex, joinParts, partsOf } from '../complex-tensor.ts';
 import type { Tensor } from '../tensor.ts';
 import type { TensorLike } from '../types.ts';
 import type { Input } from './lift.ts';
@@ -16,6 +18,9 @@ export function add<T extends Tensor = Tensor>(a: Tensor | TensorLike, b: Tensor
 
 /** The sum of a list of tensors of one shape and dtype. */
 export function addN<T extends Tensor = Tensor>(tensors: readonly Input[]): T {
+  if (Array.isArray(tensors) && tensors.some(isComplex)) {
+    return joinParts<T>(tensors.map((x: Input, i) => partsOf(x, `tensors[${i}]`, 'addN')).reduce(complex.add));
+  }
   return lift<T>(valuesOf(tensors, 'tensors', 'addN').reduce(build.add));
 }
 

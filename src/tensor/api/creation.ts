@@ -7,6 +7,7 @@ import type { DType } from '../../types/dtype.ts';
 import { checkDType } from '../../types/dtype.ts';
 import type { Shape } from '../../types/shape.ts';
 import { checkShape, sizeOf } from '../../types/shape.ts';
+import { isComplex, joinParts } from '../complex-tensor.ts';
 import { makeTensor, toStrings } from '../convert.ts';
 import { makeStrings } from '../string-tensor.ts';
 import { Tensor } from '../tensor.ts';
@@ -23,7 +24,7 @@ import type {
   Tensor6D,
   TensorLike,
 } from '../types.ts';
-import { lift, valueOf } from './lift.ts';
+import { lift, unary, valueOf } from './lift.ts';
 
 /**
  * A tensor of the given values: a number, nested lists or a typed array. Without a shape it is that of the lists; dtype is
@@ -83,8 +84,10 @@ export function tensor6d(values: TensorLike, shape?: ShapeMap['R6'], dtype?: Dat
   return ofRank<'R6'>(6, values, shape, dtype);
 }
 
-function filled<R extends Rank>(op: string, shape: Shape, value: number, dtype: DType): Tensor<R> {
+function filled<R extends Rank>(op: string, shape: Shape, value: number, dtype: DataType): Tensor<R> {
   checkShape(op, shape);
+  if (dtype === 'complex64')
+    return joinParts<Tensor<R>>({ re: build.constant(value, 'float32', [...shape]), im: null });
   return lift<Tensor<R>>(build.constant(value, checkDType(op, dtype), [...shape]));
 }
 
@@ -99,31 +102,27 @@ export function fill<R extends Rank = Rank>(
     checkShape('fill', shape);
     return makeStrings<R>(new Array<string>(sizeOf(shape)).fill(value), shape, 'fill');
   }
-  return filled<R>(
-    'fill',
-    shape,
-    Number(value),
-    checkDType('fill', dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32')),
-  );
+  return filled<R>('fill', shape, Number(value), dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32'));
 }
 /** Every element 0. */
-export function zeros<R extends Rank = Rank>(shape: ShapeMap[R], dtype: DType = 'float32'): Tensor<R> {
+export function zeros<R extends Rank = Rank>(shape: ShapeMap[R], dtype: DataType = 'float32'): Tensor<R> {
   return filled<R>('zeros', shape, 0, dtype);
 }
 /** Every element 1. */
-export function ones<R extends Rank = Rank>(shape: ShapeMap[R], dtype: DType = 'float32'): Tensor<R> {
+export function ones<R extends Rank = Rank>(shape: ShapeMap[R], dtype: DataType = 'float32'): Tensor<R> {
   return filled<R>('ones', shape, 1, dtype);
 }
 /** Zeros of the shape and dtype of x. */
 export function zerosLike<T extends Tensor = Tensor>(x: T | TensorLike): T {
-  return lift<T>(build.zerosLike(valueOf(x, 'x', 'zerosLike')));
+  return unary<T>('zerosLike', x, build.zerosLike);
 }
 /** Ones of the shape and dtype of x. */
 export function onesLike<T extends Tensor = Tensor>(x: T | TensorLike): T {
-  return lift<T>(build.onesLike(valueOf(x, 'x', 'onesLike')));
+  return unary<T>('onesLike', x, build.onesLike);
 }
 /** A further handle of the same elements. */
 export function clone<T extends Tensor = Tensor>(x: T | TensorLike): T {
+  if (isComplex(x)) return (x as Tensor).clone() as Tensor as T;
   const strings = toStrings(x, 'clone');
   return strings ? (strings.clone() as Tensor as T) : lift<T>(valueOf(x, 'x', 'clone'));
 }

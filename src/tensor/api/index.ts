@@ -7,6 +7,7 @@ export * from './activations.ts';
 export * from './arithmetic.ts';
 export * from './bitwise.ts';
 export * from './control-flow.ts';
+export * from './complex.ts';
 export {
   conv1d,
   conv2d,
@@ -35,4 +36,6 @@ export {
 } from './random.ts';
 export * from './reduction.ts';
 export * from './special.ts';
+export { fft, ifft, irfft, rfft, spectral } from './spectral.ts';
+export type { FftNorm } from './spectral.ts';
 export * from './transformations.ts';

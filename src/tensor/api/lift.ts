@@ -2,17 +2,22 @@
 import { fail } from '../../base/errors.ts';
 import type { Value } from '../../graph/graph.ts';
 import type { DType } from '../../types/dtype.ts';
+import type { Complex } from '../../ops/complex.ts';
+import { eachPart, isComplex, joinParts, partsOf, refuseComplex } from '../complex-tensor.ts';
 import { toStrings, toTensor } from '../convert.ts';
 import { moveStrings } from '../string-tensor.ts';
 import type { Tensor } from '../tensor.ts';
 import { wrap } from '../tensor.ts';
 import type { TensorLike } from '../types.ts';
+import { binaryRules, unaryRules } from './complex-rules.ts';
 
 export type Input = Tensor | TensorLike;
 
-/** The graph value of an argument. */
+/** The graph value of an argument of real numbers. */
 export function valueOf(x: Input, argument: string, op: string, dtype?: DType): Value {
-  return toTensor(x as Tensor, argument, op, dtype).value;
+  const tensor = toTensor(x as Tensor, argument, op, dtype);
+  refuseComplex(tensor, argument, op);
+  return tensor.value;
 }
 
 /** A tensor for a value; the caller says its static type. */
@@ -21,10 +26,18 @@ export function lift<T extends Tensor = Tensor>(value: Value): T {
 }
 
 export function unary<T extends Tensor>(op: string, x: Input, f: (x: Value) => Value): T {
+  const rule = isComplex(x) ? unaryRules[op] : undefined;
+  if (rule) return ofComplex<T>(rule(partsOf(x as Tensor, 'x', op)));
   return lift<T>(f(valueOf(x, 'x', op)));
 }
 
+function ofComplex<T extends Tensor>(result: Complex | { readonly value: Value }): T {
+  return 'value' in result ? lift<T>(result.value) : joinParts<T>(result);
+}
+
 export function binary<T extends Tensor>(op: string, a: Input, b: Input, f: (a: Value, b: Value) => Value): T {
+  const rule = isComplex(a) || isComplex(b) ? binaryRules[op] : undefined;
+  if (rule) return ofComplex<T>(rule(partsOf(a, 'a', op), partsOf(b, 'b', op)));
   return lift<T>(f(valueOf(a, 'a', op), valueOf(b, 'b', op)));
 }
 
@@ -48,23 +61,25 @@ export function axisOf(op: string, axis: number, rank: number): number {
   return axis < 0 ? axis + rank : axis;
 }
 
-/** For ops that only move elements: what `move` makes of strings, or null where the argument holds none. */
+/** For ops that only move elements: what `move` makes of strings or complex numbers, or null where the argument holds neither. */
 export function movedStrings<T extends Tensor = Tensor>(
   op: string,
   x: unknown,
   move: (positions: Tensor) => Tensor,
 ): T | null {
+  if (isComplex(x)) return eachPart<T>(op, [x as Tensor], ([part]) => [move(part)])[0];
   const strings = toStrings(x, op);
   return strings && (moveStrings([strings], ([positions]) => [move(positions)])[0] as Tensor as T);
 }
 
-/** movedStrings for several arguments, which must all hold strings, and several results. */
+/** movedStrings for several arguments, which must all hold strings, or any of them complex numbers, and several results. */
 export function movedStringLists<T extends Tensor = Tensor>(
   op: string,
   xs: unknown,
   move: (positions: Tensor[]) => readonly Tensor[],
 ): T[] | null {
   if (!Array.isArray(xs) || xs.length === 0) return null;
+  if (xs.some(isComplex)) return eachPart<T>(op, xs as Input[], move);
   const strings = xs.flatMap((x) => toStrings(x, op) ?? []);
   return strings.length < xs.length ? null : (moveStrings(strings, move) as Tensor[] as T[]);
 }

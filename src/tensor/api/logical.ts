@@ -3,6 +3,8 @@ import * as build from '../../ops/build.ts';
 import { fail } from '../../base/errors.ts';
 import type { Value } from '../../graph/graph.ts';
 import { broadcastShapes } from '../../types/shape.ts';
+import * as complex from '../../ops/complex.ts';
+import { isComplex, joinParts, partsOf } from '../complex-tensor.ts';
 import { makeTensor, toStrings } from '../convert.ts';
 import type { Tensor } from '../tensor.ts';
 import type { TensorLike } from '../types.ts';
@@ -88,5 +90,8 @@ export function where<T extends Tensor = Tensor>(
   const test = valueOf(condition, 'condition', 'where', 'bool');
   if (test.dtype !== 'bool')
     fail('where', 'the condition must be bool', `got ${test.dtype}`, "compare first, or cast to 'bool'");
+  if (isComplex(a) || isComplex(b)) {
+    return joinParts<T>(complex.where(test, partsOf(a, 'a', 'where'), partsOf(b, 'b', 'where')));
+  }
   return lift<T>(build.select(test, valueOf(a, 'a', 'where'), valueOf(b, 'b', 'where')));
 }

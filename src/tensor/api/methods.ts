@@ -19,9 +19,11 @@ import * as math from './math.ts';
 import * as matrices from './matrices.ts';
 import * as normalization from './normalization.ts';
 import * as reduction from './reduction.ts';
+import * as spectral from './spectral.ts';
 import * as transformations from './transformations.ts';
 import type { DataFormat } from './windows.ts';
 import type { Padding, PerAxis, Rounding } from './padding.ts';
+import type { FftNorm } from './spectral.ts';
 
 type Pair = number | readonly [number, number];
 type Paddings = readonly (readonly [number, number])[];
@@ -115,7 +117,7 @@ declare module '../tensor.ts' {
     matMul<T extends Tensor = Tensor>(b: Tensor | TensorLike, transposeA?: boolean, transposeB?: boolean): T;
     dot<T extends Tensor = Tensor>(b: Tensor | TensorLike): T;
     outerProduct(b: Tensor | TensorLike): Tensor2D;
-    transpose<T extends Tensor = this>(perm?: readonly number[] | null): T;
+    transpose<T extends Tensor = this>(perm?: readonly number[] | null, conjugate?: boolean): T;
     reshape<S extends Rank = Rank>(shape: ShapeMap[S]): Tensor<S>;
     reshapeAs<T extends Tensor>(x: T): T;
     flatten(): Tensor1D;
@@ -148,6 +150,10 @@ declare module '../tensor.ts' {
     reverse<T extends Tensor = this>(axis?: number | readonly number[] | null): T;
     tile<T extends Tensor = this>(reps: readonly number[]): T;
     oneHot(depth: number, onValue?: number, offValue?: number, dtype?: DType): Tensor;
+    fft<T extends Tensor = Tensor>(n?: number, axis?: number, norm?: FftNorm): T;
+    ifft<T extends Tensor = Tensor>(n?: number, axis?: number, norm?: FftNorm): T;
+    rfft<T extends Tensor = Tensor>(fftLength?: number, axis?: number, norm?: FftNorm): T;
+    irfft<T extends Tensor = Tensor>(fftLength?: number, axis?: number, norm?: FftNorm): T;
     softmax<T extends Tensor = this>(dim?: number): T;
     logSoftmax<T extends Tensor = this>(axis?: number): T;
     batchNorm<T extends Tensor = this>(
@@ -341,6 +347,10 @@ const functions: { readonly [name: string]: (x: Tensor, ...rest: never[]) => unk
   logSoftmax: normalization.logSoftmax,
   batchNorm: normalization.batchNorm,
   localResponseNormalization: normalization.localResponseNormalization,
+  fft: spectral.fft,
+  ifft: spectral.ifft,
+  rfft: spectral.rfft,
+  irfft: spectral.irfft,
   oneHot: creation.oneHot,
   onesLike: creation.onesLike,
   zerosLike: creation.zerosLike,

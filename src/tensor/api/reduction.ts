@@ -6,11 +6,14 @@ import { fail } from '../../base/errors.ts';
 import type { Value } from '../../graph/graph.ts';
 import * as build from '../../ops/build.ts';
 import type { Axes } from '../../ops/build.ts';
+import * as complex from '../../ops/complex.ts';
 import * as composite from '../../ops/composite.ts';
 import { normalizeAxes } from '../../types/shape.ts';
+import { eachPart, isComplex, joinParts, partsOf } from '../complex-tensor.ts';
 import type { Tensor } from '../tensor.ts';
 import type { TensorLike } from '../types.ts';
 import { axisOf, lift, unary, valueOf } from './lift.ts';
+import { abs } from './math.ts';
 
 function reduce<T extends Tensor>(
   op: string,
@@ -24,16 +27,22 @@ function reduce<T extends Tensor>(
 
 /** The sum. int32 stays int32, bool becomes int32. */
 export function sum<T extends Tensor = Tensor>(x: Tensor | TensorLike, axis: Axes = null, keepDims = false): T {
+  if (isComplex(x)) return eachPart<T>('sum', [x], ([part]) => [sum(part, axis, keepDims)])[0];
   return reduce<T>('sum', x, axis, keepDims, build.sum);
 }
 
 /** The mean, as float32; NaN of no elements. */
 export function mean<T extends Tensor = Tensor>(x: Tensor | TensorLike, axis: Axes = null, keepDims = false): T {
+  if (isComplex(x)) return eachPart<T>('mean', [x], ([part]) => [mean(part, axis, keepDims)])[0];
   return reduce<T>('mean', x, axis, keepDims, build.mean);
 }
 
 /** The product. */
 export function prod<T extends Tensor = Tensor>(x: Tensor | TensorLike, axis: Axes = null, keepDims = false): T {
+  if (isComplex(x)) {
+    const z = partsOf(x, 'x', 'prod');
+    return joinParts<T>(complex.prod(z, normalizeAxes('prod', axis, z.re.shape.length), keepDims));
+  }
   return reduce<T>('prod', x, axis, keepDims, build.prod);
 }
 
@@ -108,6 +117,7 @@ export function norm<T extends Tensor = Tensor>(
   axis: number | readonly number[] | null = null,
   keepDims = false,
 ): T {
+  if (isComplex(x)) return norm<T>(abs(x), ord, axis, keepDims);
   const value = valueOf(x, 'x', 'norm');
   const axes = normalizeAxes('norm', axis, value.shape.length);
   const isMatrix = axes.length === 2 && (axis !== null || value.shape.length === 2);

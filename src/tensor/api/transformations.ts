@@ -4,8 +4,11 @@ import * as build from '../../ops/build.ts';
 import { checkDType } from '../../types/dtype.ts';
 import { checkShape, normalizeAxes, showShape, sizeOf } from '../../types/shape.ts';
 import { toStrings } from '../convert.ts';
+import { isComplex, joinParts, partsOf } from '../complex-tensor.ts';
 import type { Tensor } from '../tensor.ts';
 import type { DataType, Rank, ShapeMap, Tensor1D, TensorLike } from '../types.ts';
+import { real } from './complex.ts';
+import { clone } from './creation.ts';
 import { lift, movedStrings, valueOf } from './lift.ts';
 
 /** The same elements in the same order, in another shape; one extent may be -1 and is worked out. */
@@ -70,10 +73,12 @@ export function squeeze<T extends Tensor = Tensor>(
   );
 }
 
-/** Another dtype: to int32 toward zero, to bool by x != 0. */
+/** Another dtype: to int32 toward zero, to bool by x != 0; of complex64 the real part. */
 export function cast<T extends Tensor = Tensor>(x: Tensor | TensorLike, dtype: DataType): T {
   const strings = dtype === 'string' ? toStrings(x, 'cast') : null;
   if (strings) return strings.clone() as Tensor as T;
+  if (dtype === 'complex64') return isComplex(x) ? clone(x as T) : joinParts<T>(partsOf(x, 'x', 'cast'));
+  if (isComplex(x)) return cast<T>(real(x), dtype);
   return lift<T>(build.cast(valueOf(x, 'x', 'cast'), checkDType('cast', dtype)));
 }
 
@@ -102,6 +107,10 @@ export function pad<T extends Tensor = Tensor>(
   paddings: readonly (readonly [number, number])[],
   constantValue = 0,
 ): T {
+  if (isComplex(x)) {
+    const { re, im } = partsOf(x, 'x', 'pad');
+    return joinParts<T>({ re: build.pad(re, paddings, constantValue), im: im && build.pad(im, paddings) });
+  }
   return lift<T>(build.pad(valueOf(x, 'x', 'pad'), paddings, constantValue));
 }
 
@@ -111,6 +120,8 @@ export function mirrorPad<T extends Tensor = Tensor>(
   paddings: readonly (readonly [number, number])[],
   mode: 'reflect' | 'symmetric',
 ): T {
+  const moved = movedStrings<T>('mirrorPad', x, (positions) => mirrorPad(positions, paddings, mode));
+  if (moved) return moved;
   let value = valueOf(x, 'x', 'mirrorPad');
   if (mode !== 'reflect' && mode !== 'symmetric') {
     fail('mirrorPad', "mode must be 'reflect' or 'symmetric'", `got ${JSON.stringify(mode)}`);
