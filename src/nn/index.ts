@@ -17,7 +17,7 @@ export { Constraint, type ConstraintIdentifier, constraints } from './constraint
 export { Initializer, type InitializerIdentifier, initializers } from './initializers.ts';
 export { toCategorical } from './labels.ts';
 export { ActivatedLayer } from './layers/activated.ts';
-export type { Conv2DArgs } from './layers/conv2d.ts';
+export type { ConvArgs, ConvArgs as Conv2DArgs } from './layers/convolution.ts';
 export type { DenseArgs } from './layers/dense.ts';
 export { layers } from './layers/index.ts';
 export { type CallOptions, type InputSpec, Layer, type LayerArgs, type WeightArgs } from './layers/layer.ts';

@@ -105,7 +105,7 @@ async function restoreOptimizer(model: LayersModel, arrays: readonly NamedArray[
   }));
   await model.optimizer.setWeights(
     weights,
-    model.trainableWeights.map((weight) => weight.read()),
+    model.trainableWeights.map((weight) => weight.val),
   );
   for (const weight of weights) weight.tensor.dispose();
 }

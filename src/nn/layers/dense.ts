@@ -62,6 +62,7 @@ export class Dense extends ActivatedLayer {
     this.kernelConstraint = this.constraint(args.kernelConstraint);
     this.biasConstraint = this.constraint(args.biasConstraint);
     this.inputSpec = { minRank: 2 };
+    this.supportsMasking = true;
   }
 
   override build(inputShape: KerasShape): void {
@@ -74,6 +75,7 @@ export class Dense extends ActivatedLayer {
       regularizer: this.kernelRegularizer,
       constraint: this.kernelConstraint,
     });
+    this.inputSpec = { minRank: 2, axes: { [-1]: inputs } };
     if (!this.useBias) return;
     this.bias = this.addWeight('bias', [this.units], {
       initializer: this.biasInitializer,
@@ -105,7 +107,7 @@ export class Dense extends ActivatedLayer {
       biasInitializer: serialize(this.biasInitializer),
       kernelRegularizer: serialize(this.kernelRegularizer),
       biasRegularizer: serialize(this.biasRegularizer),
-      activityRegularizer: null,
+      activityRegularizer: serialize(this.activityRegularizer),
       kernelConstraint: serialize(this.kernelConstraint),
       biasConstraint: serialize(this.biasConstraint),
       ...super.getConfig(),

@@ -91,8 +91,11 @@ export class LayerVariable {
     return this.val.dtype as DType;
   }
 
-  read(): Variable {
-    return this.val;
+  /** What the layer computes with in place of the weight itself: a normalized weight during a call. */
+  substitute: Tensor | null = null;
+
+  read(): Tensor {
+    return this.substitute ?? this.val;
   }
 
   /** Replaces the value, under the constraint. */

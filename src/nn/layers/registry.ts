@@ -25,6 +25,11 @@ export function registerLayer(layer: LayerClass, ...aliases: string[]): void {
   for (const name of [layer.className, ...aliases]) classes.set(name, make);
 }
 
+/** The names that files may have. */
+export function layerClassNames(): string[] {
+  return [...classes.keys()];
+}
+
 /** A layer from its class's name and its camelCase config. */
 export function deserializeLayer(op: string, object: SerializedObject): Layer {
   const make = classes.get(object.className);

@@ -1,0 +1,149 @@
+/** The rows of the layers' battery (src/nn/layers/battery.test.ts): a layer, shapes to call it with, and what it cannot do. */
+import { mul, type Tensor } from '../src/tensor/index.ts';
+import { layers } from '../src/nn/layers/index.ts';
+import type { CallOptions, Layer } from '../src/nn/layers/layer.ts';
+
+export interface LayerCase {
+  readonly name: string;
+  readonly make: () => Layer;
+  /** Of the inputs, the batch included. */
+  readonly shapes: readonly (readonly number[])[];
+  /** The inputs are integers below this. */
+  readonly integers?: number;
+  readonly positive?: boolean;
+  /** It has code in it, which no file holds. */
+  readonly unsaved?: boolean;
+  /** Its output is not differentiable for its input. */
+  readonly noGradient?: boolean;
+  /** One sample's output depends on the others. */
+  readonly mixesBatch?: boolean;
+  /** Gradients are checked as in training. */
+  readonly gradientInTraining?: boolean;
+  readonly options?: CallOptions;
+}
+
+const row = (
+  name: string,
+  make: () => Layer,
+  shapes: readonly (readonly number[])[],
+  rest: Partial<LayerCase> = {},
+): LayerCase => ({ name, make, shapes, ...rest });
+
+const vectors = [[3, 5]];
+const steps = [[2, 7, 3]];
+const images = [[2, 6, 5, 3]];
+const volumes = [[2, 4, 5, 4, 2]];
+const two = [
+  [2, 3, 4],
+  [2, 3, 4],
+];
+
+export const cases: readonly LayerCase[] = [
+  row('dense', () => layers.dense({ units: 4, activation: 'tanh' }), vectors),
+  row('dense over steps', () => layers.dense({ units: 4, kernelRegularizer: 'l2' }), steps),
+  row('activation', () => layers.activation({ activation: 'swish' }), vectors),
+  row('elu', () => layers.elu({ alpha: 0.5 }), vectors),
+  row('leakyReLU', () => layers.leakyReLU({ alpha: 0.1 }), vectors),
+  row('prelu', () => layers.prelu({ alphaInitializer: 'randomUniform', sharedAxes: [1] }), steps),
+  row('reLU', () => layers.reLU({ maxValue: 3 }), vectors),
+  row('softmax', () => layers.softmax({ axis: 1 }), steps),
+  row('thresholdedReLU', () => layers.thresholdedReLU({ theta: 0.05 }), vectors),
+  row('conv1d', () => layers.conv1d({ filters: 4, kernelSize: 3, strides: 2 }), steps),
+  row('conv1d causal', () => layers.conv1d({ filters: 4, kernelSize: 3, padding: 'causal', dilationRate: 2 }), steps),
+  row('conv2d', () => layers.conv2d({ filters: 4, kernelSize: [3, 2], padding: 'same', activation: 'tanh' }), images),
+  row('conv2d in groups', () => layers.conv2d({ filters: 6, kernelSize: 2, groups: 3 }), images),
+  row('conv2d channels first', () => layers.conv2d({ filters: 2, kernelSize: 3, dataFormat: 'channelsFirst' }), [
+    [2, 3, 6, 5],
+  ]),
+  row('conv3d', () => layers.conv3d({ filters: 3, kernelSize: 2, strides: [1, 2, 1] }), volumes),
+  row('conv1dTranspose', () => layers.conv1dTranspose({ filters: 2, kernelSize: 3, strides: 2 }), steps),
+  row(
+    'conv2dTranspose',
+    () => layers.conv2dTranspose({ filters: 2, kernelSize: 3, strides: 2, padding: 'same' }),
+    images,
+  ),
+  row(
+    'conv2dTranspose channels first',
+    () => layers.conv2dTranspose({ filters: 2, kernelSize: 5, strides: 2, dataFormat: 'channelsFirst' }),
+    [[2, 3, 4, 5]],
+  ),
+  row('conv3dTranspose', () => layers.conv3dTranspose({ filters: 2, kernelSize: 2, strides: 2 }), [[1, 2, 3, 2, 2]]),
+  row('depthwiseConv1d', () => layers.depthwiseConv1d({ kernelSize: 3, depthMultiplier: 2, padding: 'same' }), steps),
+  row('depthwiseConv2d', () => layers.depthwiseConv2d({ kernelSize: 3, depthMultiplier: 2, strides: 2 }), images),
+  row('separableConv1d', () => layers.separableConv1d({ filters: 4, kernelSize: 3, padding: 'causal' }), steps),
+  row('separableConv2d', () => layers.separableConv2d({ filters: 4, kernelSize: 3, depthMultiplier: 2 }), images),
+  row('activityRegularization', () => layers.activityRegularization({ l1: 0.1 }), vectors),
+  row('identity', () => layers.identity(), vectors),
+  row('lambda', () => layers.lambda({ function: (x: Tensor) => mul(x, x) }), vectors, { unsaved: true }),
+  row('masking', () => layers.masking({ maskValue: 0 }), steps),
+  row('permute', () => layers.permute({ dims: [2, 1] }), steps),
+  row('repeatVector', () => layers.repeatVector({ n: 4 }), vectors),
+  row('embedding', () => layers.embedding({ inputDim: 11, outputDim: 3, maskZero: true }), [[2, 7]], { integers: 11 }),
+  row('add', () => layers.add(), [
+    [2, 3, 4],
+    [2, 4],
+    [2, 3, 4],
+  ]),
+  row('average', () => layers.average(), two),
+  row('concatenate', () => layers.concatenate({ axis: 1 }), [
+    [2, 3, 4],
+    [2, 5, 4],
+  ]),
+  row('dot', () => layers.dot({ axes: [2, 1] }), [
+    [2, 3, 4],
+    [2, 4, 5],
+  ]),
+  row('dot normalized', () => layers.dot({ axes: 1, normalize: true }), [
+    [2, 4],
+    [2, 4],
+  ]),
+  row('maximum', () => layers.maximum(), two),
+  row('minimum', () => layers.minimum(), two),
+  row('multiply', () => layers.multiply(), two),
+  row('subtract', () => layers.subtract(), two),
+  row('alphaDropout', () => layers.alphaDropout({ rate: 0.3 }), vectors),
+  row('dropout', () => layers.dropout({ rate: 0.3 }), vectors),
+  row('gaussianDropout', () => layers.gaussianDropout({ rate: 0.3 }), vectors),
+  row('gaussianNoise', () => layers.gaussianNoise({ stddev: 0.3 }), vectors),
+  row('spatialDropout1d', () => layers.spatialDropout1d({ rate: 0.3 }), steps),
+  row('spatialDropout2d', () => layers.spatialDropout2d({ rate: 0.3 }), images),
+  row('spatialDropout3d', () => layers.spatialDropout3d({ rate: 0.3 }), volumes),
+  row('batchNormalization', () => layers.batchNormalization(), images, { gradientInTraining: true }),
+  row('batchNormalization channels first', () => layers.batchNormalization({ axis: 1, scale: false }), images),
+  row('groupNormalization', () => layers.groupNormalization({ groups: 3 }), [[2, 4, 3, 6]]),
+  row('layerNormalization', () => layers.layerNormalization({ axis: [2, 3] }), images),
+  row('rmsNormalization', () => layers.rmsNormalization(), steps),
+  row('unitNormalization', () => layers.unitNormalization(), steps),
+  row('averagePooling1d', () => layers.averagePooling1d({ poolSize: 3, strides: 2, padding: 'same' }), steps),
+  row('averagePooling2d', () => layers.averagePooling2d(), images),
+  row('globalAveragePooling1d', () => layers.globalAveragePooling1d(), steps),
+  row('globalAveragePooling2d', () => layers.globalAveragePooling2d({ keepDims: true }), images),
+  row('globalAveragePooling3d', () => layers.globalAveragePooling3d(), volumes),
+  row('globalMaxPooling1d', () => layers.globalMaxPooling1d(), steps),
+  row('globalMaxPooling2d', () => layers.globalMaxPooling2d(), images),
+  row('globalMaxPooling3d', () => layers.globalMaxPooling3d(), volumes),
+  row('maxPooling1d', () => layers.maxPooling1d({ poolSize: 2 }), steps),
+  row('maxPooling2d', () => layers.maxPooling2d({ poolSize: [3, 2], strides: 1 }), images),
+  row('flatten', () => layers.flatten(), images),
+  row('reshape', () => layers.reshape({ targetShape: [3, -1] }), images),
+  row('cropping1D', () => layers.cropping1D({ cropping: [1, 2] }), steps),
+  row(
+    'cropping2D',
+    () =>
+      layers.cropping2D({
+        cropping: [
+          [1, 0],
+          [2, 1],
+        ],
+      }),
+    images,
+  ),
+  row('cropping3D', () => layers.cropping3D({ cropping: 1 }), volumes),
+  row('upSampling1d', () => layers.upSampling1d({ size: 3 }), steps),
+  row('upSampling2d', () => layers.upSampling2d({ size: [2, 3] }), images),
+  row('upSampling3d', () => layers.upSampling3d({ size: 2 }), volumes),
+  row('zeroPadding1d', () => layers.zeroPadding1d({ padding: [2, 0] }), steps),
+  row('zeroPadding2d', () => layers.zeroPadding2d({ padding: [1, 2] }), images),
+  row('zeroPadding3d', () => layers.zeroPadding3d(), volumes),
+  row('spectralNormalization', () => layers.spectralNormalization({ layer: layers.dense({ units: 4 }) }), vectors),
+];
