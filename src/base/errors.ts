@@ -19,6 +19,11 @@ export function fail(op: string, must: string, came?: string, hint?: string): ne
   throw new UserError(`[${op}] ${[must, came, hint].filter(Boolean).join('; ')}`);
 }
 
+/** What every target says of a number from data that is outside of [0, bound). */
+export function failIndex(op: string, what: string, bound: number, index: number): never {
+  fail(op, `${what} must be in [0, ${bound})`, `got ${index}`, 'check the indices that are fed');
+}
+
 /** Throws an InternalError unless `condition` holds. */
 export function invariant(condition: unknown, message: string): asserts condition {
   if (!condition) throw new InternalError(`internal: ${message}; this is a bug in tensorloom, please report it`);

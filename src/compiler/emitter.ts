@@ -9,6 +9,7 @@ import type { Elem, Kernel, Reg } from '../kernel/ir.ts';
 import { plus, shift, times } from '../kernel/ir.ts';
 import type { GuardSite } from '../kernel/program.ts';
 import type { Coord, DynamicCoord, PointContext } from '../ops/lowering.ts';
+import { labelOf } from '../ops/places.ts';
 import { rowOf } from '../ops/table.ts';
 import type { DType } from '../types/dtype.ts';
 import { sizeOf, stridesOf } from '../types/shape.ts';
@@ -264,7 +265,7 @@ export class Emitter {
   }
 
   site(op: Operation, what: string, bound: number): number {
-    this.#sites.push({ op: op.name || op.kind, what, bound });
+    this.#sites.push({ op: op.name || labelOf(op.attrs, op.kind), what, bound });
     return this.#sites.length - 1;
   }
 

@@ -81,7 +81,7 @@ function lowerStages(context: LowerContext, op: Operation, name: string): Lowere
       scratches.set(scratch, scratch);
       return scratch;
     },
-    kernel: (part, write) => {
+    kernel: (part, write, flops = 1) => {
       const emitter = newEmitter(context, op.outputs);
       const stage: KernelStage = {
         b: emitter.b,
@@ -91,7 +91,7 @@ function lowerStages(context: LowerContext, op: Operation, name: string): Lowere
         site: (what, bound) => emitter.site(op, what, bound),
       };
       write(stage);
-      kernels.push(emitter.build(part === '' ? name : `${name}.${part}`, workOf(emitter, op.outputs, 1)));
+      kernels.push(emitter.build(part === '' ? name : `${name}.${part}`, workOf(emitter, op.outputs, flops)));
     },
   });
   return kernels;

@@ -11,3 +11,4 @@ export * from './build-random.ts';
 export * from './build-cumulate.ts';
 export * from './build-indexing.ts';
 export * from './build-moments.ts';
+export * from './build-sort.ts';

@@ -5,7 +5,7 @@ import { sizeOf } from '../types/shape.ts';
 import type { BatchingContext } from './batching.ts';
 import { foldFirst, stacked } from './batching.ts';
 import { gatherAt, reshape, scatterAdd, transpose } from './build.ts';
-import { checkIndices, forEachMove } from './places.ts';
+import { checkIndices, forEachMove, labelOf } from './places.ts';
 import type { OpRow } from './row.ts';
 import { expectRank, f32, i32 } from './rule.ts';
 
@@ -37,9 +37,9 @@ export const gatherRows = {
       return [{ dtype: x.dtype, shape: [x.shape[0], x.shape[1], indices.shape[1], x.shape[3]] }];
     },
     gradient: ({ inputs: [x, indices] }, [dy]) => [dy && scatterAdd(indices, dy, x.shape[2]), null],
-    evaluate([x, indices], _attrs, [type]) {
+    evaluate([x, indices], attrs, [type]) {
       const out = newArray(type.dtype, sizeOf(type.shape));
-      forEachMove('gather', indices, x.shape, (to, from) => {
+      forEachMove(labelOf(attrs, 'gather'), indices, x.shape, (to, from) => {
         out[to] = x.data[from];
       });
       return [out];

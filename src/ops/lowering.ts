@@ -164,8 +164,11 @@ export interface KernelsContext {
   readonly lanes: number;
   readonly threads: number;
   scratch(elem: Elem, size: number): ScratchMemory;
-  /** Writes the next kernel. It sees everything that earlier ones wrote. An output is written by one kernel only. */
-  kernel(name: string, write: (kernel: KernelStage) => void): void;
+  /**
+   * Writes the next kernel. It sees everything that earlier ones wrote. An output is written by one kernel only. `flops` are
+   * operations for each output element (1), for reports and for deciding whether threads pay.
+   */
+  kernel(name: string, write: (kernel: KernelStage) => void, flops?: number): void;
 }
 
 /** One kernel of several: buffer numbers for b.load and b.store. What is asked for becomes a parameter. */

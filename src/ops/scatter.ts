@@ -23,7 +23,7 @@ import {
   select,
   zerosLike,
 } from './build.ts';
-import { checkIndices, forEachMove } from './places.ts';
+import { checkIndices, forEachMove, labelOf } from './places.ts';
 import type { OpRow, Sample } from './row.ts';
 import { expectDType, expectRank, expectSameDType, f32, i32, intAttr, show } from './rule.ts';
 import { emitScatter, type ScatterMode } from './scatter-kernels.ts';
@@ -112,9 +112,9 @@ export const scatterRows = {
     },
     gradient: ({ inputs: [indices] }, [dx]) => [null, dx && gatherAt(dx, indices)],
     batching: foldedFirst(),
-    evaluate([indices, updates], _attrs, [type]) {
+    evaluate([indices, updates], attrs, [type]) {
       const totals = new Float64Array(sizeOf(type.shape));
-      forEachMove('scatterAdd', indices, type.shape, (from, to) => {
+      forEachMove(labelOf(attrs, 'scatterAdd'), indices, type.shape, (from, to) => {
         totals[to] += updates.data[from];
       });
       return [newArray(type.dtype, totals.length).map((_, i) => totals[i])];
@@ -169,7 +169,7 @@ export const scatterRows = {
       const combine = combineOf[modeOf(attrs)];
       const wrap = type.dtype === 'int32' && modeOf(attrs) === 'mul' ? Math.imul : combine;
       const totals = Float64Array.from(base.data);
-      forEachMove('scatter', indices, type.shape, (from, to) => {
+      forEachMove(labelOf(attrs, 'scatter'), indices, type.shape, (from, to) => {
         totals[to] = wrap(totals[to], updates.data[from]);
       });
       return [newArray(type.dtype, totals.length).map((_, i) => totals[i])];

@@ -3,6 +3,7 @@ import { InternalError } from '../base/errors.ts';
 import { binaryRows, comparisonRows } from './binary.ts';
 import { bitwiseRows } from './bitwise.ts';
 import { convRows } from './conv.ts';
+import { dynamicSliceRows } from './dynamic-slice.ts';
 import { fftRows } from './fft.ts';
 import { cumulateRows } from './cumulate.ts';
 import { gatherRows } from './gather.ts';
@@ -11,11 +12,14 @@ import { momentsRows } from './moments.ts';
 import { pieceRows, reshapeRows, viewRows } from './movement.ts';
 import { poolRows } from './pool.ts';
 import { randomRows } from './random.ts';
+import { ravelRows } from './ravel.ts';
 import { reduceRows, searchRows } from './reduce.ts';
 import type { OpRow } from './row.ts';
 import { scatterRows } from './scatter.ts';
 import { scanRows } from './scan.ts';
 import { selectRows } from './select.ts';
+import { searchSortedRows } from './search-sorted.ts';
+import { sortRows } from './sort.ts';
 import { sourceRows } from './source.ts';
 import { unaryRows } from './unary.ts';
 
@@ -34,6 +38,10 @@ export const table = {
   ...gatherRows,
   ...scatterRows,
   ...cumulateRows,
+  ...sortRows,
+  ...searchSortedRows,
+  ...ravelRows,
+  ...dynamicSliceRows,
   ...poolRows,
   ...momentsRows,
   ...matMulRows,

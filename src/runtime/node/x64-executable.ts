@@ -2,7 +2,7 @@
  * A program made ready to run: its code in executable pages, its arena, and frames: for each run under way one table of
  * records and arguments, in which only the addresses of inputs and outputs change from run to run.
  */
-import { fail, InternalError, invariant } from '../../base/errors.ts';
+import { failIndex, InternalError, invariant } from '../../base/errors.ts';
 import type { X64Image } from '../../kernel/image.ts';
 import { x64Layout } from '../../kernel/image.ts';
 import { elemBytes } from '../../kernel/ir.ts';
@@ -210,7 +210,7 @@ export class X64Executable implements Executable {
     if (site === 0) return;
     frame.block.i32[at] = 0;
     const { op, what, bound } = this.#program.sites[site - 1];
-    fail(op, `${what} must be in [0, ${bound})`, `got ${frame.block.i32[at + 1]}`, 'check the indices that are fed');
+    failIndex(op, what, bound, frame.block.i32[at + 1]);
   }
 
   // ---- tables ------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
  * Runs loaded programs one after another, in the order in which they were asked for: on the calling thread, shared with
  * workers, or on workers alone while the event loop goes on. See control.ts for what happens inside a run.
  */
-import { InternalError, UserError } from '../../base/errors.ts';
+import { failIndex, InternalError } from '../../base/errors.ts';
 import { walkProgram } from '../../kernel/loop-walk.ts';
 import type { StepTime } from '../device.ts';
 import type { Storage } from '../storage.ts';
@@ -269,7 +269,7 @@ export class Runner {
     if (site !== 0) {
       const index = words[this.#at + control.error + 1];
       const { op, what, bound } = program.sites[site - 1];
-      throw new UserError(`[${op}] ${what} must be in [0, ${bound}); got ${index}`);
+      failIndex(op, what, bound, index);
     }
     loaded.copyOut(outputs);
   }
