@@ -8,3 +8,6 @@ export * from './composite-math.ts';
 export * from './composite-normalization.ts';
 export * from './composite-statistics.ts';
 export * from './composite-window.ts';
+export * from './composite-cumulative.ts';
+export * from './composite-indexing.ts';
+export * from './composite-sort.ts';
