@@ -1,7 +1,20 @@
 /** Running totals along an axis, written with builders. */
 import type { Value } from '../graph/graph.ts';
 import { around, cumulate, cumulateAxis, linearScan, runningPlaces } from './build-cumulate.ts';
-import { add, cast, constant, constantLike, exp, greater, isNaN, log, mul, select, sub, zerosLike } from './build-elementwise.ts';
+import {
+  add,
+  cast,
+  constant,
+  constantLike,
+  exp,
+  greater,
+  isNaN,
+  log,
+  mul,
+  select,
+  sub,
+  zerosLike,
+} from './build-elementwise.ts';
 import { concat, reshape, slice } from './build-movement.ts';
 import { withGradient } from './custom.ts';
 

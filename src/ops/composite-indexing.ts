@@ -42,12 +42,12 @@ export function scatterND(indices: Value, updates: Value, shape: Shape, mode: Sc
   const base = constant(identityOf(mode, updates.dtype), updates.dtype, [1, 1, rows, inner]);
   const result = scatter(base, places, list, mode, op);
   if (mode === 'update') return reshape(result, shape);
-  return reshape(select(isWritten(places, rows, result.shape), result, zerosLike(result)), shape);
+  return reshape(select(isWritten(places, rows, result.shape, op), result, zerosLike(result)), shape);
 }
 
 /** Where rows have been written to. */
-function isWritten(places: Value, rows: number, shape: Shape): Value {
-  const counts = scatterAdd(places, constant(1, 'int32', [1, 1, places.shape[1], 1]), rows);
+function isWritten(places: Value, rows: number, shape: Shape, op: string): Value {
+  const counts = scatterAdd(places, constant(1, 'int32', [1, 1, places.shape[1], 1]), rows, op);
   return broadcastTo(notZero(counts), shape);
 }
 
@@ -90,6 +90,5 @@ export function segments(kind: SegmentKind, data: Value, ids: Value, count: numb
   const base = constant(identityOf(mode, data.dtype), data.dtype, [1, 1, count, sizeOf(inner)]);
   const result = scatter(base, places, list, mode, op);
   if (mode === 'mul' && empty === 1) return reshape(result, shape);
-  return reshape(select(isWritten(places, count, result.shape), result, constantLike(result, empty)), shape);
+  return reshape(select(isWritten(places, count, result.shape, op), result, constantLike(result, empty)), shape);
 }
-

@@ -103,10 +103,18 @@ export function histogram(
   );
   const [count] = x.shape;
   // By the edges themselves, so that no rounding puts a value into the wrong bin.
-  const list = select(equal(iotaOf(bins + 1), constantLike(iotaOf(bins + 1), bins)), broadcastTo(to, [bins + 1]), edges);
+  const list = select(
+    equal(iotaOf(bins + 1), constantLike(iotaOf(bins + 1), bins)),
+    broadcastTo(to, [bins + 1]),
+    edges,
+  );
   const place = reshape(searchSorted(reshape(list, [1, bins + 1]), reshape(x, [1, count]), true), [count]);
   const inside = logicalAnd(lessEqual(broadcastTo(from, [count]), x), lessEqual(x, broadcastTo(to, [count])));
-  const bin = select(inside, minimum(sub(place, constantLike(place, 1)), constantLike(place, bins - 1)), constantLike(place, bins));
+  const bin = select(
+    inside,
+    minimum(sub(place, constantLike(place, 1)), constantLike(place, bins - 1)),
+    constantLike(place, bins),
+  );
   return { counts: counted(bin, bins + 1, bins, weights, 'histogram'), edges: list };
 }
 

@@ -264,6 +264,6 @@ function segments(scan: Scan): void {
 
 /** Whole squares; and not a distance at which all of a square's rows fall into the same lines of a cache. */
 function segmentLength(most: number): number {
-  const length = most - (most % 8);
+  const length = most - (most % 16);
   return length > 512 && length % 256 === 0 ? length - 16 : length;
 }

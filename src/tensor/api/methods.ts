@@ -12,6 +12,11 @@ import * as convolution from './convolution.ts';
 import { conv2dTranspose } from './convolution-transpose.ts';
 import { dilation2d } from './morphology.ts';
 import * as pooling from './pooling.ts';
+import * as cumulative from './cumulative.ts';
+import * as indexing from './indexing.ts';
+import * as segments from './segments.ts';
+import * as sorting from './sorting.ts';
+import { unique } from './unique.ts';
 import * as creation from './creation.ts';
 import * as joining from './joining.ts';
 import * as logical from './logical.ts';
@@ -147,6 +152,14 @@ declare module '../tensor.ts' {
       shrinkAxisMask?: number,
     ): Tensor;
     gather<T extends Tensor = this>(indices: Tensor | TensorLike, axis?: number, batchDims?: number): T;
+    gatherND<T extends Tensor = Tensor>(indices: Tensor | TensorLike): T;
+    cumsum<T extends Tensor = this>(axis?: number, exclusive?: boolean, reverse?: boolean): T;
+    cumprod<T extends Tensor = this>(axis?: number, exclusive?: boolean, reverse?: boolean): T;
+    topk<T extends Tensor = this>(k?: number, sorted?: boolean): { values: T; indices: Tensor };
+    unique<T extends Tensor = this>(axis?: number): { values: T; indices: Tensor };
+    unsortedSegmentSum<T extends Tensor = Tensor>(segmentIds: Tensor | TensorLike, numSegments: number): T;
+    sort<T extends Tensor = this>(axis?: number, direction?: 'ASCENDING' | 'DESCENDING'): T;
+    argsort(axis?: number, direction?: 'ASCENDING' | 'DESCENDING'): Tensor;
     reverse<T extends Tensor = this>(axis?: number | readonly number[] | null): T;
     tile<T extends Tensor = this>(reps: readonly number[]): T;
     oneHot(depth: number, onValue?: number, offValue?: number, dtype?: DType): Tensor;
@@ -330,6 +343,14 @@ const functions: { readonly [name: string]: (x: Tensor, ...rest: never[]) => unk
   slice: joining.slice,
   stridedSlice: joining.stridedSlice,
   gather: joining.gather,
+  gatherND: indexing.gatherND,
+  cumsum: cumulative.cumsum,
+  cumprod: cumulative.cumprod,
+  topk: sorting.topk,
+  unique: unique,
+  unsortedSegmentSum: segments.unsortedSegmentSum,
+  sort: sorting.sort,
+  argsort: sorting.argsort,
   reverse: joining.reverse,
   tile: joining.tile,
   split: joining.split,
