@@ -72,7 +72,7 @@ describe('errors name the op, what must hold and what came', () => {
     const gone = x();
     gone.dispose();
     expect(() => tf.relu(gone)).toThrow(/^\[relu\] a tensor must not be used after it was disposed/);
-    expect(() => tf.gather(x(), [0, 2]).dataSync()).toThrow(/\[gather\] an index must be in \[0, 2\); got 2/);
+    expect(() => tf.gather(x(), [0, 2]).dataSync()).toThrow(/\[gather\] index must be in \[0, 2\); got 2/);
   });
 });
 
