@@ -11,3 +11,6 @@ export * from './composite-window.ts';
 export * from './composite-cumulative.ts';
 export * from './composite-indexing.ts';
 export * from './composite-sort.ts';
+export * from './composite-movement.ts';
+export * from './composite-statistics.ts';
+export * from './einsum.ts';

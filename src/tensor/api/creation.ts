@@ -24,7 +24,7 @@ import type {
   Tensor6D,
   TensorLike,
 } from '../types.ts';
-import { lift, unary, valueOf } from './lift.ts';
+import { axisOf, lift, unary, valueOf } from './lift.ts';
 
 /**
  * A tensor of the given values: a number, nested lists or a typed array. Without a shape it is that of the lists; dtype is
@@ -170,8 +170,8 @@ export function diag(x: Tensor | TensorLike): Tensor {
 }
 
 /**
- * onValue (1) at each index along a new last axis of extent `depth`, else offValue (0). dtype int32 by default. Indices outside
- * of [0, depth) give rows of offValue.
+ * onValue (1) at each index along a new axis of extent `depth` (the last, or `axis`), else offValue (0). dtype int32 by default.
+ * Indices outside of [0, depth) give offValue everywhere.
  */
 export function oneHot(
   indices: Tensor | TensorLike,
@@ -179,8 +179,13 @@ export function oneHot(
   onValue = 1,
   offValue = 0,
   dtype: DType = 'int32',
+  axis = -1,
 ): Tensor {
   if (!Number.isInteger(depth) || depth < 2) fail('oneHot', 'depth must be an integer of 2 or more', `got ${depth}`);
   const value = valueOf(indices, 'indices', 'oneHot', 'int32');
-  return lift(composite.oneHot(value, depth, onValue, offValue, checkDType('oneHot', dtype)));
+  const rank = value.shape.length;
+  const at = axisOf('oneHot', axis, rank + 1);
+  const last = composite.oneHot(value, depth, onValue, offValue, checkDType('oneHot', dtype));
+  const order = Array.from({ length: rank }, (_, i) => i).toSpliced(at, 0, rank);
+  return lift(build.transpose(last, order));
 }

@@ -22,9 +22,14 @@ import * as joining from './joining.ts';
 import * as logical from './logical.ts';
 import * as math from './math.ts';
 import * as matrices from './matrices.ts';
+import { movementFunctions } from './methods-movement.ts';
 import * as normalization from './normalization.ts';
 import * as reduction from './reduction.ts';
+<<<<<<< HEAD
 import * as spectral from './spectral.ts';
+=======
+import { stridedSlice } from './strided-slice.ts';
+>>>>>>> 1d8002e (Movement: einsum for any expression, tensordot, stridedSlice with all masks, blocks, bands, rolls)
 import * as transformations from './transformations.ts';
 import type { DataFormat } from './windows.ts';
 import type { Padding, PerAxis, Rounding } from './padding.ts';
@@ -341,7 +346,7 @@ const functions: { readonly [name: string]: (x: Tensor, ...rest: never[]) => unk
   pad: transformations.pad,
   mirrorPad: transformations.mirrorPad,
   slice: joining.slice,
-  stridedSlice: joining.stridedSlice,
+  stridedSlice: stridedSlice,
   gather: joining.gather,
   gatherND: indexing.gatherND,
   cumsum: cumulative.cumsum,
@@ -375,6 +380,7 @@ const functions: { readonly [name: string]: (x: Tensor, ...rest: never[]) => unk
   oneHot: creation.oneHot,
   onesLike: creation.onesLike,
   zerosLike: creation.zerosLike,
+  ...movementFunctions,
 };
 
 /** Methods that take the tensor in another place, or have no function. */

@@ -109,7 +109,7 @@ export function moments(
 
 /**
  * A norm: ord 'euclidean' (default; for two axes 'fro' too), a number p for (sum |x|^p)^(1/p), Infinity, -Infinity. Over two
- * axes 1 and Infinity are the largest column and row sums of |x|.
+ * axes that are named, 1 and Infinity are the largest column and row sums of |x|.
  */
 export function norm<T extends Tensor = Tensor>(
   x: Tensor | TensorLike,
@@ -120,7 +120,7 @@ export function norm<T extends Tensor = Tensor>(
   if (isComplex(x)) return norm<T>(abs(x), ord, axis, keepDims);
   const value = valueOf(x, 'x', 'norm');
   const axes = normalizeAxes('norm', axis, value.shape.length);
-  const isMatrix = axes.length === 2 && (axis !== null || value.shape.length === 2);
+  const isMatrix = axes.length === 2 && axis !== null;
   if (ord === 'euclidean' || ord === 'fro') return lift<T>(composite.norm(value, 2, axes, keepDims));
   if (typeof ord !== 'number') fail('norm', "ord must be a number, 'euclidean' or 'fro'", `got ${String(ord)}`);
   if (!isMatrix) return lift<T>(composite.norm(value, ord, axes, keepDims));
