@@ -25,11 +25,8 @@ import * as matrices from './matrices.ts';
 import { movementFunctions } from './methods-movement.ts';
 import * as normalization from './normalization.ts';
 import * as reduction from './reduction.ts';
-<<<<<<< HEAD
 import * as spectral from './spectral.ts';
-=======
 import { stridedSlice } from './strided-slice.ts';
->>>>>>> 1d8002e (Movement: einsum for any expression, tensordot, stridedSlice with all masks, blocks, bands, rolls)
 import * as transformations from './transformations.ts';
 import type { DataFormat } from './windows.ts';
 import type { Padding, PerAxis, Rounding } from './padding.ts';
@@ -346,7 +343,7 @@ const functions: { readonly [name: string]: (x: Tensor, ...rest: never[]) => unk
   pad: transformations.pad,
   mirrorPad: transformations.mirrorPad,
   slice: joining.slice,
-  stridedSlice: stridedSlice,
+  stridedSlice,
   gather: joining.gather,
   gatherND: indexing.gatherND,
   cumsum: cumulative.cumsum,
