@@ -288,7 +288,16 @@ describe('complex64 tensors', () => {
   });
 
   it('print, data and array are as in TensorFlow.js', async () => {
-    const parts = [[[1, 2.5, -3], [0, 100, 0.25]], [[0, -1, 2], [4, 5, -0.125]]] as const; // biome-ignore format: planes
+    const parts = [
+      [
+        [1, 2.5, -3],
+        [0, 100, 0.25],
+      ],
+      [
+        [0, -1, 2],
+        [4, 5, -0.125],
+      ],
+    ] as const;
     for (const pick of [(x: readonly (readonly number[])[]) => x, (x: readonly (readonly number[])[]) => x[0]]) {
       const [a, b] = [pick(parts[0]), pick(parts[1])] as [number[], number[]];
       const [o, t] = [tf.complex(a, b), tfjs.complex(a, b)];
@@ -316,8 +325,19 @@ describe('complex64 tensors', () => {
       (x) => x.split(3, 1)[2],
       (x) => x.stridedSlice([0, 2], [2, 0], [1, -1]),
       (x) => x.squeeze(),
-      (x) => x.pad([[1, 0], [0, 2]]), // biome-ignore format: pairs
-      (x) => x.mirrorPad([[0, 1], [1, 1]], 'reflect'), // biome-ignore format: pairs
+      (x) =>
+        x.pad([
+          [1, 0],
+          [0, 2],
+        ]),
+      (x) =>
+        x.mirrorPad(
+          [
+            [0, 1],
+            [1, 1],
+          ],
+          'reflect',
+        ),
       (x) => x.sum(0),
       (x) => x.mean(1, true),
       (x) => tf.where([true, false, true], x, tf.zerosLike(x)),

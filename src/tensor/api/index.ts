@@ -40,6 +40,8 @@ export {
 } from './random.ts';
 export * from './reduction.ts';
 export * from './special.ts';
+export { cosineWindow, enclosingPowerOfTwo, signal } from './signal.ts';
+export type { WindowFunction } from './signal.ts';
 export { fft, ifft, irfft, rfft, spectral } from './spectral.ts';
 export type { FftNorm } from './spectral.ts';
 export * from './strided-slice.ts';

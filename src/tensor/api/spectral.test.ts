@@ -117,7 +117,6 @@ describe('fft', () => {
       [1000, 8],
       [9, 300],
     ]) {
-      // biome-ignore format: pairs
       const re = noise(rows * n, 3);
       const y = tf.fft(tf.tensor(re, [rows, n])).dataSync();
       const wanted: number[] = [];
@@ -136,7 +135,15 @@ describe('fft', () => {
     const { fftShift, ifftShift, fftFreq, rfftFreq } = tf.spectral;
     expect([...fftShift([0, 1, 2, 3, 4]).dataSync()]).toEqual([3, 4, 0, 1, 2]);
     expect([...ifftShift([3, 4, 0, 1, 2]).dataSync()]).toEqual([0, 1, 2, 3, 4]);
-    expect([...fftShift([[0, 1], [2, 3]], 0).dataSync()]).toEqual([2, 3, 0, 1]); // biome-ignore format: pairs
+    expect([
+      ...fftShift(
+        [
+          [0, 1],
+          [2, 3],
+        ],
+        0,
+      ).dataSync(),
+    ]).toEqual([2, 3, 0, 1]);
     expect([...fftShift([0]).dataSync(), ...ifftShift([0]).dataSync()]).toEqual([0, 0]);
     expect([...fftFreq(5).dataSync()].map((f) => Math.round(f * 5))).toEqual([0, 1, 2, -2, -1]);
     expect([...fftFreq(4, 0.5).dataSync()]).toEqual([0, 0.5, -1, -0.5]);
