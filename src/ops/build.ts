@@ -12,3 +12,4 @@ export * from './build-cumulate.ts';
 export * from './build-indexing.ts';
 export * from './build-moments.ts';
 export * from './build-sort.ts';
+export * from './build-image.ts';

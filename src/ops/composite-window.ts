@@ -18,7 +18,7 @@ export interface Window {
 }
 
 /** What each tap of the window sees, [batch, ...outputs, channels], in row-major order; padding counts as `fill`. */
-function taps(x: Value, { filter, strides, dilations, pads }: Window, fill: number): Value[] {
+export function windowTaps(x: Value, { filter, strides, dilations, pads }: Window, fill: number): Value[] {
   const spatial = filter.map((_, i) => i);
   const padded = pad(x, [[0, 0], ...spatial.map((i) => [pads[2 * i], pads[2 * i + 1]] as const), [0, 0]], fill);
   const outputs = spatial.map((i) => outputExtent(padded.shape[i + 1], filter[i], strides[i], dilations[i], 0));
@@ -32,14 +32,14 @@ function taps(x: Value, { filter, strides, dilations, pads }: Window, fill: numb
 
 /** maxPool with dilation. As there, NaN never wins and the first of equals gets the gradient. */
 export function maxPoolDilated(x: Value, window: Window): Value {
-  const [first, ...rest] = taps(x, window, -Infinity);
+  const [first, ...rest] = windowTaps(x, window, -Infinity);
   const start = constant(-Infinity, 'float32', first.shape);
   return [first, ...rest].reduce((best, tap) => select(greater(tap, best), tap, best), start);
 }
 
 /** avgPool with dilation: the mean over the taps that are no padding. */
 export function avgPoolDilated(x: Value, window: Window): Value {
-  const total = taps(x, window, 0).reduce((sum, tap) => add(sum, tap));
+  const total = windowTaps(x, window, 0).reduce((sum, tap) => add(sum, tap));
   if (window.pads.every((n) => n === 0))
     return div(
       total,
@@ -52,14 +52,14 @@ export function avgPoolDilated(x: Value, window: Window): Value {
   const ones = constant(1, 'float32', [1, ...x.shape.slice(1, -1), 1]);
   return div(
     total,
-    taps(ones, window, 0).reduce((sum, tap) => add(sum, tap)),
+    windowTaps(ones, window, 0).reduce((sum, tap) => add(sum, tap)),
   );
 }
 
 /** max over taps of x + filter [...taps, channels]: dilation as in morphology. The first of equals gets the gradient. */
 export function morphologicalDilation(x: Value, filter: Value, window: Window): Value {
   const channels = x.shape[x.shape.length - 1];
-  const views = taps(x, window, -Infinity);
+  const views = windowTaps(x, window, -Infinity);
   const weights = reshape(filter, [views.length, channels]);
   const sums = views.map((view, i) => {
     const weight = reshape(slice(weights, [i, 0], [1, channels]), [channels]);

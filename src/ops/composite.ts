@@ -14,3 +14,6 @@ export * from './composite-sort.ts';
 export * from './composite-movement.ts';
 export * from './composite-statistics.ts';
 export * from './einsum.ts';
+export * from './composite-colour.ts';
+export * from './composite-crop.ts';
+export * from './composite-sampling.ts';

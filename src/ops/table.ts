@@ -14,6 +14,7 @@ import { poolRows } from './pool.ts';
 import { randomRows } from './random.ts';
 import { ravelRows } from './ravel.ts';
 import { reduceRows, searchRows } from './reduce.ts';
+import { resampleRows } from './resample.ts';
 import type { OpRow } from './row.ts';
 import { scatterRows } from './scatter.ts';
 import { scanRows } from './scan.ts';
@@ -44,6 +45,7 @@ export const table = {
   ...dynamicSliceRows,
   ...poolRows,
   ...momentsRows,
+  ...resampleRows,
   ...matMulRows,
   ...convRows,
   ...randomRows,

@@ -15,6 +15,7 @@ export {
   depthwiseConv2d,
   separableConv2d,
 } from './convolution.ts';
+export * as browser from './browser.ts';
 export * from './convolution-transpose.ts';
 export * from './morphology.ts';
 export * from './pooling.ts';
@@ -22,6 +23,8 @@ export * from './creation.ts';
 export * from './cumulative.ts';
 export * from './indexing.ts';
 export * from './evaluation.ts';
+export * as fused from './fused.ts';
+export * as image from './image/index.ts';
 export * from './joining.ts';
 export * from './logical.ts';
 export { losses, Reduction } from './losses.ts';

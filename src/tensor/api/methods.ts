@@ -10,6 +10,7 @@ import * as activations from './activations.ts';
 import * as arithmetic from './arithmetic.ts';
 import * as convolution from './convolution.ts';
 import { conv2dTranspose } from './convolution-transpose.ts';
+import { resizeBilinear, resizeNearestNeighbor } from './image/resize.ts';
 import { dilation2d } from './morphology.ts';
 import * as pooling from './pooling.ts';
 import * as cumulative from './cumulative.ts';
@@ -233,6 +234,16 @@ declare module '../tensor.ts' {
       strides?: PerAxis,
       dimRoundingMode?: Rounding,
     ): T;
+    resizeBilinear<T extends Tensor = this>(
+      size: readonly [number, number],
+      alignCorners?: boolean,
+      halfPixelCenters?: boolean,
+    ): T;
+    resizeNearestNeighbor<T extends Tensor = this>(
+      size: readonly [number, number],
+      alignCorners?: boolean,
+      halfPixelCenters?: boolean,
+    ): T;
     dilation2d<T extends Tensor = Tensor>(
       filter: Tensor | TensorLike,
       strides: Pair,
@@ -366,6 +377,8 @@ const functions: { readonly [name: string]: (x: Tensor, ...rest: never[]) => unk
   avgPool: pooling.avgPool,
   pool: pooling.pool,
   dilation2d,
+  resizeBilinear,
+  resizeNearestNeighbor,
   softmax: normalization.softmax,
   logSoftmax: normalization.logSoftmax,
   batchNorm: normalization.batchNorm,
