@@ -18,7 +18,7 @@ import {
   sub,
 } from './build-elementwise.ts';
 import { broadcastTo, reshape, slice, stopGradient } from './build-movement.ts';
-import { clamp, type Interpolation } from './composite-sampling.ts';
+import { clamp, type PixelSampling } from './composite-sampling.ts';
 
 interface Places {
   /** [boxes, size], in pixels. */
@@ -46,7 +46,7 @@ function placesOf(from: Value, to: Value, extent: number, size: number): Places 
 function alongAxis(
   { at }: Places,
   extent: number,
-  method: Interpolation,
+  method: PixelSampling,
   read: (index: Value) => Value,
   spread: (weight: Value) => Value,
 ): Value {
@@ -66,7 +66,7 @@ export function cropAndResize(
   boxes: Value,
   owners: Value,
   [cropHeight, cropWidth]: readonly [number, number],
-  method: Interpolation,
+  method: PixelSampling,
   fill: number,
 ): Value {
   const [batch, height, width, channels] = images.shape;

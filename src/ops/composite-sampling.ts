@@ -25,7 +25,7 @@ import {
 } from './build-elementwise.ts';
 import { broadcastTo, reshape, stopGradient } from './build-movement.ts';
 
-export type Interpolation = 'nearest' | 'bilinear';
+export type PixelSampling = 'nearest' | 'bilinear';
 
 function number(x: Value, value: number): Value {
   return constant(value, 'float32', x.shape);
@@ -70,7 +70,7 @@ export function sampleImages(
   images: Value,
   y: Value,
   x: Value,
-  interpolation: Interpolation,
+  interpolation: PixelSampling,
   fill: Value | number,
 ): Value {
   const channels = images.shape[3];

@@ -2,7 +2,7 @@
 import { fail } from '../../../base/errors.ts';
 import type { Value } from '../../../graph/graph.ts';
 import * as build from '../../../ops/build.ts';
-import type { FillMode, Interpolation } from '../../../ops/composite.ts';
+import type { FillMode, PixelSampling } from '../../../ops/composite.ts';
 import * as composite from '../../../ops/composite.ts';
 import { showShape } from '../../../types/shape.ts';
 import { makeTensor } from '../../convert.ts';
@@ -11,7 +11,7 @@ import type { TensorLike } from '../../types.ts';
 import { lift, valueOf } from '../lift.ts';
 import { batchOf, onBatch, sizeOfImages } from './images.ts';
 
-function checkMethod(op: string, what: string, method: string): asserts method is Interpolation {
+function checkMethod(op: string, what: string, method: string): asserts method is PixelSampling {
   if (method !== 'nearest' && method !== 'bilinear')
     fail(op, `${what} must be 'nearest' or 'bilinear'`, `got ${JSON.stringify(method)}`);
 }
