@@ -3,7 +3,16 @@
  * state. Source of the variance-scaling family: Glorot and Bengio 2010, He et al. 2015, LeCun 1998.
  */
 import { fail } from '../base/errors.ts';
-import { fill, ones, randomNormal, randomUniform, type Tensor, truncatedNormal, zeros } from '../tensor/index.ts';
+import {
+  fill,
+  ones,
+  randomNormal,
+  randomUniform,
+  type Tensor,
+  tensor,
+  truncatedNormal,
+  zeros,
+} from '../tensor/index.ts';
 import type { DType } from '../types/dtype.ts';
 import { type Config, isSerializedObject } from './keras_config.ts';
 import { failUnknownName, toCamelCase } from './naming.ts';
@@ -191,6 +200,95 @@ function fans(shape: readonly number[]): [number, number] {
   return [shape[shape.length - 2] * space, shape[shape.length - 1] * space];
 }
 
+export interface OrthogonalArgs extends SeedArgs {
+  /** A factor for all values; default 1. */
+  gain?: number;
+}
+
+/**
+ * A matrix with orthonormal rows or columns, whichever are fewer; of higher ranks the last axis is the columns
+ * (Saxe et al. 2014).
+ */
+class Orthogonal extends Initializer {
+  readonly gain: number;
+  readonly seed: number | null;
+  constructor(args: OrthogonalArgs = {}) {
+    super();
+    this.gain = args.gain ?? 1;
+    this.seed = args.seed ?? null;
+  }
+  override getClassName(): string {
+    return 'Orthogonal';
+  }
+  override apply(shape: readonly number[]): Tensor {
+    if (shape.length < 2) fail('initializers.orthogonal', 'the shape must have two axes or more', `got [${shape}]`);
+    const columns = shape[shape.length - 1];
+    const rows = shape.slice(0, -1).reduce((a, b) => a * b, 1);
+    const [long, short] = [Math.max(rows, columns), Math.min(rows, columns)];
+    const drawn = randomNormal([short, long], 0, 1, 'float32', this.seed ?? undefined);
+    const vectors = orthonormal(Float64Array.from(drawn.dataSync()), short, long);
+    drawn.dispose();
+    const out = new Float32Array(rows * columns);
+    for (let i = 0; i < rows; i++) {
+      for (let j = 0; j < columns; j++) {
+        out[i * columns + j] = this.gain * (rows >= columns ? vectors[j * long + i] : vectors[i * long + j]);
+      }
+    }
+    return tensor(out, [...shape], 'float32');
+  }
+  override getConfig(): Config {
+    return { gain: this.gain, seed: this.seed };
+  }
+}
+
+/** Gram-Schmidt, twice over each vector, so that rounding does not add up. */
+function orthonormal(vectors: Float64Array, count: number, length: number): Float64Array {
+  for (let i = 0; i < count; i++) {
+    const own = vectors.subarray(i * length, (i + 1) * length);
+    for (let pass = 0; pass < 2; pass++) {
+      for (let j = 0; j < i; j++) {
+        const other = vectors.subarray(j * length, (j + 1) * length);
+        let product = 0;
+        for (let k = 0; k < length; k++) product += own[k] * other[k];
+        for (let k = 0; k < length; k++) own[k] -= product * other[k];
+      }
+    }
+    let square = 0;
+    for (let k = 0; k < length; k++) square += own[k] ** 2;
+    const scale = 1 / Math.sqrt(square);
+    for (let k = 0; k < length; k++) own[k] *= scale;
+  }
+  return vectors;
+}
+
+export interface IdentityArgs {
+  /** Default 1. */
+  gain?: number;
+}
+
+/** gain on the diagonal of a square matrix, zeros elsewhere. */
+class Identity extends Initializer {
+  readonly gain: number;
+  constructor(args: IdentityArgs = {}) {
+    super();
+    this.gain = args.gain ?? 1;
+  }
+  override getClassName(): string {
+    return 'Identity';
+  }
+  override apply(shape: readonly number[]): Tensor {
+    if (shape.length !== 2 || shape[0] !== shape[1]) {
+      fail('initializers.identity', 'the shape must be that of a square matrix', `got [${shape}]`);
+    }
+    const out = new Float32Array(shape[0] ** 2);
+    for (let i = 0; i < shape[0]; i++) out[i * shape[0] + i] = this.gain;
+    return tensor(out, [...shape], 'float32');
+  }
+  override getConfig(): Config {
+    return { gain: this.gain };
+  }
+}
+
 const scaled = (scale: number, mode: FanMode, distribution: Distribution) => (args?: SeedArgs) =>
   new VarianceScaling({ scale, mode, distribution, seed: args?.seed });
 
@@ -209,6 +307,8 @@ export const initializers = {
   heNormal: scaled(2, 'fanIn', 'normal') as (args?: SeedArgs) => Initializer,
   leCunUniform: scaled(1, 'fanIn', 'uniform') as (args?: SeedArgs) => Initializer,
   leCunNormal: scaled(1, 'fanIn', 'normal') as (args?: SeedArgs) => Initializer,
+  orthogonal: (args?: OrthogonalArgs): Initializer => new Orthogonal(args),
+  identity: (args?: IdentityArgs): Initializer => new Identity(args),
 };
 
 export type InitializerIdentifier = Exclude<keyof typeof initializers, 'constant'>;

@@ -15,6 +15,16 @@ import {
   ThresholdedReLU,
   type ThresholdedReLUArgs,
 } from './activation_layers.ts';
+import {
+  ConvLSTM1D,
+  ConvLSTM1DCell,
+  ConvLSTM2D,
+  ConvLSTM2DCell,
+  ConvLSTM3D,
+  ConvLSTM3DCell,
+  type ConvLSTMArgs,
+  type ConvLSTMCellArgs,
+} from './conv_lstm.ts';
 import { Conv1D, Conv2D, Conv3D, type ConvArgs } from './convolution.ts';
 import {
   Conv1DTranspose,
@@ -96,6 +106,26 @@ import {
   MaxPooling2D,
   type PoolingArgs,
 } from './pooling.ts';
+import {
+  GRU,
+  type GRUArgs,
+  LSTM,
+  type LSTMArgs,
+  RNN,
+  type RNNArgs,
+  SimpleRNN,
+  type SimpleRNNArgs,
+} from './recurrent.ts';
+import {
+  GRUCell,
+  type GRUCellArgs,
+  LSTMCell,
+  type LSTMCellArgs,
+  SimpleRNNCell,
+  type SimpleRNNCellArgs,
+  StackedRNNCells,
+  type StackedRNNCellsArgs,
+} from './recurrent_cells.ts';
 import { registerLayer } from './registry.ts';
 import { Flatten, type FlattenArgs, Reshape, type ReshapeArgs } from './reshaping.ts';
 import {
@@ -114,9 +144,12 @@ import {
   type ZeroPaddingArgs,
 } from './spatial.ts';
 import { SpectralNormalization, type SpectralNormalizationArgs } from './spectral_normalization.ts';
+import { Bidirectional, type BidirectionalArgs, TimeDistributed, type TimeDistributedArgs } from './wrappers.ts';
+import { RNNCell } from './rnn_cell.ts';
 
 export const layers = {
   Layer,
+  RNNCell,
   activation: (args: ActivationLayerArgs): Activation => new Activation(args),
   activityRegularization: (args?: ActivityRegularizationArgs): ActivityRegularization =>
     new ActivityRegularization(args),
@@ -130,6 +163,7 @@ export const layers = {
   avgPooling1d: (args?: PoolingArgs): AveragePooling1D => new AveragePooling1D(args),
   avgPooling2d: (args?: PoolingArgs): AveragePooling2D => new AveragePooling2D(args),
   batchNormalization: (args?: BatchNormalizationArgs): BatchNormalization => new BatchNormalization(args),
+  bidirectional: (args: BidirectionalArgs): Bidirectional => new Bidirectional(args),
   concatenate: (args?: ConcatenateArgs): Concatenate => new Concatenate(args),
   conv1d: (args: ConvArgs): Conv1D => new Conv1D(args),
   conv1dTranspose: (args: ConvArgs): Conv1DTranspose => new Conv1DTranspose(args),
@@ -137,6 +171,12 @@ export const layers = {
   conv2dTranspose: (args: ConvArgs): Conv2DTranspose => new Conv2DTranspose(args),
   conv3d: (args: ConvArgs): Conv3D => new Conv3D(args),
   conv3dTranspose: (args: ConvArgs): Conv3DTranspose => new Conv3DTranspose(args),
+  convLstm1d: (args: ConvLSTMArgs): ConvLSTM1D => new ConvLSTM1D(args),
+  convLstm1dCell: (args: ConvLSTMCellArgs): ConvLSTM1DCell => new ConvLSTM1DCell(args),
+  convLstm2d: (args: ConvLSTMArgs): ConvLSTM2D => new ConvLSTM2D(args),
+  convLstm2dCell: (args: ConvLSTMCellArgs): ConvLSTM2DCell => new ConvLSTM2DCell(args),
+  convLstm3d: (args: ConvLSTMArgs): ConvLSTM3D => new ConvLSTM3D(args),
+  convLstm3dCell: (args: ConvLSTMCellArgs): ConvLSTM3DCell => new ConvLSTM3DCell(args),
   cropping1D: (args?: CroppingArgs): Cropping1D => new Cropping1D(args),
   cropping2D: (args?: CroppingArgs): Cropping2D => new Cropping2D(args),
   cropping3D: (args?: CroppingArgs): Cropping3D => new Cropping3D(args),
@@ -159,11 +199,15 @@ export const layers = {
   globalMaxPooling2d: (args?: GlobalPoolingArgs): GlobalMaxPooling2D => new GlobalMaxPooling2D(args),
   globalMaxPooling3d: (args?: GlobalPoolingArgs): GlobalMaxPooling3D => new GlobalMaxPooling3D(args),
   groupNormalization: (args?: GroupNormalizationArgs): GroupNormalization => new GroupNormalization(args),
+  gru: (args: GRUArgs): GRU => new GRU(args),
+  gruCell: (args: GRUCellArgs): GRUCell => new GRUCell(args),
   identity: (args?: LayerArgs): Identity => new Identity(args),
   inputLayer: (args: InputLayerArgs): InputLayer => new InputLayer(args),
   lambda: (args: LambdaArgs): Lambda => new Lambda(args),
   layerNormalization: (args?: LayerNormalizationArgs): LayerNormalization => new LayerNormalization(args),
   leakyReLU: (args?: LeakyReLUArgs): LeakyReLU => new LeakyReLU(args),
+  lstm: (args: LSTMArgs): LSTM => new LSTM(args),
+  lstmCell: (args: LSTMCellArgs): LSTMCell => new LSTMCell(args),
   masking: (args?: MaskingArgs): Masking => new Masking(args),
   maximum: (args?: LayerArgs): Maximum => new Maximum(args),
   maxPool1d: (args?: PoolingArgs): MaxPooling1D => new MaxPooling1D(args),
@@ -178,15 +222,20 @@ export const layers = {
   repeatVector: (args: RepeatVectorArgs): RepeatVector => new RepeatVector(args),
   reshape: (args: ReshapeArgs): Reshape => new Reshape(args),
   rmsNormalization: (args?: RMSNormalizationArgs): RMSNormalization => new RMSNormalization(args),
+  rnn: (args: RNNArgs): RNN => new RNN(args),
   separableConv1d: (args: SeparableConvArgs): SeparableConv1D => new SeparableConv1D(args),
   separableConv2d: (args: SeparableConvArgs): SeparableConv2D => new SeparableConv2D(args),
+  simpleRNN: (args: SimpleRNNArgs): SimpleRNN => new SimpleRNN(args),
+  simpleRNNCell: (args: SimpleRNNCellArgs): SimpleRNNCell => new SimpleRNNCell(args),
   softmax: (args?: SoftmaxArgs): Softmax => new Softmax(args),
   spatialDropout1d: (args: SpatialDropoutArgs): SpatialDropout1D => new SpatialDropout1D(args),
   spatialDropout2d: (args: SpatialDropoutArgs): SpatialDropout2D => new SpatialDropout2D(args),
   spatialDropout3d: (args: SpatialDropoutArgs): SpatialDropout3D => new SpatialDropout3D(args),
   spectralNormalization: (args: SpectralNormalizationArgs): SpectralNormalization => new SpectralNormalization(args),
+  stackedRNNCells: (args: StackedRNNCellsArgs): StackedRNNCells => new StackedRNNCells(args),
   subtract: (args?: LayerArgs): Subtract => new Subtract(args),
   thresholdedReLU: (args?: ThresholdedReLUArgs): ThresholdedReLU => new ThresholdedReLU(args),
+  timeDistributed: (args: TimeDistributedArgs): TimeDistributed => new TimeDistributed(args),
   unitNormalization: (args?: UnitNormalizationArgs): UnitNormalization => new UnitNormalization(args),
   upSampling1d: (args?: UpSamplingArgs): UpSampling1D => new UpSampling1D(args),
   upSampling2d: (args?: UpSampling2DArgs): UpSampling2D => new UpSampling2D(args),
@@ -265,6 +314,22 @@ for (const layer of [
   ZeroPadding2D,
   ZeroPadding3D,
   SpectralNormalization,
+  GRU,
+  LSTM,
+  RNN,
+  SimpleRNN,
+  GRUCell,
+  LSTMCell,
+  SimpleRNNCell,
+  StackedRNNCells,
+  Bidirectional,
+  TimeDistributed,
+  ConvLSTM1D,
+  ConvLSTM2D,
+  ConvLSTM3D,
+  ConvLSTM1DCell,
+  ConvLSTM2DCell,
+  ConvLSTM3DCell,
 ]) {
   registerLayer(layer);
 }

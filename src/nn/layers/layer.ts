@@ -96,6 +96,8 @@ export abstract class Layer {
   stateful = false;
   /** The calls on symbolic tensors. */
   readonly inboundNodes: LayerNode[] = [];
+  /** What stands in front of the names of weights in files where it is not the layer's name; '' for nothing. */
+  scopeName: string | null = null;
   #trainable: boolean;
   #maskWarned = false;
   #building = false;
@@ -386,7 +388,7 @@ export abstract class Layer {
   }
 
   protected addWeight(name: string, shape: readonly number[], args: WeightArgs): LayerVariable {
-    const fileName = scopedName(`${this.name}/${name}`);
+    const fileName = scopedName(this.scopeName === '' ? name : `${this.scopeName ?? this.name}/${name}`);
     const initial = untracked(() =>
       eagerly(() => givenWeight(fileName, shape) ?? args.initializer.apply(shape, args.dtype ?? 'float32')),
     );
