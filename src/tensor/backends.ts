@@ -47,6 +47,26 @@ export function registerBackend(name: BackendName, factory: BackendFactory): voi
   factories.set(name, factory);
 }
 
+/** Takes a target off the table. */
+export function removeBackend(name: string): void {
+  if (current?.name === name) {
+    fail('removeBackend', 'the backend must not be in use', `got '${name}'`, 'setBackend to another one first');
+  }
+  factories.delete(name as BackendName);
+  made.delete(name as BackendName);
+}
+
+/** The backend of that name, if it has been made; null otherwise. */
+export function findBackend(name: string): Backend | null {
+  const known = made.get(name as BackendName);
+  return known === undefined || known instanceof Promise ? (current?.name === name ? current : null) : known;
+}
+
+/** What makes the backend of that name. */
+export function findBackendFactory(name: string): BackendFactory | undefined {
+  return factories.get(name as BackendName);
+}
+
 export function whenBackendChanges(listener: () => void): void {
   onChange.push(listener);
 }

@@ -30,7 +30,20 @@ export type { KernelProfile, ProfileInfo, TimeInfo } from './profile.ts';
 export { nextRandomKey, randomState, restoreRandomState, setSeed } from './random.ts';
 export { evaluateAll } from './evaluate-all.ts';
 export { eagerly } from './context.ts';
-export { currentBackend as backend, getBackend, measurePeak, ready, registerBackend, setBackend } from './backends.ts';
+export {
+  currentBackend as backend,
+  findBackend,
+  findBackendFactory,
+  getBackend,
+  measurePeak,
+  ready,
+  registerBackend,
+  removeBackend,
+  setBackend,
+} from './backends.ts';
+export { ENV, env, Environment } from './environment.ts';
+export type { FlagValue, Platform } from './environment.ts';
+export * from './kernel-names.ts';
 export type { Backend, BackendName, Peak } from './backends.ts';
 export * from './types.ts';
 export * from './api/index.ts';

@@ -68,6 +68,21 @@ export function tidy<T extends TensorContainer>(nameOrF: string | (() => T), f?:
   }
 }
 
+/** Enters a scope by hand: for code that tidy cannot enclose. */
+export function startScope(_name?: string): void {
+  scopes.push(new Set());
+}
+
+/** Leaves it, and disposes what was made in it but for the tensors in `result`, those given to keep(), and variables. */
+export function endScope(result?: TensorContainer): void {
+  const scope = scopes.pop();
+  if (!scope) fail('endScope', 'startScope must have been called before', 'no scope is open');
+  for (const tensor of tensorsIn(result)) {
+    if (scope.delete(tensor)) trackTensor(tensor);
+  }
+  for (const tensor of scope) if (!tensor.kept) tensor.dispose();
+}
+
 /** Runs `f` outside of every scope: what it makes is nobody's to dispose but its own. */
 export function untracked<T>(f: () => T): T {
   const outer = scopes.splice(0);

@@ -8,6 +8,7 @@ import { sameShape, showShape, sizeOf, stridesOf } from '../types/shape.ts';
 import { TensorBuffer } from './buffer.ts';
 import { cellOf, dropHandle } from './cell.ts';
 import { onStandInsOf, recorder } from './context.ts';
+import { isChecking } from './environment.ts';
 import { DEPTH_LIMIT, evaluateValues } from './evaluate.ts';
 import { complexTexts, formatTensor, toNested } from './format.ts';
 import { countTensor, discountTensor } from './memory.ts';
@@ -64,6 +65,11 @@ export class Tensor<R extends Rank = Rank> {
   /** Row-major strides in elements, without the last axis, as in TensorFlow.js. */
   get strides(): number[] {
     return stridesOf(this.shape).slice(0, -1);
+  }
+
+  /** Identifies the elements: two handles of one value have the same. Opaque. */
+  get dataId(): object {
+    return this.#value;
   }
 
   get isDisposed(): boolean {
@@ -191,6 +197,18 @@ function listShape({ shape, dtype, rank }: Tensor): number[] {
   return dtype === 'complex64' && rank > 0 ? shape.with(-1, 2 * shape[rank - 1]) : shape;
 }
 
+/** Debug mode: computes the value here and throws where it holds no ordinary number. */
+function checkNumbers(value: Value): void {
+  const { op } = value;
+  if (value.dtype !== 'float32' || op.inputs.length === 0) return;
+  // A composite with a gradient of its own is wrapped into this row.
+  const name = op.kind === 'identityWithGradient' ? op.inputs[0].op.kind : op.kind;
+  evaluateValues([value]);
+  const bad = readSync(value).find((x) => !Number.isFinite(x));
+  if (bad === undefined) return;
+  fail(name, 'the result must be finite in debug mode', `shape ${showShape(value.shape)} holds ${bad}`);
+}
+
 /**
  * A tensor for a graph value, which is a pair of planes where the dtype is complex64. What computes too long a chain is computed
  * here, so that a loop cannot grow without bound.
@@ -199,6 +217,7 @@ export function wrap<R extends Rank = Rank>(value: Value, dtype: DataType = valu
   const tensor = new Tensor<R>(value, dtype);
   const active = recorder();
   if (active) active.record(value, dtype);
+  else if (isChecking() && onStandInsOf() === null) checkNumbers(value);
   else if (value.op.depth > DEPTH_LIMIT && onStandInsOf() === null) evaluateValues([value]);
   trackTensor(tensor);
   return tensor;

@@ -87,6 +87,15 @@ export function variableNamed(name: string): Variable | undefined {
   return named.get(name)?.deref();
 }
 
+/** All live variables. */
+export function liveVariables(): Variable[] {
+  return [...named.values()].flatMap((reference) => reference.deref() ?? []);
+}
+
+export function disposeAllVariables(): void {
+  for (const variable of liveVariables()) variable.dispose();
+}
+
 /** A variable holds data from the start: also one that is made while a function is traced. */
 function concrete(value: Value): Value {
   eagerly(() => evaluateValues([value]));
