@@ -253,8 +253,9 @@ function checkStages(program: Program): void {
 function checkWrites(program: Program, uses: readonly Use[]): void {
   program.buffers.forEach((buffer, index) => {
     const { firstRead, firstWrite } = uses[index];
-    if (buffer.kind !== 'temp' && buffer.kind !== 'output') return;
-    if (buffer.kind === 'output' && firstWrite === Infinity && buffer.size > 0) {
+    // What is empty has nothing to write, and no kernel that would.
+    if ((buffer.kind !== 'temp' && buffer.kind !== 'output') || buffer.size === 0) return;
+    if (buffer.kind === 'output' && firstWrite === Infinity) {
       refuse(program, `output buffer ${index} is never written`);
     }
     if (firstRead === Infinity || firstWrite < firstRead) return;

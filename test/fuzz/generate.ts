@@ -1,11 +1,12 @@
 /**
- * Random graphs: 5 to 30 steps over small tensors, every value kept bounded, so that a wrong target shows and rounding does not.
+ * Random graphs: 5 to 50 steps over small tensors, with every row of the op table among them, every value kept bounded, so that a wrong target shows and rounding does not.
  * Choices that would jump at a rounding error (comparisons, gather) are made on inputs, which are exact.
  */
 import type { Value } from '../../src/graph/graph.ts';
 import * as build from '../../src/ops/build.ts';
 import * as composite from '../../src/ops/composite.ts';
-import type { NDArray } from '../../src/ops/row.ts';
+import type { NDArray, OpRow } from '../../src/ops/row.ts';
+import { table } from '../../src/ops/table.ts';
 import { sizeOf } from '../../src/types/shape.ts';
 import { sampleArrays, uniform } from '../conformance/samples.ts';
 
@@ -16,12 +17,18 @@ export interface Generated {
   readonly feeds: Map<Value, NDArray>;
 }
 
+/** Rows that a generated graph may hold: not what is fed, nor what has no inputs. */
+const rows = Object.values<OpRow>(table).filter((row) => row.arity !== 0 && row.samples.length > 0);
+/** Not continuous although they have a gradient. */
+const jumping = new Set(['mod']);
+
 const extents = [1, 2, 3, 4, 5, 7, 8, 9, 16, 17];
 const LARGEST = 3000;
 
 export class Generator {
   readonly #random: () => number;
   readonly #values: Value[] = [];
+  readonly #ends: Value[] = [];
   readonly #parameters: Value[] = [];
   readonly #feeds = new Map<Value, NDArray>();
   #seed: number;
@@ -33,13 +40,15 @@ export class Generator {
 
   run(): Generated {
     for (let i = 0; i < 3; i++) this.#input(Array.from({ length: this.#below(4) }, () => this.#pick(extents)));
-    const steps = 5 + this.#below(26);
+    const steps = 5 + this.#below(46);
     for (let i = 0; i < steps; i++) {
       const value = this.#step(this.#any());
-      if (sizeOf(value.shape) <= LARGEST) this.#values.push(value);
+      // From an empty one nothing else follows.
+      if (sizeOf(value.shape) === 0) this.#ends.push(value);
+      else if (sizeOf(value.shape) <= LARGEST) this.#values.push(value);
     }
     const used = this.#values.filter((value) => value.uses === 0);
-    return { outputs: used, parameters: this.#parameters, feeds: this.#feeds };
+    return { outputs: [...used, ...this.#ends], parameters: this.#parameters, feeds: this.#feeds };
   }
 
   #below(n: number): number {
@@ -86,6 +95,8 @@ export class Generator {
       () => this.#image(x),
       () => this.#gather(x),
       () => this.#softmax(x),
+      () => this.#row(x),
+      () => this.#row(x),
     ];
     return this.#pick(kinds)();
   }
@@ -237,6 +248,35 @@ export class Generator {
     const axis = this.#below(x.shape.length);
     const indices = this.#fed('int32', [this.#pick([1, 3, 5])], 0, x.shape[axis]);
     return build.gather(x, indices, axis);
+  }
+
+  /** Any row of the table on one of its samples: the first float input is made of x where a rounding error cannot make it jump. */
+  #row(x: Value): Value {
+    const row = this.#pick(rows);
+    const sample = this.#pick(row.samples);
+    if (sample.inputs.reduce((n, input) => n + sizeOf(input.shape), 0) > LARGEST) return build.sin(x);
+    const smooth = row.gradient !== 'constant' && !jumping.has(row.name);
+    const place = smooth ? sample.inputs.findIndex((input) => input.dtype === 'float32') : -1;
+    const inputs = sample.inputs.map((input, i) => {
+      const { dtype, shape, low = -2, high = 2 } = input;
+      if (i === place) return this.#fitted(x, shape, low, high);
+      const value = build.parameter(dtype, shape);
+      this.#feeds.set(value, sampleArrays({ inputs: [input] }, ++this.#seed)[0]);
+      if (dtype === 'float32' && smooth) this.#parameters.push(value);
+      return value;
+    });
+    const floats = build.apply(row.name, inputs, sample.attrs).filter((y) => y.dtype === 'float32');
+    if (floats.length === 0 || sizeOf(floats[0].shape) > LARGEST) return build.cos(x);
+    return build.tanh(build.scale(this.#pick(floats), 0.3));
+  }
+
+  /** x with another shape (cut off, or filled up) and its values in a range. */
+  #fitted(x: Value, shape: readonly number[], low: number, high: number): Value {
+    const size = sizeOf(shape);
+    const flat = build.reshape(x, [sizeOf(x.shape)]);
+    const cut = build.slice(flat, [0], [Math.min(size, sizeOf(x.shape))]);
+    const filled = build.reshape(build.pad(cut, [[0, size - cut.shape[0]]], 0.3), shape);
+    return build.offset(build.scale(build.tanh(filled), (high - low) / 2), (high + low) / 2);
   }
 
   #softmax(x: Value): Value {
