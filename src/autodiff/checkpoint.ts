@@ -10,8 +10,8 @@ import { Copy } from './copy.ts';
 import { gradients } from './gradients.ts';
 import { orderOf, sourcesOf } from './graph-map.ts';
 
-/** Values that are read between xs and ys, and depend on no x. */
-function capturedBetween(ys: readonly Value[], xs: readonly Value[]): Value[] {
+/** The values that depend on xs, and those that are read between xs and ys and do not. */
+function between(ys: readonly Value[], xs: readonly Value[]): { inside: ReadonlySet<Value>; captured: Value[] } {
   const inside = new Set<Value>(xs);
   const captured = new Set<Value>();
   for (const op of orderOf(ys, inside)) {
@@ -20,12 +20,23 @@ function capturedBetween(ys: readonly Value[], xs: readonly Value[]): Value[] {
     for (const output of op.outputs) inside.add(output);
     for (const source of sources) captured.add(source);
   }
-  return [...captured].filter((value) => !inside.has(value));
+  return { inside, captured: [...captured].filter((value) => !inside.has(value)) };
 }
 
 /** ys, whose gradients for xs, and for all else that ys are made of, recompute what lies between. */
 export function checkpoint(ys: readonly Value[], xs: readonly Value[]): readonly Value[] {
-  const captured = capturedBetween(ys, xs);
+  const { inside, captured } = between(ys, xs);
+  // What does not depend on xs has nothing to recompute.
+  const places = ys.flatMap((y, i) => (inside.has(y) ? [i] : []));
+  const results = recomputed(
+    places.map((i) => ys[i]),
+    xs,
+    captured,
+  );
+  return ys.map((y, i) => (inside.has(y) ? results[places.indexOf(i)] : y));
+}
+
+function recomputed(ys: readonly Value[], xs: readonly Value[], captured: readonly Value[]): readonly Value[] {
   const inputs = [...xs, ...captured];
   return withGradients(ys, inputs, (dys) => {
     const given = dys.filter((dy) => dy !== null);

@@ -7,7 +7,7 @@ import { newArray } from '../types/dtype.ts';
 import type { TensorType } from '../types/shape.ts';
 import { sizeOf, stridesOf } from '../types/shape.ts';
 import { fill, forEachIndex, flatIndex } from './array.ts';
-import { cast, constantLike, div, equal, mul, prod, select, spreadOver, sum, zerosLike } from './build.ts';
+import { cast, constantLike, div, equal, maximum, mul, prod, select, spreadOver, sum, zerosLike } from './build.ts';
 import { shiftedAxes } from './batching.ts';
 import type { Coord } from './lowering.ts';
 import type { GradientRule, NDArray, OpRow, Sample } from './row.ts';
@@ -53,7 +53,9 @@ const extremumGradient: GradientRule = ({ inputs: [x], outputs: [y], attrs }, [d
   if (dy === null || x.dtype !== 'float32') return [null];
   const axes = intsAttr(attrs, 'axes');
   const isBest = equal(x, spreadOver(y, axes, x.shape));
-  const count = sum(cast(isBest, 'float32'), axes);
+  const found = sum(cast(isBest, 'float32'), axes);
+  // None is found where nothing is reduced, or a NaN won.
+  const count = maximum(found, constantLike(found, 1));
   return [select(isBest, spreadOver(div(dy, count), axes, x.shape), zerosLike(x))];
 };
 
