@@ -45,8 +45,12 @@ export {
   randomUniformInt,
   truncatedNormal,
 } from './random.ts';
+export * from './ragged.ts';
 export * from './reduction.ts';
 export * from './special.ts';
+export { sparse, sparseFillEmptyRows, sparseReshape } from './sparse.ts';
+export type { FilledRows } from './sparse.ts';
+export * from './string.ts';
 export { cosineWindow, enclosingPowerOfTwo, signal } from './signal.ts';
 export type { WindowFunction } from './signal.ts';
 export { fft, ifft, irfft, rfft, spectral } from './spectral.ts';

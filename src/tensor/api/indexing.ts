@@ -9,11 +9,11 @@ import * as build from '../../ops/build.ts';
 import * as composite from '../../ops/composite.ts';
 import type { Shape } from '../../types/shape.ts';
 import { checkShape, sameShape, showShape, sizeOf, stridesOf } from '../../types/shape.ts';
-import { makeTensor } from '../convert.ts';
+import { makeTensor, toStrings } from '../convert.ts';
 import type { Tensor } from '../tensor.ts';
 import { wrap } from '../tensor.ts';
 import type { Tensor2D, TensorLike } from '../types.ts';
-import { axisOf, lift, movedStrings, valueOf } from './lift.ts';
+import { axisOf, lift, movedStrings, valueOf, movedStringLists } from './lift.ts';
 
 type Input = Tensor | TensorLike;
 
@@ -133,6 +133,11 @@ export function sparseToDense<T extends Tensor = Tensor>(
   outputShape: readonly number[],
   defaultValue: Input | number = 0,
 ): T {
+  const otherwise = defaultValue === 0 && toStrings(sparseValues, 'sparseToDense') ? '' : defaultValue;
+  const strings = movedStringLists<T>('sparseToDense', [sparseValues, otherwise], ([values, filler]) => [
+    sparseToDense(sparseIndices, values, outputShape, filler),
+  ]);
+  if (strings) return strings[0];
   checkShape('sparseToDense', outputShape);
   const given = indicesOf('sparseToDense', sparseIndices, 'sparseIndices');
   const values = valueOf(sparseValues, 'sparseValues', 'sparseToDense');
