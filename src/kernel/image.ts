@@ -31,7 +31,7 @@ export interface X64Driver {
     readonly run: number;
     /** (control): a worker's whole life. */
     readonly worker: number;
-    /** (int32[8]): cpuid leaf 1 eax..edx, leaf 7 ebx, ecx; xcr0. */
+    /** (int32[8]): cpuid leaf 1 eax..edx, leaf 7 ebx, ecx; xcr0; leaf 0x80000006 ecx (0 where there is none). */
     readonly identify: number;
     /** Kernel entries, for records: args[0] = iterations of PEAK_FLOPS operations. */
     readonly peak: number;

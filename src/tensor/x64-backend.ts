@@ -19,7 +19,10 @@ export function x64Backend(options: X64Options = {}): Backend | null {
   pool.addressOf = device.addressOf;
   return compiledBackend({
     name: 'x64',
-    capabilities: x64Generator.capabilities(device.threads, device.instructions),
+    capabilities: x64Generator.capabilities(device.threads, device.instructions, {
+      l1: 32 * 1024,
+      l2: device.secondCache,
+    }),
     device,
     compile,
     generate: (kernels, capabilities) => x64Generator.generate(kernels, capabilities),

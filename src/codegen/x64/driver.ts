@@ -507,7 +507,7 @@ function timeStamp(a: Assembler): void {
 
 /** void identify(int32[8]) */
 function emitIdentify(a: Assembler, system: X64System): void {
-  const [noXgetbv, out] = labels(a, 2);
+  const [noXgetbv, noCache, out] = labels(a, 3);
   enter(a, system);
   a.emit('mov', rsi, rdi);
   a.emit('mov', eax, imm(1));
@@ -521,6 +521,17 @@ function emitIdentify(a: Assembler, system: X64System): void {
   a.emit('cpuid');
   a.emit('mov', ptr(rsi, { disp: 16 }), ebx);
   a.emit('mov', ptr(rsi, { disp: 20 }), ecx);
+  // Kilobytes of the second cache, in the upper half of ecx, where the processor has that leaf.
+  a.emit('mov', eax, imm(0x80000000));
+  a.emit('cpuid');
+  a.emit('mov', ptr(rsi, { disp: 28, bits: 32 }), imm(0));
+  a.emit('cmp', eax, imm(-0x7ffffffa)); // 0x80000006
+  a.emit('jb', noCache);
+  a.emit('mov', eax, imm(0x80000006));
+  a.emit('mov', ecx, imm(0));
+  a.emit('cpuid');
+  a.emit('mov', ptr(rsi, { disp: 28 }), ecx);
+  a.bind(noCache);
   // xgetbv exists only where the system has switched it on (OSXSAVE, bit 27 of ecx).
   a.emit('mov', ecx, ptr(rsi, { disp: 8 }));
   a.emit('and', ecx, imm(1 << 27));

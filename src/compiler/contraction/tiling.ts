@@ -73,6 +73,18 @@ function cycles(rows: readonly RowSegment[], panels: readonly PanelSegment[], pe
   return sum;
 }
 
+/** Lines of one set of the first cache that a tile's rows may fill and leave room for the panel. */
+const CACHE_WAYS = 8;
+/** Addresses this far apart fall into one set. */
+const SET_SPAN = 4096;
+
+/** How many of `rows` lines, `stride` bytes apart, fall into one set of the first cache. */
+function linesInOneSet(stride: number, rows: number): number {
+  let [a, b] = [SET_SPAN, Math.abs(stride) || SET_SPAN];
+  while (b > 0) [a, b] = [b, a % b];
+  return Math.ceil(rows / (SET_SPAN / Math.max(64, a)));
+}
+
 export function chooseTiling(problem: Problem, vectorDim: number, caps: Capabilities): Tiling {
   const guarded = (d: number) => problem.a.guards.some((guard) => guard.coefs[d] !== 0);
   const inside = problem.window?.inside ?? [];
@@ -93,7 +105,8 @@ export function chooseTiling(problem: Problem, vectorDim: number, caps: Capabili
         const panels = panelSegments(problem.dims[vectorDim].extent, vectors, caps.lanes);
         // Rows that stand close together share cache lines: prefer them slightly.
         const far = rowDim !== null && problem.a.coefs[rowDim] > 1024 ? 1.03 : 1;
-        const cost = cycles(rows, panels, perRow) * others * far;
+        const crowded = rowDim !== null && linesInOneSet(problem.a.coefs[rowDim] * 4, most) > CACHE_WAYS ? 1.2 : 1;
+        const cost = cycles(rows, panels, perRow) * others * far * crowded;
         if (best === null || cost < best.cost * 0.999)
           best = { tiling: { rowDim, vectorDim, rows, panels, width: vectors * caps.lanes }, cost };
       }

@@ -36,14 +36,24 @@ export class X64Device implements Device<X64Image> {
   readonly threads: number;
   /** The widest instruction set that code for this device may use. */
   readonly instructions: X64Instructions;
+  /** Bytes of a core's second cache. */
+  readonly secondCache: number;
   readonly #ffi: Ffi;
   readonly #platform: Platform;
   readonly #pages: CodePageCache;
   readonly #team: Team;
 
-  constructor(ffi: Ffi, platform: Platform, pages: CodePageCache, team: Team, instructions: X64Instructions) {
+  constructor(
+    ffi: Ffi,
+    platform: Platform,
+    pages: CodePageCache,
+    team: Team,
+    instructions: X64Instructions,
+    secondCache: number,
+  ) {
     this.threads = team.threads;
     this.instructions = instructions;
+    this.secondCache = secondCache;
     this.#ffi = ffi;
     this.#platform = platform;
     this.#pages = pages;
@@ -95,7 +105,7 @@ export function createX64Device(emitDriver: EmitDriver, options: X64Options = {}
       team.dispose();
       return { unavailable: `the processor lacks ${missing.join(', ')}` };
     }
-    return new X64Device(ffi, platform, pages, team, options.instructions ?? instructionsOf(id));
+    return new X64Device(ffi, platform, pages, team, options.instructions ?? instructionsOf(id), secondCacheOf(id));
   } catch (error) {
     return { unavailable: error instanceof Error ? error.message : String(error) };
   }
@@ -115,6 +125,15 @@ function instructionsOf(id: Int32Array): X64Instructions {
   const has = (bit: number): boolean => ((id[4] >>> bit) & 1) === 1;
   const wide = [16, 17, 30, 31].every(has) && (id[6] & 0xe6) === 0xe6;
   return wide && process.env.TENSORLOOM_INSTRUCTIONS !== 'avx2' ? 'avx512' : 'avx2';
+}
+
+const SMALLEST_SECOND_CACHE = 256 * 1024;
+const GUESSED_SECOND_CACHE = 512 * 1024;
+
+/** What the processor says, between bounds: hypervisors hide it, or report what several cores share. */
+function secondCacheOf(id: Int32Array): number {
+  const bytes = (id[7] >>> 16) * 1024;
+  return bytes === 0 ? GUESSED_SECOND_CACHE : Math.min(2 ** 21, Math.max(SMALLEST_SECOND_CACHE, bytes));
 }
 
 /** cpuid: [leaf 1 eax, ebx, ecx, edx, leaf 7 ebx, ecx, xcr0]. */
