@@ -4,6 +4,7 @@
  */
 import { invariant } from '../../base/errors.ts';
 import type { Operation, Value } from '../../graph/graph.ts';
+import type { Capabilities } from '../../kernel/capabilities.ts';
 import type { Affine, Node } from '../../kernel/ir.ts';
 import { variable } from '../../kernel/ir.ts';
 import { apply } from '../../ops/build.ts';
@@ -253,7 +254,7 @@ function writeProblem(task: Task, original: Problem, name: string): LoweredKerne
     kernels.push(packed.kernel);
     problem = { ...problem, b: packed.side };
   }
-  if (!problem.window && wantsPackedA(problem, tiling.rowDim)) {
+  if (!problem.window && wantsPackedA(problem, tiling.rowDim, task.context.caps)) {
     const packed = packA(task.context, problem, tiling, name);
     kernels.push(packed.kernel);
     problem = { ...problem, a: packed.side };
@@ -280,10 +281,10 @@ function wantsPackedB(problem: Problem, vectorDim: number, rows: number): boolea
   return stride >= 512 && steps >= 64 && problem.dims[vectorDim].extent >= 16 && steps * stride > 32768;
 }
 
-function wantsPackedA(problem: Problem, rowDim: number | null): boolean {
+function wantsPackedA(problem: Problem, rowDim: number | null, caps: Capabilities): boolean {
   if (rowDim === null || problem.a.guards.length > 0) return false;
   // Whole rows follow each other in memory; only parts of them, far apart, meet in few sets of the cache.
-  if (chooseKBlocks(problem).cut === 0) return false;
+  if (chooseKBlocks(problem, caps).cut === 0) return false;
   const k = dimsOf(problem, 'k');
   const innermost = k[k.length - 1];
   if (innermost === undefined || problem.a.coefs[innermost] !== 1) return false;

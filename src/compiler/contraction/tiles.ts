@@ -41,7 +41,7 @@ export function writeTiles(
   rowsPacked: boolean,
   panelsPadded: boolean,
 ): void {
-  const blocks = chooseKBlocks(problem);
+  const blocks = chooseKBlocks(problem, task.context.caps);
   const blocked = blocks.outer.length > 0 || blocks.cut > 0;
   const plain = task.group.roots.length === 1 && task.group.roots[0] === task.output && !task.inPlace.has(task.output);
   const key: Value | Scratch = plain
@@ -129,7 +129,7 @@ function chooseShared(task: Task, problem: Problem, tiling: Tiling): Shared {
 
 /** Tiles of rows whose part of A, for one block of k, takes at most half of the second cache. */
 function rowsInCache(task: Task, problem: Problem, tiling: Tiling): number {
-  const blocks = chooseKBlocks(problem);
+  const blocks = chooseKBlocks(problem, task.context.caps);
   const steps = blocks.cut || extentOf(problem, blocks.inner);
   return Math.max(1, Math.floor(task.context.caps.cacheBytes.l2 / 2 / (steps * 4 * tiling.rows[0].size)));
 }

@@ -31,8 +31,8 @@ export interface Tiling {
 
 /** k is walked in blocks of about this many steps: panels come from the second cache, sums go to memory seldom. */
 const K_BLOCK = 512;
-/** Below this the whole of k is one block. */
-const K_WHOLE = 1030;
+/** The whole of k is one block where a panel three vectors wide takes at most this share of the second cache. */
+const PANEL_SHARE = 0.4;
 
 /** Rows cut into tiles of at most `most`, as equal as can be: 26 = 6 + 5 + 5 + 5 + 5. */
 export function rowSegments(extent: number, most: number): RowSegment[] {
@@ -124,15 +124,16 @@ export interface KBlocks {
 }
 
 /** Which dims of k are walked inside of a register tile. */
-export function chooseKBlocks(problem: Problem): KBlocks {
+export function chooseKBlocks(problem: Problem, caps: Capabilities): KBlocks {
   const k = dimsOf(problem, 'k');
-  if (extentOf(problem, k) <= K_WHOLE || problem.window) return { outer: [], inner: k, cut: 0 };
+  const whole = Math.floor((PANEL_SHARE * caps.cacheBytes.l2) / (4 * 3 * caps.lanes));
+  if (extentOf(problem, k) <= whole || problem.window) return { outer: [], inner: k, cut: 0 };
   let first = k.length - 1;
   let steps = problem.dims[k[first]].extent;
   while (first > 0 && steps * problem.dims[k[first - 1]].extent <= K_BLOCK * 1.5)
     steps *= problem.dims[k[--first]].extent;
   const inner = k.slice(first);
   const extent = problem.dims[inner[0]].extent;
-  const parts = inner.length === 1 && extent > K_WHOLE ? Math.ceil(extent / K_BLOCK) : 1;
+  const parts = inner.length === 1 && extent > whole ? Math.ceil(extent / K_BLOCK) : 1;
   return { outer: k.slice(0, first), inner, cut: parts > 1 ? Math.ceil(extent / parts) : 0 };
 }
