@@ -25,6 +25,21 @@ export { checkpoint, hessian, hvp, jacobian, jacobianForward, jvp, linearize, vj
 export type { LinearMap } from './derivatives.ts';
 export { vmap } from './vmap.ts';
 export type { Axes, VmapOptions } from './vmap.ts';
+export {
+  copyRegisteredKernels,
+  deregisterOp,
+  getGradient,
+  getKernel,
+  getKernelsForBackend,
+  getRegisteredOp,
+  registerGradient,
+  registerKernel,
+  registerOp,
+  runKernel,
+  unregisterGradient,
+  unregisterKernel,
+} from './registry.ts';
+export type { GradConfig, GraphNode, KernelConfig, KernelParams, NamedAttrs, OpExecutor } from './registry.ts';
 export { profile, time } from './profile.ts';
 export type { KernelProfile, ProfileInfo, TimeInfo } from './profile.ts';
 export { nextRandomKey, randomState, restoreRandomState, setSeed } from './random.ts';
