@@ -43,8 +43,9 @@ export class LoopLowerer {
 
   #loop(op: Op, loop: LoopLowering): LoweredItem[] {
     const { params, results } = copyBody(loop);
-    const { carries, xs, count } = loop;
-    for (let i = 0; i < carries; i++) this.#first.set(baseOf(op.inputs[i]), op.outputs[i]);
+    const { carries, xs, count, flag } = loop;
+    const given = (i: number) => baseOf(op.inputs[loop.inputs?.[i] ?? i]);
+    for (let i = 0; i < carries; i++) this.#first.set(given(i), op.outputs[i]);
     // A carry that stays what it is needs no kernel.
     const moving = results.flatMap((result, i) => (i < carries && result === params[i] ? [] : [i]));
     const donations = new Map(moving.flatMap((i, at) => (i < carries ? [[at, i] as const] : [])));
@@ -60,7 +61,7 @@ export class LoopLowerer {
     const made: LoweredLoop = { count, body: [] };
     params.forEach((param, i) => {
       const isX = i >= carries && i < carries + xs;
-      const outside = i < carries ? op.outputs[i] : baseOf(op.inputs[i]);
+      const outside = i < carries ? op.outputs[i] : given(i);
       places.set(param, isX ? windowOf(outside, param, made, loop) : outside);
     });
     moving.forEach((i, at) => {
@@ -70,9 +71,11 @@ export class LoopLowerer {
     });
     const varying = new Set<BufferKey>([...params.slice(0, carries + xs), ...places.keys()]);
     for (const param of params.slice(carries + xs)) varying.delete(param);
-    const { before, inside } = splitInvariant(steps, varying);
+    // A branch that may not be taken keeps all to itself.
+    const { before, inside } = flag === undefined ? splitInvariant(steps, varying) : { before: [], inside: steps };
     const resolved = resolver(places);
     made.body = inside.map(({ lowered, stage }) => ({ lowered: replace(lowered, resolved), stage }));
+    if (flag !== undefined) made.flag = flag < carries ? op.outputs[flag] : baseOf(op.inputs[flag]);
     const hoisted = before.map((item) => replace(item, resolved));
     return made.body.length > 0 ? [...hoisted, made] : hoisted;
   }

@@ -62,9 +62,8 @@ export function planMemory(
     const { key } = life;
     add(key, key instanceof Constant ? { kind: 'constant', offset, data: key.data } : { kind: 'temp', offset });
   }
-  for (const { lowered } of steps) {
-    for (const key of lowered.args) if (key instanceof Window && !numberOf.has(key)) addWindow(key);
-  }
+  const used = [...steps.flatMap(({ lowered }) => lowered.args), ...loops.flatMap(({ flag }) => flag ?? [])];
+  for (const key of used) if (key instanceof Window && !numberOf.has(key)) addWindow(key);
   return { buffers, numberOf, arenaBytes };
 }
 
@@ -80,8 +79,10 @@ function loopsAround(key: BufferKey, loops: readonly LoweredLoop[]): readonly Lo
 function homesOf(steps: readonly FlatStep[]): Map<BufferKey, readonly LoweredLoop[]> {
   const homes = new Map<BufferKey, readonly LoweredLoop[]>();
   for (const { lowered, loops } of steps) {
-    for (const key of lowered.args) {
-      const around = loopsAround(key, loops);
+    // A flag is read before the loop and behind each iteration of it.
+    const flags = loops.flatMap(({ flag }, i) => (flag ? [{ key: flag, loops: loops.slice(0, i) }] : []));
+    for (const { key, loops: inside } of [...lowered.args.map((arg) => ({ key: arg, loops })), ...flags]) {
+      const around = loopsAround(key, inside);
       const home = homes.get(rootOf(key));
       if (home === undefined) homes.set(rootOf(key), around);
       else {
@@ -105,7 +106,7 @@ function livesOf(steps: readonly FlatStep[], known: ReadonlyMap<BufferKey, numbe
   }
   const lives = new Map<BufferKey, Life>();
   for (const { lowered, stage, loops } of steps) {
-    for (const arg of lowered.args) {
+    for (const arg of [...lowered.args, ...loops.flatMap(({ flag }) => flag ?? [])]) {
       const key = rootOf(arg);
       if (known.has(key)) continue;
       // Used inside of a loop and outside of it: alive in all of its stages.

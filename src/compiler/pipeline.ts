@@ -8,7 +8,7 @@ import { printKernel } from '../kernel/printer.ts';
 import type { GuardSite, Loop, Program, Step } from '../kernel/program.ts';
 import { verifyProgram } from '../kernel/verifier.ts';
 import { lowerGraph } from './lower-graph.ts';
-import { planMemory } from './memory.ts';
+import { type MemoryPlan, planMemory } from './memory.ts';
 import { baseOf } from './plan.ts';
 import type { CompileRequest } from './request.ts';
 import { flatten, type FlatStep, type LoweredLoop, schedule } from './schedule.ts';
@@ -51,7 +51,7 @@ export function compile(request: CompileRequest): Program {
     inputs: inputs.map(number),
     outputs: finals.map(number),
     steps,
-    ...(loops.length > 0 && { loops: loops.map((loop) => loopOf(loop, flat)) }),
+    ...(loops.length > 0 && { loops: loops.map((loop) => loopOf(loop, flat, memory)) }),
     arenaBytes: memory.arenaBytes,
     sites,
   };
@@ -70,9 +70,15 @@ export function compile(request: CompileRequest): Program {
 }
 
 /** The range of a loop's steps. */
-function loopOf(loop: LoweredLoop, flat: readonly FlatStep[]): Loop {
+function loopOf(loop: LoweredLoop, flat: readonly FlatStep[], { numberOf }: MemoryPlan): Loop {
   const inside = flat.flatMap((step, i) => (step.loops.includes(loop) ? [i] : []));
-  return { first: inside[0], end: inside[inside.length - 1] + 1, count: loop.count };
+  const flag = loop.flag && (numberOf.get(loop.flag) as number);
+  return {
+    first: inside[0],
+    end: inside[inside.length - 1] + 1,
+    count: loop.count,
+    ...(flag !== undefined && { flag }),
+  };
 }
 
 function dump(title: string, outputs: readonly Value[], inputs: readonly Value[]): void {

@@ -60,7 +60,7 @@ function mergeScans(order: readonly Op[]): Rewrite {
   const params = new Map<readonly Value[], number>();
   for (const op of order) {
     const { body } = op.attrs;
-    if (!loopsOf(op) || !(body instanceof SubGraph)) continue;
+    if (!loopsOf(op) || !(body instanceof SubGraph) || op.attrs.length === undefined) continue;
     if (!params.has(body.params)) params.set(body.params, params.size);
     const { length, reverse } = op.attrs;
     const key = `${params.get(body.params)}|${length}|${reverse}|${op.inputs.map((x) => `${x.op.id}.${x.index}`)}`;
@@ -109,6 +109,7 @@ function prune(op: Op, operands: readonly Value[], read: ReadonlySet<Value>): re
     return op.outputs.map((output, i) => (i < carries ? operands[i] : constant(0, output.dtype, output.shape)));
   }
   const wanted = new Set(op.outputs.flatMap((output, i) => (read.has(output) ? [i] : [])));
+  if (loop.flag !== undefined) wanted.add(loop.flag);
   let needed = new Set<Value>();
   for (let before = -1; before !== wanted.size; ) {
     before = wanted.size;

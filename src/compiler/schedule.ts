@@ -10,6 +10,8 @@ import { Window } from './emitter.ts';
 /** Kernels that run again and again, in stages of their own. */
 export interface LoweredLoop {
   readonly count: number;
+  /** An int32: an iteration begins only while it is not 0. */
+  flag?: BufferKey;
   body: readonly Staged[];
   /** What has to be there before the loop begins, though nothing in it reads it. */
   waits?: ReadonlySet<BufferKey>;
@@ -49,13 +51,15 @@ export function withKeys(item: LoweredItem, place: (key: BufferKey) => BufferKey
     return { kernel: item.kernel, args: item.args.map(place), ...(waits && { waits }) };
   }
   item.body = item.body.map(({ lowered, stage }) => ({ lowered: withKeys(lowered, place), stage }));
+  if (item.flag) item.flag = place(item.flag);
   if (item.waits) item.waits = new Set([...item.waits].map(place));
   return item;
 }
 
 /** All buffers that an item is given. */
 export function keysOf(item: LoweredItem): BufferKey[] {
-  return isLoop(item) ? item.body.flatMap(({ lowered }) => keysOf(lowered)) : [...item.args];
+  if (!isLoop(item)) return [...item.args];
+  return [...(item.flag ? [item.flag] : []), ...item.body.flatMap(({ lowered }) => keysOf(lowered))];
 }
 
 /** What an item reads and writes, windows as the whole that they are part of. */
@@ -68,6 +72,7 @@ export function touches(item: LoweredItem): Touch {
       for (const key of inner.reads) reads.add(key);
       for (const key of inner.writes) writes.add(key);
     }
+    if (item.flag) reads.add(rootOf(item.flag));
     return { reads, writes };
   }
   item.kernel.params.forEach((param, i) => {

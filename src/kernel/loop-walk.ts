@@ -39,7 +39,10 @@ export function windowStart(program: Program, buffer: number, iterations: readon
   return (window?.strides ?? []).reduce((bytes, stride) => bytes + stride.bytes * iterations[stride.loop], offset);
 }
 
-/** How often a step runs in one run of the program, at most. */
+/** How often a step runs in one run of the program; loops with a flag count once, since nobody knows. */
 export function timesOf({ loops = [] }: Program, step: number): number {
-  return loops.reduce((times, { first, end, count }) => (step >= first && step < end ? times * count : times), 1);
+  return loops.reduce(
+    (times, { first, end, count, flag }) => (step >= first && step < end && flag === undefined ? times * count : times),
+    1,
+  );
 }

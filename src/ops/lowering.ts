@@ -96,7 +96,11 @@ export interface ContractionAxis {
  */
 export interface LoopLowering {
   readonly body: SubGraph;
+  /** For each param, which of the op's inputs it is; by default the one in its place. */
+  readonly inputs?: readonly number[];
   readonly count: number;
+  /** An input, int32 of one element: a step begins only while it is not 0. If it is a carry, each step sets it anew. */
+  readonly flag?: number;
   /** From the last slice to the first. */
   readonly reverse: boolean;
   readonly carries: number;

@@ -2,6 +2,7 @@
 import { InternalError } from '../base/errors.ts';
 import { binaryRows, comparisonRows } from './binary.ts';
 import { bitwiseRows } from './bitwise.ts';
+import { branchRows } from './branches.ts';
 import { convRows } from './conv.ts';
 import { dynamicSliceRows } from './dynamic-slice.ts';
 import { fftRows } from './fft.ts';
@@ -51,6 +52,7 @@ export const table = {
   ...randomRows,
   ...fftRows,
   ...scanRows,
+  ...branchRows,
 } satisfies Record<string, OpRow>;
 
 export type OpKind = keyof typeof table;
