@@ -5,7 +5,6 @@
  */
 import { invariant } from '../base/errors.ts';
 import type { Operation as Op, Value } from '../graph/graph.ts';
-import { Operation } from '../graph/graph.ts';
 import { apply1 } from '../ops/apply.ts';
 import { parameter } from '../ops/build.ts';
 import type { LoopLowering } from '../ops/lowering.ts';
@@ -14,7 +13,7 @@ import { type BufferKey, elemOf, type LoweredKernel, Window } from './emitter.ts
 import { type LowerContext, lowerPointwise } from './lower-elementwise.ts';
 import type { GraphRequest, LoweredGraph } from './lower-graph.ts';
 import { baseOf } from './plan.ts';
-import { loopsOf } from './prepare-loops.ts';
+import { copyGraph, loopsOf } from './prepare-loops.ts';
 import { type LoweredItem, type LoweredLoop, schedule, type Staged, touches, withKeys } from './schedule.ts';
 import { simplify } from './simplify.ts';
 
@@ -116,19 +115,7 @@ function copyBody({ body }: LoopLowering): { params: Value[]; results: Value[] }
     copies.set(param, copy);
     return copy;
   });
-  for (const op of body.operations()) {
-    const inputs = op.inputs.map((input) => copies.get(input) as Value);
-    const copy = new Operation(op.kind, inputs, op.attrs, op.outputs);
-    copy.name = op.name;
-    op.outputs.forEach((output, i) => copies.has(output) || copies.set(output, copy.outputs[i]));
-  }
-  return {
-    params,
-    results: simplify(
-      body.results.map((result) => copies.get(result) as Value),
-      params,
-    ),
-  };
+  return { params, results: simplify(copyGraph(body, copies), params) };
 }
 
 /** The slices of `outside`, one for each iteration. */

@@ -6,9 +6,10 @@ import type { Operation as Op, Value } from '../graph/graph.ts';
 import { Operation, topologicalOrder } from '../graph/graph.ts';
 import { SubGraph } from '../graph/subgraph.ts';
 import { apply1 } from '../ops/apply.ts';
-import { constant } from '../ops/build.ts';
+import { constant, parameter } from '../ops/build.ts';
 import type { LoopLowering } from '../ops/lowering.ts';
 import { rowOf } from '../ops/table.ts';
+import { scalarOf } from './simplify.ts';
 
 export function loopsOf(op: Op): readonly LoopLowering[] | null {
   const { lowering } = rowOf(op.kind);
@@ -27,7 +28,7 @@ export function prepareLoops(outputs: readonly Value[], inputs: readonly Value[]
     const read = new Set(now);
     for (const op of order(now)) for (const input of op.inputs) read.add(input);
     now = rewrite(now, given, (op, operands) => {
-      const better = prune(op, operands, read);
+      const better = inlineConstants(op, operands) ?? prune(op, operands, read);
       changed ||= better !== null;
       return better;
     });
@@ -142,6 +143,43 @@ function prune(op: Op, operands: readonly Value[], read: ReadonlySet<Value>): re
     results.map((i) => op.outputs[i]),
   );
   return op.outputs.map((output, i) => (wanted.has(i) ? made.outputs[results.indexOf(i)] : output));
+}
+
+/** Invariants that are one number everywhere become part of the body, where the compiler sees what they are. */
+function inlineConstants(op: Op, operands: readonly Value[]): readonly Value[] | null {
+  const [loop] = loopsOf(op) ?? [];
+  const { body } = op.attrs;
+  if (!loop || !(body instanceof SubGraph)) return null;
+  const first = loop.carries + loop.xs;
+  const known = operands.map((x, i) => (i < first ? null : scalarOf(x)));
+  if (known.every((number) => number === null)) return null;
+  const copies = new Map<Value, Value>();
+  body.params.forEach((param, i) => {
+    const number = known[i];
+    copies.set(
+      param,
+      number === null ? parameter(param.dtype, param.shape) : constant(number, param.dtype, param.shape),
+    );
+  });
+  const results = copyGraph(body, copies);
+  const kept = body.params.flatMap((_, i) => (known[i] === null ? [i] : []));
+  const made = new SubGraph(
+    kept.map((i) => copies.get(body.params[i]) as Value),
+    results,
+  );
+  const fed = kept.map((i) => operands[i]);
+  return new Operation(op.kind, fed, { ...op.attrs, body: made }, op.outputs).outputs;
+}
+
+/** The results of a graph, with what `copies` has for its params. */
+export function copyGraph(body: SubGraph, copies: Map<Value, Value>): Value[] {
+  for (const op of body.operations()) {
+    const inputs = op.inputs.map((input) => copies.get(input) as Value);
+    const copy = new Operation(op.kind, inputs, op.attrs, op.outputs);
+    copy.name = op.name;
+    op.outputs.forEach((output, i) => copies.has(output) || copies.set(output, copy.outputs[i]));
+  }
+  return body.results.map((result) => copies.get(result) as Value);
 }
 
 /** The first value of each carry as a copy: where it is computed just for the loop, it is computed into its place. */

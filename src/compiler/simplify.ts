@@ -20,7 +20,7 @@ interface Rule {
 }
 
 /** The number that every element of a value is, or null. */
-function scalarOf(value: Value): number | null {
+export function scalarOf(value: Value): number | null {
   let at = value;
   while (at.op.inputs.length === 1 && (tagOf(at.op) === 'view' || tagOf(at.op) === 'reshape')) at = at.op.inputs[0];
   return tagOf(at.op) === 'source' && at.op.attrs.value !== undefined ? Number(at.op.attrs.value) : null;

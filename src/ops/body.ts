@@ -24,12 +24,6 @@ export class Body {
     this.#own.add(op);
   }
 
-  #constant({ op }: Value): Value {
-    const copy = new MakeOperation(op.kind, [], op.attrs, op.outputs);
-    this.#own.add(copy);
-    return copy.outputs[0];
-  }
-
   /** Goes on with a body that was written before. */
   static of(graph: SubGraph): Body {
     const body = new Body();
@@ -41,8 +35,6 @@ export class Body {
   /** What stands for `value` inside. */
   admit(value: Value): Value {
     if (this.#own.has(value.op)) return value;
-    // Numbers that say what is meant stay visible to the compiler; others may vary from call to call.
-    if (value.op.inputs.length === 0 && isPlain(value.op.attrs.value)) return this.#constant(value);
     let param = this.captured.get(value);
     if (param === undefined) {
       param = this.param(value);
@@ -50,10 +42,6 @@ export class Body {
     }
     return param;
   }
-}
-
-function isPlain(value: unknown): boolean {
-  return typeof value === 'number' && (!Number.isFinite(value) || [0, 1, -1, 2, 0.5].includes(value));
 }
 
 let open: Body | null = null;

@@ -141,7 +141,7 @@ export function scanGradient(context: GradientContext, dys: readonly (Value | nu
       dxPlaces.push(i);
       return;
     }
-    const { hoisted, rest } = overTime(value);
+    const { hoisted, rest } = inBody(null, () => overTime(value));
     for (const term of hoisted) {
       term.reads.forEach(yOf);
       sums.push({ place: i, finish: term.finish });
@@ -150,7 +150,7 @@ export function scanGradient(context: GradientContext, dys: readonly (Value | nu
     const sum = parameterOf(param);
     accumulators.push({ place: i, param: sum });
     inputs.carries.push({ param: sum, given: zerosLike(context.inputs[i]) });
-    results.push(add(sum, rest));
+    results.push(inBody(null, () => add(sum, rest)));
   });
   const made = new SubGraph(
     [...inputs.carries, ...inputs.xs, ...inputs.invariants].map(({ param }) => param),

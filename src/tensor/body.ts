@@ -17,14 +17,13 @@ import type { Variable } from './variable.ts';
 class BodyRecorder implements Recorder {
   readonly kind: Recorder['kind'];
   readonly #op: string;
-  readonly #body: Body;
   readonly #outer = { recorder: recorder(), body: openBody() };
   #step: Value | null = null;
 
-  constructor(op: string, body: Body) {
+  constructor(op: string, body: Body, loops: boolean) {
     this.#op = op;
-    this.#body = body;
     this.kind = this.#outer.recorder?.kind ?? 'body';
+    this.iteration = loops ? () => (this.#step ??= unread(op, body.param({ dtype: 'int32', shape: [] }))) : undefined;
   }
 
   /** The number of the iteration, if anything asked for it. */
@@ -51,10 +50,8 @@ class BodyRecorder implements Recorder {
 
   record(): void {}
 
-  iteration(): Value {
-    this.#step ??= unread(this.#op, this.#body.param({ dtype: 'int32', shape: [] }));
-    return this.#step;
-  }
+  /** Undefined in a branch: it runs once. */
+  readonly iteration: (() => Value) | undefined;
 
   outside<T>(f: () => T): T {
     return inBody(this.#outer.body, () => withRecorder(this.#outer.recorder, f));
@@ -76,22 +73,24 @@ export interface TracedBody<T> {
   readonly graph: SubGraph;
   /** What the body reads from outside, in the order of its last parameters. */
   readonly captured: readonly Value[];
-  /** The parameter that stands behind the given ones: the number of the iteration. */
+  /** Whether the number of the iteration is among the parameters. */
   readonly usesStep: boolean;
   readonly returned: T;
 }
 
 /**
  * Runs `f` on parameters of the given types. It gives its results as values, and whatever else the caller wants to know. The
- * parameters of the graph are those, then the number of the iteration (int32) if the body needs it, then what is captured.
+ * parameters of the graph are those, then the number of the iteration (int32) if the body needs it, then what is captured. `loops`:
+ * whether it may run more than once.
  */
 export function traceBody<T>(
   op: string,
   types: readonly TensorType[],
   f: (params: readonly Value[]) => { readonly results: readonly Value[]; readonly returned: T },
+  loops = true,
 ): TracedBody<T> {
   const body = new Body();
-  const active = new BodyRecorder(op, body);
+  const active = new BodyRecorder(op, body, loops);
   return retainingGraph(() => {
     const params = types.map((type) => unread(op, body.param(type)));
     const { results, returned } = inBody(body, () =>

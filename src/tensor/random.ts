@@ -35,9 +35,9 @@ function firstState(): Tensor<'R1'> {
 /** A key that was not drawn before: int32[2]. With an `own` seed it is a function of that alone. */
 export function nextRandomKey(own?: number): Tensor<'R1'> {
   const active = recorder();
-  if (active?.outside && active.iteration) {
+  if (active?.outside) {
     const key = active.outside(() => nextRandomKey(own));
-    return wrap<'R1'>(foldIn(key.value, active.iteration()));
+    return active.iteration ? wrap<'R1'>(foldIn(key.value, active.iteration())) : key;
   }
   if (own !== undefined) return makeTensor<'R1'>(new Int32Array([own | 0, Math.floor(own / 2 ** 32) | 0]));
   if (!recorder()) return makeTensor<'R1'>(new Int32Array([seed, drawn++]));

@@ -4,12 +4,24 @@
  */
 import { fail } from '../../base/errors.ts';
 import type { Value } from '../../graph/graph.ts';
+import { SubGraph } from '../../graph/subgraph.ts';
 import { apply } from '../../ops/apply.ts';
-import { iota } from '../../ops/build.ts';
+import { Body, inBody } from '../../ops/body.ts';
+import { applyCond } from '../../ops/branches.ts';
+import { add, cast, constant, iota, notEqual, parameter, zerosLike } from '../../ops/build.ts';
+import { sameShape } from '../../types/shape.ts';
 import { traceBody } from '../body.ts';
+import { retainingGraph } from '../cell.ts';
 import type { Flat, Tree } from '../containers.ts';
 import { flatten, showLeaf } from '../containers.ts';
+import { tidy } from '../scope.ts';
 import { Tensor, wrap } from '../tensor.ts';
+import type { TensorContainer } from '../types.ts';
+
+/** Runs `f`, with what it makes on its way held until it is done, and given up then. */
+function writing<T extends TensorContainer>(f: () => T): T {
+  return tidy(() => retainingGraph(f));
+}
 
 export interface ScanOptions {
   /** Number of steps; needed where xs holds no tensor. */
@@ -41,7 +53,7 @@ function checkCarry(op: string, before: Flat, after: Flat): void {
   before.leaves.forEach((leaf, i) => {
     const next = after.leaves[i];
     const { dtype, shape } = leaf.value;
-    if (next.value.dtype === dtype && String(next.value.shape) === String(shape)) return;
+    if (next.value.dtype === dtype && sameShape(next.value.shape, shape)) return;
     fail(
       op,
       'the carry must keep its shapes and dtypes',
@@ -85,17 +97,17 @@ function lengthOf(op: string, xs: Flat, given: number | undefined): number {
  * After JAX's lax.scan.
  */
 export function scan<C extends Tree, X extends Tree, Y extends Tree>(
-  f: (carry: C, x: X) => readonly [C, Y],
+  f: (carry: C, x: X) => readonly [Tree, Y],
   init: C,
   xs: X,
   options: ScanOptions = {},
 ): [C, Y] {
-  return scanAs('scan', f, init, xs, options);
+  return writing(() => scanAs('scan', f, init, xs, options));
 }
 
 function scanAs<C extends Tree, X extends Tree, Y extends Tree>(
   op: string,
-  f: (carry: C, x: X) => readonly [C, Y],
+  f: (carry: C, x: X) => readonly [Tree, Y],
   init: C,
   xs: X,
   { length: given, reverse = false }: ScanOptions,
@@ -146,7 +158,7 @@ function describe(x: unknown): string {
 export function forLoop<C extends Tree>(
   lower: number,
   upper: number,
-  body: (i: Tensor<'R0'>, carry: C) => C,
+  body: (i: Tensor<'R0'>, carry: C) => Tree,
   init: C,
 ): C {
   const op = 'forLoop';
@@ -161,8 +173,8 @@ export function forLoop<C extends Tree>(
   checkFunction(op, 'body', body);
   const length = Math.max(0, upper - lower);
   const from = wrap(apply('add', [iota([length]), constantOf(lower, length)])[0]);
-  const step = (carry: C, i: Tensor): [C, null] => [body(i as Tensor<'R0'>, carry), null];
-  return scanAs<C, Tensor, null>(op, step, init, from, { length })[0];
+  const step = (carry: C, i: Tensor): [Tree, null] => [body(i as Tensor<'R0'>, carry), null];
+  return writing(() => scanAs<C, Tensor, null>(op, step, init, from, { length })[0]);
 }
 
 function constantOf(value: number, length: number): Value {
@@ -178,5 +190,149 @@ function constantOf(value: number, length: number): Value {
 export function map<X extends Tree, Y extends Tree>(f: (x: X) => Y, xs: X): Y {
   checkFunction('map', 'f', f);
   const step = (_: null, x: X): [null, Y] => [null, f(x)];
-  return scanAs<null, X, Y>('map', step, null, xs, {})[1];
+  return writing(() => scanAs<null, X, Y>('map', step, null, xs, {})[1]);
+}
+
+export interface WhileOptions {
+  /** The loop ends after so many steps at the latest; a gradient needs it, and takes time for that many. */
+  readonly maxIterations?: number;
+}
+
+/** A flag for the runtime: int32 of one element. */
+function flagOf(op: string, what: string, returned: unknown): Value {
+  checkNoPromise(op, returned);
+  const { leaves } = flatten(op, what, returned);
+  const [leaf] = leaves;
+  if (leaves.length !== 1 || leaf.path !== '' || leaf.value.shape.length !== 0) {
+    const came = leaves.length === 1 ? showLeaf(leaf) : describe(returned);
+    fail(op, `${what} must be a scalar`, came, 'reduce it with all() or any()');
+  }
+  const { value } = leaf;
+  const yes = value.dtype === 'bool' ? value : notEqual(value, zerosLike(value));
+  return cast(yes, 'int32');
+}
+
+/**
+ * Runs `body` as long as `cond` holds, which is asked before each step: while (cond(carry)) carry = body(carry). Both are traced
+ * (cond twice); carry is a tensor, or lists and plain objects of tensors, and keeps its structure, shapes and dtypes. How many
+ * steps there are may depend on data.
+ *
+ * Differentiable where { maxIterations } is given: the gradient runs that many steps (those after the end change nothing), and
+ * the body must not overflow on a carry that is done. Without a bound, asking for a gradient is an error; see scan and forLoop.
+ *
+ * After JAX's lax.while_loop.
+ */
+export function whileLoop<C extends Tree>(
+  cond: (carry: C) => Tensor,
+  body: (carry: C) => Tree,
+  init: C,
+  { maxIterations }: WhileOptions = {},
+): C {
+  const op = 'whileLoop';
+  checkFunction(op, 'cond', cond);
+  checkFunction(op, 'body', body);
+  if (maxIterations !== undefined && (!Number.isInteger(maxIterations) || maxIterations < 0)) {
+    fail(op, 'maxIterations must be an integer from 0', `got ${String(maxIterations)}`);
+  }
+  return writing(() => writeWhile(cond, body, init, maxIterations ?? -1));
+}
+
+function writeWhile<C extends Tree>(cond: (carry: C) => Tensor, body: (carry: C) => Tree, init: C, limit: number): C {
+  const op = 'whileLoop';
+  const carry = flatten(op, 'init', init);
+  const first = carry.leaves.map(({ value }) => value);
+  const goesOn = (values: readonly Value[]) => flagOf(op, 'what cond returns', cond(carry.build(values) as C));
+  const flag = goesOn(first);
+  const traced = traceBody(op, first, (params) => {
+    const returned = body(carry.build(params) as C);
+    checkNoPromise(op, returned);
+    const after = flatten(op, 'the carry', returned);
+    checkCarry(op, carry, after);
+    const values = after.leaves.map(({ value }) => value);
+    return { results: [goesOn(values), ...values], returned: null };
+  });
+  const { params, results } = traced.graph;
+  // The flag is a carry that the body itself does not read; the number of the iteration is one that counts.
+  const inside = inBody(null, () => parameter('int32', []));
+  const count = traced.usesStep ? [params[first.length]] : [];
+  const graph = inBody(Body.of(traced.graph), () => {
+    const counted = count.map((step) => add(step, constant(1, 'int32')));
+    const rest = params.slice(first.length + count.length);
+    return new SubGraph([inside, ...params.slice(0, first.length), ...count, ...rest], [...results, ...counted]);
+  });
+  const counters = count.map(() => constant(0, 'int32'));
+  const outputs = apply('whileLoop', [flag, ...first, ...counters, ...traced.captured], {
+    body: graph,
+    carries: 1 + first.length + count.length,
+    limit,
+  });
+  return carry.build(outputs.slice(1, 1 + first.length)) as C;
+}
+
+/**
+ * whenTrue(...operands) or whenFalse(...operands), as `predicate` (a scalar; a number counts as true if it is not 0) says when
+ * the program runs: only one of them is computed. Both are traced, and must return the same structure, shapes and dtypes.
+ * Differentiable, for operands and all that the functions refer to. A plain boolean as the predicate decides at once.
+ *
+ * After JAX's lax.cond.
+ */
+export function cond<A extends readonly Tree[], R extends Tree>(
+  predicate: Tensor | boolean,
+  whenTrue: (...operands: A) => R,
+  whenFalse: (...operands: A) => R,
+  ...operands: A
+): R {
+  const op = 'cond';
+  checkFunction(op, 'whenTrue', whenTrue);
+  checkFunction(op, 'whenFalse', whenFalse);
+  if (typeof predicate === 'boolean') return (predicate ? whenTrue : whenFalse)(...operands);
+  return writing(() => writeCond(predicate, whenTrue, whenFalse, operands));
+}
+
+function writeCond<A extends readonly Tree[], R extends Tree>(
+  predicate: Tensor,
+  whenTrue: (...operands: A) => R,
+  whenFalse: (...operands: A) => R,
+  operands: A,
+): R {
+  const op = 'cond';
+  const flag = flagOf(op, 'the predicate', predicate);
+  const given = flatten(op, 'operands', [...operands]);
+  const values = given.leaves.map(({ value }) => value);
+  const [a, b] = [whenTrue, whenFalse].map((f) =>
+    traceBody(
+      op,
+      values,
+      (params) => {
+        const returned = f(...(given.build(params) as unknown as A));
+        checkNoPromise(op, returned);
+        const flat = flatten(op, 'what a branch returns', returned);
+        return { results: flat.leaves.map(({ value }) => value), returned: flat };
+      },
+      false,
+    ),
+  );
+  checkBranches(op, a.returned, b.returned);
+  const outputs = applyCond(
+    flag,
+    { graph: a.graph, inputs: [...values, ...a.captured] },
+    { graph: b.graph, inputs: [...values, ...b.captured] },
+  );
+  return a.returned.build(outputs) as R;
+}
+
+function checkBranches(op: string, a: Flat, b: Flat): void {
+  if (a.structure !== b.structure) {
+    fail(op, 'both branches must return the same structure', `got ${a.structure} and ${b.structure}`);
+  }
+  a.leaves.forEach((leaf, i) => {
+    const other = b.leaves[i];
+    if (leaf.value.dtype === other.value.dtype && sameShape(leaf.value.shape, other.value.shape)) return;
+    fail(
+      op,
+      'both branches must return the same shapes and dtypes',
+      `${showLeaf(leaf)} in whenTrue and ${showLeaf(other)} in whenFalse`,
+      'cast or broadcast one of them',
+    );
+  });
 }
