@@ -10,6 +10,7 @@ import { rowOf } from '../ops/table.ts';
 import { newArray } from '../types/dtype.ts';
 import { sameShape, sizeOf } from '../types/shape.ts';
 import { tagOf } from './plan.ts';
+import { sumOfPads } from './simplify-pads.ts';
 
 interface Rule {
   readonly name: string;
@@ -114,6 +115,11 @@ export const rules: readonly Rule[] = [
       }
       return null;
     },
+  },
+  {
+    name: 'sum of pads',
+    kinds: ['add'],
+    rewrite: (op) => sumOfPads(op, (value) => Object.is(scalarOf(value), 0)),
   },
   // relu'(y) * scatter(dy, argmax y) -> scatter(relu'(max y) * dy, argmax y): the element at the position is the maximum.
   {

@@ -33,10 +33,11 @@ export function walkProgram({ steps, loops = [] }: Program, visitor: LoopVisitor
   walk(0, steps.length, [...iterations.keys()]);
 }
 
-/** Bytes from a window's buffer's start, in these iterations. */
+/** Bytes from the start of the buffer that a window is part of, in these iterations; 0 for what is no window. */
 export function windowStart(program: Program, buffer: number, iterations: readonly number[]): number {
   const { window, offset } = program.buffers[buffer];
-  return (window?.strides ?? []).reduce((bytes, stride) => bytes + stride.bytes * iterations[stride.loop], offset);
+  if (!window) return 0;
+  return window.strides.reduce((bytes, stride) => bytes + stride.bytes * iterations[stride.loop], offset);
 }
 
 /** How often a step runs in one run of the program; loops with a flag count once, since nobody knows. */

@@ -204,4 +204,35 @@ stage 0
 site 0: gather index < 7`.slice(1),
     );
   });
+
+  it('shows loops and what moves with them', () => {
+    const text = printProgram({
+      name: 'net',
+      kernels: [sample()],
+      buffers: [
+        { elem: 'f32', size: 4096, kind: 'input', offset: 0 },
+        { elem: 'i32', size: 64, kind: 'temp', offset: 0 },
+        { elem: 'f32', size: 640, kind: 'output', offset: 0 },
+        { elem: 'f32', size: 64, kind: 'window', offset: 64, window: { of: 2, strides: [{ loop: 0, bytes: 256 }] } },
+      ],
+      inputs: [0],
+      outputs: [2],
+      steps: [{ kernel: 0, args: [0, 1, 3], stage: 0 }],
+      loops: [{ first: 0, end: 1, count: 9, flag: 1 }],
+      arenaBytes: 256,
+      sites: [],
+    });
+    expect(text).toBe(
+      `
+program net: 1 kernels, 1 steps, arena 256 bytes
+  b0: input f32[4096] #0
+  b1: temp i32[64] at 0..256
+  b2: output f32[640] #0
+  b3: window f32[64] of b2 at 64 + 256*loop0
+loop0: 9 times, while b1
+stage 0
+  step 0: sample(b0, b1, >b3)
+end of loop0`.slice(1),
+    );
+  });
 });

@@ -42,11 +42,16 @@ export function printProgram(program: Program): string {
     lines.push(`  ${bufferLine(program, buffer, i)}`);
   });
   let stage: number | undefined;
+  const { loops = [] } = program;
   program.steps.forEach((step, i) => {
+    loops.forEach(({ first, count, flag }, l) => {
+      if (first === i) lines.push(`loop${l}: ${count} times${flag === undefined ? '' : `, while b${flag}`}`);
+    });
     if (step.stage !== stage) lines.push(`stage ${(stage = step.stage)}`);
     const kernel = program.kernels[step.kernel];
     const args = step.args.map((buffer, at) => `${accessMark(kernel?.params[at])}b${buffer}`);
     lines.push(`  step ${i}: ${kernel?.name ?? `kernel ${step.kernel}?`}(${args.join(', ')})`);
+    for (let l = loops.length - 1; l >= 0; l--) if (loops[l].end === i + 1) lines.push(`end of loop${l}`);
   });
   program.sites.forEach((site, i) => {
     lines.push(`site ${i}: ${site.op} ${site.what} < ${site.bound}`);
@@ -205,6 +210,10 @@ function bufferLine(program: Program, buffer: BufferSpec, index: number): string
   const output = program.outputs.indexOf(index);
   if (input >= 0) return `${type} #${input}`;
   if (output >= 0) return `${type} #${output}${buffer.alias === undefined ? '' : ` in place of b${buffer.alias}`}`;
+  if (buffer.window) {
+    const moves = buffer.window.strides.map(({ loop, bytes }) => ` + ${bytes}*loop${loop}`).join('');
+    return `${type} of b${buffer.window.of} at ${buffer.offset}${moves}`;
+  }
   return `${type} at ${buffer.offset}..${buffer.offset + buffer.size * elemBytes[buffer.elem]}`;
 }
 

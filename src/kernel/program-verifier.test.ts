@@ -56,7 +56,60 @@ const accumulate: Program = {
   steps: [step(0, 0, 1)],
 };
 
+/** out[t] = x[t] through a temp, for four slices. */
+const looped: Program = {
+  ...chain,
+  buffers: [
+    buffer('input', 0, { size: 128 }),
+    buffer('temp', 0),
+    buffer('output', 0, { size: 128 }),
+    buffer('window', 0, { window: { of: 0, strides: [{ loop: 0, bytes: 128 }] } }),
+    buffer('window', 384, { window: { of: 2, strides: [{ loop: 0, bytes: -128 }] } }),
+    buffer('temp', 128),
+    buffer('temp', 256, { elem: 'i32' }),
+  ],
+  inputs: [0],
+  outputs: [2],
+  steps: [step(0, 3, 1), step(1, 1, 4)],
+  loops: [{ first: 0, end: 2, count: 4 }],
+};
+
+function withLoop(over: Partial<NonNullable<Program['loops']>[number]>): Partial<Program> {
+  return { loops: [{ first: 0, end: 2, count: 4, ...over }] };
+}
+
+function withLoopBuffer(index: number, spec: BufferSpec): Program {
+  return { ...looped, buffers: looped.buffers.map((other, i) => (i === index ? spec : other)) };
+}
+
 const good: [string, Program][] = [
+  ['a loop over slices', looped],
+  [
+    'loops in loops',
+    {
+      ...looped,
+      loops: [
+        { first: 0, end: 2, count: 2 },
+        { first: 0, end: 2, count: 2 },
+      ],
+      buffers: looped.buffers.map((spec, i) => {
+        const strides = [
+          { loop: 0, bytes: 256 },
+          { loop: 1, bytes: 128 },
+        ];
+        if (i === 3) return { ...spec, window: { of: 0, strides } };
+        return i === 4 ? { ...spec, offset: 0, window: { of: 2, strides } } : spec;
+      }),
+    },
+  ],
+  [
+    'temps of one iteration in one place',
+    {
+      ...withLoopBuffer(5, buffer('temp', 128)),
+      steps: [step(0, 3, 1), step(1, 1, 5), step(2, 5, 4)],
+      ...withLoop({ end: 3 }),
+    },
+  ],
   ['a chain', chain],
   [
     'memory used again',
@@ -171,6 +224,45 @@ const bad: [string, Program, RegExp][] = [
     /two steps of stage 0/,
   ],
 ];
+
+bad.push(
+  [
+    'a window beyond the end',
+    withLoopBuffer(3, { ...looped.buffers[3], offset: 4 }),
+    /reaches from byte 4 to 516 of 512/,
+  ],
+  ['a window before the start', withLoopBuffer(4, { ...looped.buffers[4], offset: 256 }), /reaches from byte -128/],
+  ['a loop that runs too often', { ...looped, ...withLoop({ count: 5 }) }, /reaches from byte 0 to 640/],
+  ['a loop that never runs', { ...chain, loops: [{ first: 0, end: 3, count: 0 }] }, /runs 0 times/],
+  ['a loop beyond the steps', { ...looped, ...withLoop({ end: 3 }) }, /has steps 0 to 3/],
+  [
+    'a loop that ends in a stage',
+    { ...looped, steps: [step(0, 3, 1), step(0, 0, 5)], ...withLoop({ end: 1 }) },
+    /inside of a stage/,
+  ],
+  ['a window outside of its loop', { ...looped, ...withLoop({ end: 1 }) }, /outside of the loop that moves it/],
+  [
+    'a window of a window',
+    withLoopBuffer(4, { ...looped.buffers[4], window: { of: 3, strides: [] } }),
+    /is part of buffer 3/,
+  ],
+  [
+    'a write to a window of an input',
+    { ...looped, steps: [step(0, 4, 3), step(1, 3, 4)] },
+    /would write a buffer of kind input/,
+  ],
+  ['a flag that is no integer', { ...looped, ...withLoop({ flag: 1 }) }, /has buffer 1 as its flag/],
+  ['a flag that nothing sets', { ...looped, ...withLoop({ flag: 6 }) }, /buffer 6 is read in stage 1 before/],
+  [
+    'a carry over memory of the iteration',
+    {
+      ...withLoopBuffer(5, buffer('temp', 0)),
+      steps: [step(0, 0, 5), step(1, 5, 4), step(2, 3, 5), step(3, 3, 1), step(4, 1, 4)],
+      loops: [{ first: 1, end: 5, count: 4 }],
+    },
+    /share memory while both are alive/,
+  ],
+);
 
 describe('verifyProgram', () => {
   it.each(good)('accepts %s', (_, program) => {
