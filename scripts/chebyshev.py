@@ -6,10 +6,10 @@ measure that.
 Usage: python3 scripts/chebyshev.py > src/ops/special-coefficients.ts     (needs mpmath)
 """
 
-from mpmath import (besseli, besselj, besselk, bessely, cos, digamma, erfc, exp, findroot, inf, limit, log, loggamma, mp, mpf, pi)
+from mpmath import (besseli, besselj, besselk, bessely, cos, diff, digamma, erfc, exp, findroot, inf, limit, log, loggamma, mp, mpf, pi)
 from mpmath import sin, sqrt
 
-mp.prec = 160
+mp.prec = 200
 NODES = 64
 CUT = mpf(2) ** -28
 
@@ -72,6 +72,23 @@ def half(u):  # x in [0, 2]: u = x^2 / 2 - 1
     return sqrt(2 * (u + 1))
 
 
+def root_of_deviance(m):
+    """sign(m) sqrt(2 (m - log(1 + m)))."""
+    return (1 if m > 0 else -1) * sqrt(2 * (m - log(1 + m)))
+
+
+def temme(order, m):
+    """Coefficients of a^-order in Temme's expansion of the incomplete gamma function, at m = x / a - 1 (DLMF 8.12)."""
+    eta = root_of_deviance(m)
+    if order == 0:
+        return 1 / m - 1 / eta
+    stirling = [0, -mpf(1) / 12, mpf(1) / 288]
+    slope = diff(lambda t: temme(order - 1, t), m) * (1 + m) * eta / m
+    return slope / eta + stirling[order] / m
+
+
+WIDTH = mpf(3) / 10  # Temme's expansion is used for |m| below it
+
 TABLES = [
     ("lgamma2", "lgamma(2 + t) / t, u = 2 t in [-1, 1]", lgamma2),
     ("digamma12", "digamma(x) / (x - root), u = 2 x - 3 in [-1, 1]", digamma12),
@@ -116,6 +133,10 @@ TABLES = [
     ("q0", "x Q0(x)", lambda u: modulus_q(0, far(u))),
     ("p1", "P1(x)", lambda u: modulus_p(1, far(u))),
     ("q1", "x Q1(x)", lambda u: modulus_q(1, far(u))),
+    ("eta", "sign(m) sqrt(2 (m - log(1 + m))) / m, u = m / 0.3", lambda u: root_of_deviance(WIDTH * u) / (WIDTH * u)),
+    ("temme0", "1 / m - 1 / eta", lambda u: temme(0, WIDTH * u)),
+    ("temme1", "the coefficient of 1 / a", lambda u: temme(1, WIDTH * u)),
+    ("temme2", "the coefficient of 1 / a^2", lambda u: temme(2, WIDTH * u)),
 ]
 
 print("/** Chebyshev series in u of [-1, 1], made by scripts/chebyshev.py; the first coefficient counts half. */")

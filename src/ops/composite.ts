@@ -4,6 +4,7 @@ export * from './composite-activations.ts';
 export * from './composite-bessel.ts';
 export * from './composite-error.ts';
 export * from './composite-gamma.ts';
+export * from './composite-incomplete.ts';
 export * from './composite-math.ts';
 export * from './composite-normalization.ts';
 export * from './composite-statistics.ts';

@@ -6,6 +6,8 @@ import * as build from '../../ops/build.ts';
 import * as complex from '../../ops/complex.ts';
 import * as composite from '../../ops/composite.ts';
 import { isComplex, joinParts, partsOf } from '../complex-tensor.ts';
+import { fail } from '../../base/errors.ts';
+import { sameShape, showShape } from '../../types/shape.ts';
 import type { Tensor } from '../tensor.ts';
 import type { TensorLike } from '../types.ts';
 import type { Input } from './lift.ts';
@@ -21,7 +23,14 @@ export function addN<T extends Tensor = Tensor>(tensors: readonly Input[]): T {
   if (Array.isArray(tensors) && tensors.some(isComplex)) {
     return joinParts<T>(tensors.map((x: Input, i) => partsOf(x, `tensors[${i}]`, 'addN')).reduce(complex.add));
   }
-  return lift<T>(valuesOf(tensors, 'tensors', 'addN').reduce(build.add));
+  const values = valuesOf(tensors, 'tensors', 'addN');
+  const [first] = values;
+  const other = values.find((value) => value.dtype !== first.dtype || !sameShape(value.shape, first.shape));
+  if (other) {
+    const came = `got ${first.dtype}${showShape(first.shape)} and ${other.dtype}${showShape(other.shape)}`;
+    fail('addN', 'all tensors must have one shape and one dtype', came, 'add broadcasts');
+  }
+  return lift<T>(values.reduce(build.add));
 }
 
 /** a - b. */

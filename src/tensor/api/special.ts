@@ -48,6 +48,25 @@ export function ndtr<T extends Tensor = Tensor>(x: T | TensorLike): T {
   return unary<T>('ndtr', x, composite.normalCdf);
 }
 
+/** P(a, x): the integral of t^(a-1) e^-t from 0 to x over gamma(a), for a > 0 and x >= 0. */
+export function igamma<T extends Tensor = Tensor>(a: Tensor | TensorLike, x: Tensor | TensorLike): T {
+  return lift<T>(composite.igamma(valueOf(a, 'a', 'igamma'), valueOf(x, 'x', 'igamma')));
+}
+
+/** Q(a, x) = 1 - P(a, x), the integral from x to infinity. */
+export function igammac<T extends Tensor = Tensor>(a: Tensor | TensorLike, x: Tensor | TensorLike): T {
+  return lift<T>(composite.igammac(valueOf(a, 'a', 'igammac'), valueOf(x, 'x', 'igammac')));
+}
+
+/** I_x(a, b): the integral of t^(a-1) (1-t)^(b-1) from 0 to x over that to 1, for a, b > 0 and x in [0, 1]. */
+export function betainc<T extends Tensor = Tensor>(
+  a: Tensor | TensorLike,
+  b: Tensor | TensorLike,
+  x: Tensor | TensorLike,
+): T {
+  return lift<T>(composite.betainc(valueOf(a, 'a', 'betainc'), valueOf(b, 'b', 'betainc'), valueOf(x, 'x', 'betainc')));
+}
+
 /** The modified Bessel function of the first kind and order 0. */
 export function besselI0<T extends Tensor = Tensor>(x: T | TensorLike): T {
   return unary<T>('besselI0', x, composite.besselI0);

@@ -3,7 +3,7 @@
  * them.
  */
 import { fail, UserError } from '../../base/errors.ts';
-import { fingerPrint64 } from '../../base/fingerprint.ts';
+import { fingerPrint64 } from '../../base/farmhash.ts';
 import type { DType, TypedArray } from '../../types/dtype.ts';
 import { checkDType, isDType, newArray } from '../../types/dtype.ts';
 import type { Shape } from '../../types/shape.ts';
