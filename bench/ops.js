@@ -6,6 +6,8 @@
 
 /** An input: shape, and for whole numbers an exclusive upper bound. @typedef {{ shape: number[], below?: number }} Operand */
 
+import { windows } from './ops-windows.js';
+
 const f = (...shape) => ({ shape });
 const ints = (below, ...shape) => ({ shape, below });
 const elements = ({ shape }) => shape.reduce((a, b) => a * b, 1);
@@ -78,6 +80,7 @@ const list = [
   level('embedding-gradient', 'embeddingGradient', [ints(30000, 8192), f(8192, 256)], { rows: 30000 }),
   level('segment-sum', 'segmentSum', [ints(1000, 100_000), f(100_000, 64)], { rows: 1000 }),
   level('take-along-axis', 'takeAlongAxis', [f(1024, 4096), ints(4096, 1024, 4096)], { axis: 1 }),
+  ...windows,
 ];
 
 /** An op that must at least move `inputs` and `outputs` times the first input's elements. */

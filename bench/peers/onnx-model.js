@@ -68,7 +68,7 @@ export function cnnModel(batch) {
  * A model of one node: inputs x0, x1, ... of the given shapes, then the constants.
  * @returns {Uint8Array}
  */
-export function opModel({ type, attributes = [], constants = [], outputs = 1, output = 'float32' }, inputs) {
+export function opModel({ type, attributes = [], constants = [], outputs = 1, output = 'float32', opset }, inputs) {
   const names = inputs.map((_, i) => `x${i}`);
   const results = Array.from({ length: outputs }, (_, i) => `y${i}`);
   return model({
@@ -81,10 +81,11 @@ export function opModel({ type, attributes = [], constants = [], outputs = 1, ou
         ? tensor(`c${i}`, shape, BigInt64Array.from(values, BigInt), dtype)
         : tensor(`c${i}`, shape, values),
     ),
+    opset,
   });
 }
 
-function model({ inputs, outputs, nodes, initializers }) {
+function model({ inputs, outputs, nodes, initializers, opset: version = 13 }) {
   const graph = [
     ...nodes.map((bytes) => field(1, bytes)),
     field(2, text('bench')),
@@ -92,7 +93,7 @@ function model({ inputs, outputs, nodes, initializers }) {
     ...inputs.map((bytes) => field(11, bytes)),
     ...outputs.map((bytes) => field(12, bytes)),
   ];
-  const opset = join([field(1, text('')), number(2, 13)]);
+  const opset = join([field(1, text('')), number(2, version)]);
   return join([number(1, 8), field(7, join(graph)), field(8, opset)]);
 }
 
@@ -106,6 +107,7 @@ function node(type, inputs, outputs, attributes = []) {
 }
 
 export const ints = (name, values) => join([field(1, text(name)), ...values.map((v) => number(8, v)), number(20, 7)]);
+export const string = (name, value) => join([field(1, text(name)), field(4, text(value)), number(20, 3)]);
 export const int = (name, value) => join([field(1, text(name)), number(3, value), number(20, 2)]);
 
 /** Numbers of onnx.TensorProto.DataType. */

@@ -28,6 +28,44 @@ const ops = {
   takeAlongAxis: (tf, [x, indices], { axis }) => tf.takeAlongAxis(x, indices, axis),
 };
 
+/** Names and layouts are TensorFlow's. Gradients are of the sum of squares, so that what flows back is no constant. */
+const squares = (tf, f) => (x) => tf.sum(tf.square(f(x)));
+
+Object.assign(ops, {
+  conv: (tf, [x, filter], { strides, dilations = 1 }) =>
+    x.rank === 3
+      ? tf.conv1d(x, filter, strides, 'same', 'NWC', dilations)
+      : x.rank === 5
+        ? tf.conv3d(x, filter, strides, 'same', 'NDHWC', dilations)
+        : tf.conv2d(x, filter, strides, 'same', 'NHWC', dilations),
+  depthwise: (tf, [x, filter], { strides }) => tf.depthwiseConv2d(x, filter, strides, 'same'),
+  depthwiseGradient: (tf, [x, filter], { strides }) =>
+    tf.grads((v, w) => tf.sum(tf.square(tf.depthwiseConv2d(v, w, strides, 'same'))))([x, filter]),
+  convTranspose: (tf, [x, filter], { strides }) => {
+    const [batch, height, width] = x.shape;
+    return tf.conv2dTranspose(x, filter, [batch, height * strides, width * strides, filter.shape[2]], strides, 'same');
+  },
+  maxPool: (tf, [x], { size, strides }) => tf.maxPool(x, size, strides, 'same'),
+  avgPool: (tf, [x], { size, strides }) => tf.avgPool(x, size, strides, 'same'),
+  maxPoolGradient: (tf, [x], { size, strides }) => tf.grad(squares(tf, (v) => tf.maxPool(v, size, strides, 'same')))(x),
+  batchNorm: batchNorm,
+  batchNormGradient: (tf, inputs) => tf.grads((...xs) => tf.sum(tf.square(batchNorm(tf, xs))))(inputs),
+  layerNorm: (tf, [x, gain, shift]) => {
+    if (tf.layerNorm) return tf.layerNorm(x, gain, shift, 1e-5);
+    const { mean, variance } = tf.moments(x, -1, true);
+    return tf.add(tf.mul(tf.div(tf.sub(x, mean), tf.sqrt(tf.add(variance, 1e-5))), gain), shift);
+  },
+  groupNorm: (tf, [x, gain, shift], { groups }) => tf.groupNorm(x, groups, gain, shift, 1e-5),
+  resize: (tf, [x], { size }) => tf.image.resizeBilinear(x, size, false, true),
+});
+
+/** With the statistics of the batch, as in training. */
+function batchNorm(tf, [x, gain, shift]) {
+  if (tf.batchNormTraining) return tf.batchNormTraining(x, shift, gain, 1e-5).y;
+  const { mean, variance } = tf.moments(x, [0, 1, 2]);
+  return tf.batchNorm(x, mean, variance, shift, gain, 1e-5);
+}
+
 /** The task 'op'. `finish` waits for a result and gives its memory back. */
 export function opTask(tf, { jit = (f) => f, finish }) {
   return async ({ op, inputs, params }) => {
