@@ -16,6 +16,7 @@ import { coord, Index } from '../index-space.ts';
 import { type LowerContext, lowerPieces, newEmitter } from '../lower-elementwise.ts';
 import { writeNest } from '../nest.ts';
 import type { Group } from '../plan.ts';
+import { planChannels, writeChannels } from './channels.ts';
 import { writeDots } from './dots.ts';
 import { packA, packB } from './pack.ts';
 import { dimsOf, exchange, extentOf, type Problem, problemOf } from './problem.ts';
@@ -72,22 +73,28 @@ export function lowerContraction(
     const spec = split?.spec ?? original;
     const walks = epilogueWalks(task, spec, split);
     let problem = problemOf(spec, op.inputs[0], op.inputs[1], output, walks, split);
+    const channels = output.dtype === 'float32' ? planChannels(problem, context.caps.lanes) : null;
+    if (channels !== null) {
+      flops += workOf(problem);
+      writeChannels(task, problem, channels);
+      continue;
+    }
     if (needsPadding(problem)) {
       padded = makePadding(spec, op.inputs[0], padded?.value ?? null);
       copies.add(padded.value.op);
       problem = problemOf(padded.spec, padded.value, op.inputs[1], output, walks, split);
     }
-    flops +=
-      2 *
-      extentOf(
-        problem,
-        problem.dims.map((_, d) => d),
-      );
+    flops += workOf(problem);
     before.push(...writeProblem(task, problem, `${name}${before.length || ''}`));
   }
   for (const copy of copies) before.unshift(...lowerPieces(context, copy, `${name}.pad`));
   const bytes = 4 * (sizeOf(op.inputs[0].shape) + sizeOf(op.inputs[1].shape) + sizeOf(output.shape));
   return [...before, emitter.build(name, { flops, bytes })];
+}
+
+/** Floating-point operations of a problem. */
+function workOf(problem: Problem): number {
+  return 2 * extentOf(problem, [...problem.dims.keys()]);
 }
 
 /** A sum over nothing: zeros, sent through the epilogue. */
