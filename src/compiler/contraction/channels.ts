@@ -45,7 +45,7 @@ export function planChannels(problem: Problem, lanes: number): Plan | null {
   const k = dimsOf(problem, 'k');
   if (k.length === 0 || extentOf(problem, k) > MOST_STEPS) return null;
   const unit = (d: number) => a.coefs[d] === 1 && b.coefs[d] === 1 && out.coefs[d] === 1;
-  const lane = dimsOf(problem, "batch").find((d) => unit(d) && dims[d].extent * 2 >= lanes);
+  const lane = dimsOf(problem, 'batch').find((d) => unit(d) && dims[d].extent * 2 >= lanes);
   if (lane === undefined) return null;
   const windows: Window[] = [];
   for (const guard of a.guards) {
