@@ -199,5 +199,26 @@ export const cases: readonly LayerCase[] = [
     [1, 2, 3, 3, 2],
     [1, 2, 3, 3, 2],
   ]),
+  row('attention', () => layers.attention({ useScale: true }), [
+    [2, 3, 4],
+    [2, 5, 4],
+  ]),
+  row('attention of sums', () => layers.attention({ scoreMode: 'concat' }), [
+    [2, 3, 4],
+    [2, 5, 6],
+    [2, 5, 4],
+  ]),
+  row('additiveAttention', () => layers.additiveAttention(), [
+    [2, 3, 4],
+    [2, 5, 4],
+  ]),
+  row('multiHeadAttention', () => layers.multiHeadAttention({ numHeads: 2, keyDim: 3, valueDim: 2 }), [
+    [2, 3, 4],
+    [2, 5, 6],
+  ]),
+  row('groupQueryAttention', () => layers.groupQueryAttention({ headDim: 3, numQueryHeads: 4, numKeyValueHeads: 2 }), [
+    [2, 3, 4],
+    [2, 5, 4],
+  ]),
   row('spectralNormalization', () => layers.spectralNormalization({ layer: layers.dense({ units: 4 }) }), vectors),
 ];

@@ -20,6 +20,8 @@ export { ActivatedLayer } from './layers/activated.ts';
 export type { ConvArgs, ConvArgs as Conv2DArgs } from './layers/convolution.ts';
 export type { DenseArgs } from './layers/dense.ts';
 export { layers } from './layers/index.ts';
+export { RNN } from './layers/recurrent.ts';
+export { RNNCell } from './layers/rnn_cell.ts';
 export { type CallOptions, type InputSpec, Layer, type LayerArgs, type WeightArgs } from './layers/layer.ts';
 export { LayerVariable, type WeightSource } from './layers/layer_variable.ts';
 export type { KerasShape, ShapeOrShapes } from './layers/shapes.ts';
@@ -35,10 +37,19 @@ export type { TensorsOf, WeightsOf } from './training/samples.ts';
 export { installModelSaver, type ModelSaver, type SaveConfig, type SaveTarget } from './models/saving.ts';
 export { Sequential, type SequentialArgs, sequential } from './models/sequential.ts';
 export { AdadeltaOptimizer, AdagradOptimizer } from './optimizers/adagrad.ts';
-export { AdamOptimizer } from './optimizers/adam.ts';
+export { AdamOptimizer, AdamWOptimizer } from './optimizers/adam.ts';
+export {
+  AdafactorOptimizer,
+  FtrlOptimizer,
+  LambOptimizer,
+  LionOptimizer,
+  NadamOptimizer,
+} from './optimizers/adaptive.ts';
+export { MuonOptimizer } from './optimizers/muon.ts';
+export { LearningRateSchedule } from './optimizers/schedules.ts';
 export { AdamaxOptimizer } from './optimizers/adamax.ts';
 export { type OptimizerIdentifier, train } from './optimizers/index.ts';
-export { type GradientPair, type NamedTensor, Optimizer } from './optimizers/optimizer.ts';
+export { type GradientPair, type NamedTensor, Optimizer, type OptimizerOptions } from './optimizers/optimizer.ts';
 export { RMSPropOptimizer } from './optimizers/rmsprop.ts';
 export { MomentumOptimizer, SGDOptimizer } from './optimizers/sgd.ts';
 export { Regularizer, type RegularizerIdentifier, regularizers } from './regularizers.ts';

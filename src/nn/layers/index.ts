@@ -16,6 +16,16 @@ import {
   type ThresholdedReLUArgs,
 } from './activation_layers.ts';
 import {
+  AdditiveAttention,
+  type AdditiveAttentionArgs,
+  Attention,
+  type AttentionArgs,
+  GroupQueryAttention,
+  type GroupQueryAttentionArgs,
+  MultiHeadAttention,
+  type MultiHeadAttentionArgs,
+} from './attention.ts';
+import {
   ConvLSTM1D,
   ConvLSTM1DCell,
   ConvLSTM2D,
@@ -154,7 +164,9 @@ export const layers = {
   activityRegularization: (args?: ActivityRegularizationArgs): ActivityRegularization =>
     new ActivityRegularization(args),
   add: (args?: LayerArgs): Add => new Add(args),
+  additiveAttention: (args?: AdditiveAttentionArgs): AdditiveAttention => new AdditiveAttention(args),
   alphaDropout: (args: AlphaDropoutArgs): AlphaDropout => new AlphaDropout(args),
+  attention: (args?: AttentionArgs): Attention => new Attention(args),
   average: (args?: LayerArgs): Average => new Average(args),
   averagePooling1d: (args?: PoolingArgs): AveragePooling1D => new AveragePooling1D(args),
   averagePooling2d: (args?: PoolingArgs): AveragePooling2D => new AveragePooling2D(args),
@@ -199,6 +211,7 @@ export const layers = {
   globalMaxPooling2d: (args?: GlobalPoolingArgs): GlobalMaxPooling2D => new GlobalMaxPooling2D(args),
   globalMaxPooling3d: (args?: GlobalPoolingArgs): GlobalMaxPooling3D => new GlobalMaxPooling3D(args),
   groupNormalization: (args?: GroupNormalizationArgs): GroupNormalization => new GroupNormalization(args),
+  groupQueryAttention: (args: GroupQueryAttentionArgs): GroupQueryAttention => new GroupQueryAttention(args),
   gru: (args: GRUArgs): GRU => new GRU(args),
   gruCell: (args: GRUCellArgs): GRUCell => new GRUCell(args),
   identity: (args?: LayerArgs): Identity => new Identity(args),
@@ -215,6 +228,7 @@ export const layers = {
   maxPooling1d: (args?: PoolingArgs): MaxPooling1D => new MaxPooling1D(args),
   maxPooling2d: (args?: PoolingArgs): MaxPooling2D => new MaxPooling2D(args),
   minimum: (args?: LayerArgs): Minimum => new Minimum(args),
+  multiHeadAttention: (args: MultiHeadAttentionArgs): MultiHeadAttention => new MultiHeadAttention(args),
   multiply: (args?: LayerArgs): Multiply => new Multiply(args),
   permute: (args: PermuteArgs): Permute => new Permute(args),
   prelu: (args?: PReLUArgs): PReLU => new PReLU(args),
@@ -330,6 +344,10 @@ for (const layer of [
   ConvLSTM1DCell,
   ConvLSTM2DCell,
   ConvLSTM3DCell,
+  AdditiveAttention,
+  Attention,
+  GroupQueryAttention,
+  MultiHeadAttention,
 ]) {
   registerLayer(layer);
 }

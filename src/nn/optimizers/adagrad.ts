@@ -1,7 +1,8 @@
 /** Adagrad (Duchi et al. 2011) and Adadelta (Zeiler 2012). */
 import { add, div, mul, sqrt, square, sub } from '../../tensor/index.ts';
 import type { Config } from '../keras_config.ts';
-import { type GradientPair, Optimizer } from './optimizer.ts';
+import { type GradientPair, Optimizer, type OptimizerOptions } from './optimizer.ts';
+import type { LearningRateSchedule } from './schedules.ts';
 
 /** As in Keras's backend, for float32. */
 const adagradEpsilon = 1e-7;
@@ -12,8 +13,12 @@ export class AdagradOptimizer extends Optimizer {
   protected override readonly slotNames: readonly string[] = ['accumulator'];
   readonly initialAccumulatorValue: number;
 
-  constructor(learningRate: number, initialAccumulatorValue: number) {
-    super(learningRate);
+  constructor(
+    learningRate: number | LearningRateSchedule,
+    initialAccumulatorValue: number,
+    options: OptimizerOptions = {},
+  ) {
+    super(learningRate, options);
     this.initialAccumulatorValue = initialAccumulatorValue;
   }
   protected override initialSlot(): number {
@@ -28,7 +33,7 @@ export class AdagradOptimizer extends Optimizer {
     }
   }
   override getConfig(): Config {
-    return { learningRate: this.learningRate, initialAccumulatorValue: this.initialAccumulatorValue };
+    return { ...this.baseConfig(), initialAccumulatorValue: this.initialAccumulatorValue };
   }
 }
 
@@ -42,8 +47,13 @@ export class AdadeltaOptimizer extends Optimizer {
   readonly rho: number;
   readonly epsilon: number;
 
-  constructor(learningRate: number, rho: number, epsilon: number) {
-    super(learningRate);
+  constructor(
+    learningRate: number | LearningRateSchedule,
+    rho: number,
+    epsilon: number,
+    options: OptimizerOptions = {},
+  ) {
+    super(learningRate, options);
     this.rho = rho;
     this.epsilon = epsilon;
   }
@@ -60,6 +70,6 @@ export class AdadeltaOptimizer extends Optimizer {
     }
   }
   override getConfig(): Config {
-    return { learningRate: this.learningRate, rho: this.rho, epsilon: this.epsilon };
+    return { ...this.baseConfig(), rho: this.rho, epsilon: this.epsilon };
   }
 }

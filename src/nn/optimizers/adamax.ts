@@ -1,7 +1,8 @@
 /** Adamax: Adam with the largest gradient in place of the mean square (Kingma and Ba 2015, section 7). */
 import { abs as absolute, add, div, maximum, mul, scalar, sub, tidy, type Variable } from '../../tensor/index.ts';
 import type { Config } from '../keras_config.ts';
-import { type GradientPair, Optimizer } from './optimizer.ts';
+import { type GradientPair, Optimizer, type OptimizerOptions } from './optimizer.ts';
+import type { LearningRateSchedule } from './schedules.ts';
 
 /**
  * m <- b1 m + (1 - b1) g; v <- max(b2 v, |g|); w <- w - (rate / (1 + decay t)) / (1 - b1^t) m / (v + epsilon).
@@ -18,8 +19,15 @@ export class AdamaxOptimizer extends Optimizer {
   readonly #power1: Variable;
   readonly #steps: Variable;
 
-  constructor(learningRate: number, beta1: number, beta2: number, epsilon: number, decay: number) {
-    super(learningRate);
+  constructor(
+    learningRate: number | LearningRateSchedule,
+    beta1: number,
+    beta2: number,
+    epsilon: number,
+    decay: number,
+    options: OptimizerOptions = {},
+  ) {
+    super(learningRate, options);
     this.beta1 = beta1;
     this.beta2 = beta2;
     this.epsilon = epsilon;
@@ -52,13 +60,7 @@ export class AdamaxOptimizer extends Optimizer {
   }
 
   override getConfig(): Config {
-    const { learningRate, beta1, beta2, epsilon, decay } = this;
-    return { learningRate, beta1, beta2, epsilon, decay };
-  }
-
-  override dispose(): void {
-    super.dispose();
-    this.#power1.dispose();
-    this.#steps.dispose();
+    const { beta1, beta2, epsilon, decay } = this;
+    return { ...this.baseConfig(), beta1, beta2, epsilon, decay };
   }
 }

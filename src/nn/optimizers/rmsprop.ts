@@ -1,7 +1,8 @@
 /** RMSProp (Hinton, Coursera lecture 6e). */
 import { add, div, mul, sqrt, square, sub } from '../../tensor/index.ts';
 import type { Config } from '../keras_config.ts';
-import { type GradientPair, Optimizer } from './optimizer.ts';
+import { type GradientPair, Optimizer, type OptimizerOptions } from './optimizer.ts';
+import type { LearningRateSchedule } from './schedules.ts';
 
 /**
  * s <- decay s + (1 - decay) g^2; a <- momentum a + rate g / sqrt(s + epsilon); w <- w - a. Centered: s - mean(g)^2 in
@@ -15,8 +16,15 @@ export class RMSPropOptimizer extends Optimizer {
   readonly epsilon: number;
   readonly centered: boolean;
 
-  constructor(learningRate: number, decay: number, momentum: number, epsilon: number, centered: boolean) {
-    super(learningRate);
+  constructor(
+    learningRate: number | LearningRateSchedule,
+    decay: number,
+    momentum: number,
+    epsilon: number,
+    centered: boolean,
+    options: OptimizerOptions = {},
+  ) {
+    super(learningRate, options);
     this.decay = decay;
     this.momentum = momentum;
     this.epsilon = epsilon;
@@ -45,7 +53,7 @@ export class RMSPropOptimizer extends Optimizer {
   }
 
   override getConfig(): Config {
-    const { learningRate, decay, momentum, epsilon, centered } = this;
-    return { learningRate, decay, momentum, epsilon, centered };
+    const { decay, momentum, epsilon, centered } = this;
+    return { ...this.baseConfig(), decay, momentum, epsilon, centered };
   }
 }

@@ -1,7 +1,8 @@
 /** Stochastic gradient descent, plain and with momentum. */
 import { add, mul, sub } from '../../tensor/index.ts';
 import type { Config } from '../keras_config.ts';
-import { type GradientPair, Optimizer } from './optimizer.ts';
+import { type GradientPair, Optimizer, type OptimizerOptions } from './optimizer.ts';
+import type { LearningRateSchedule } from './schedules.ts';
 
 /** w <- w - rate g. Source: tf.train.sgd. */
 export class SGDOptimizer extends Optimizer {
@@ -14,7 +15,7 @@ export class SGDOptimizer extends Optimizer {
     }
   }
   override getConfig(): Config {
-    return { learningRate: this.learningRate };
+    return this.baseConfig();
   }
 }
 
@@ -27,8 +28,13 @@ export class MomentumOptimizer extends SGDOptimizer {
   readonly momentum: number;
   readonly useNesterov: boolean;
 
-  constructor(learningRate: number, momentum: number, useNesterov = false) {
-    super(learningRate);
+  constructor(
+    learningRate: number | LearningRateSchedule,
+    momentum: number,
+    useNesterov = false,
+    options: OptimizerOptions = {},
+  ) {
+    super(learningRate, options);
     this.momentum = momentum;
     this.useNesterov = useNesterov;
   }
@@ -42,6 +48,6 @@ export class MomentumOptimizer extends SGDOptimizer {
     }
   }
   override getConfig(): Config {
-    return { learningRate: this.learningRate, momentum: this.momentum, useNesterov: this.useNesterov };
+    return { ...this.baseConfig(), momentum: this.momentum, useNesterov: this.useNesterov };
   }
 }

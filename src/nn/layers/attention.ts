@@ -1,0 +1,465 @@
+/** Attention: dot-product, additive, and with several heads. */
+import { fail } from '../../base/errors.ts';
+import {
+  add,
+  cast,
+  dropout,
+  expandDims,
+  greaterEqual,
+  logicalAnd,
+  matMul,
+  mul,
+  range,
+  reshape,
+  softmax,
+  sub,
+  sum,
+  Tensor,
+  tanh,
+  tile,
+  transpose,
+} from '../../tensor/index.ts';
+import type { Constraint, ConstraintIdentifier } from '../constraints.ts';
+import type { Initializer, InitializerIdentifier } from '../initializers.ts';
+import { type Config, serialize } from '../keras_config.ts';
+import type { Regularizer, RegularizerIdentifier } from '../regularizers.ts';
+import type { Mask } from './call_context.ts';
+import { type CallOptions, Layer, type LayerArgs } from './layer.ts';
+import type { LayerVariable } from './layer_variable.ts';
+import { checkPositiveInteger, isShapeList, type KerasShape, type ShapeOrShapes, showShapes } from './shapes.ts';
+
+/** What is added to the scores of keys that do not count: softmax makes 0 of it. */
+const away = -1e9;
+
+/** Scores [..., queries, keys] with those left out that a mask (true: counts) or causality leave out. */
+function restricted(scores: Tensor, mask: Tensor | null, causal: boolean): Tensor {
+  const [queries, keys] = (scores.shape as readonly number[]).slice(-2);
+  const order = causal
+    ? greaterEqual(expandDims(range(0, queries, 1, 'int32'), 1), expandDims(range(0, keys, 1, 'int32'), 0))
+    : null;
+  const counts = mask && order ? logicalAnd(mask, order) : (mask ?? order);
+  return counts ? add(scores, mul(sub(1, cast(counts, 'float32')), away)) : scores;
+}
+
+export interface AttentionOptions {
+  /** true where a key counts, of a shape that broadcasts with [..., queries, keys]. */
+  mask?: Tensor | null;
+  /** A query sees only keys at or before its own place. */
+  causal?: boolean;
+  /** Share of the weights dropped. */
+  dropout?: number;
+  /** Factor of the scores; default 1 / sqrt(depth). */
+  scale?: number;
+}
+
+/**
+ * softmax(q k' scale) v for [..., queries, depth], [..., keys, depth] and [..., keys, width]. In one place, so that a fused
+ * operation can take it over.
+ */
+export function attend(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  options: AttentionOptions = {},
+): { output: Tensor; weights: Tensor } {
+  const depth = q.shape[q.rank - 1]!;
+  const scores = mul(matMul(q, k, false, true), options.scale ?? 1 / Math.sqrt(depth));
+  const weights = softmax(restricted(scores, options.mask ?? null, options.causal ?? false));
+  const kept = options.dropout ? dropout(weights, options.dropout) : weights;
+  return { output: matMul(kept, v), weights };
+}
+
+export interface BaseAttentionArgs extends LayerArgs {
+  /** Share of the weights dropped in training; default 0. */
+  dropout?: number;
+}
+
+export interface AttentionCallOptions extends CallOptions {
+  /** A query sees only keys at or before its own place; default false. */
+  useCausalMask?: boolean;
+  /** Gives the weights of the keys behind the output; default false. */
+  returnAttentionScores?: boolean;
+}
+
+/** Inputs [query, value] or [query, value, key]; the key is the value where it is not given. */
+function threeOf(label: string, inputs: Tensor | Tensor[]): [Tensor, Tensor, Tensor] {
+  if (!Array.isArray(inputs) || inputs.length < 2 || inputs.length > 3) {
+    fail(
+      label,
+      'the layer needs [query, value] or [query, value, key]',
+      `got ${Array.isArray(inputs) ? inputs.length : 1}`,
+    );
+  }
+  return [inputs[0], inputs[1], inputs[2] ?? inputs[1]];
+}
+
+function threeShapes(label: string, shape: ShapeOrShapes): [KerasShape, KerasShape, KerasShape] {
+  if (!isShapeList(shape) || shape.length < 2 || shape.length > 3) {
+    return fail(label, 'the layer needs [query, value] or [query, value, key]', `got ${showShapes(shape)}`);
+  }
+  return [shape[0], shape[1], shape[2] ?? shape[1]];
+}
+
+const maskList = (mask: Mask | undefined): readonly (Tensor | null)[] =>
+  mask instanceof Tensor ? [mask] : ((mask as readonly (Tensor | null)[] | null | undefined) ?? []);
+
+/** Queries over values: input [query, value, key?], of [batch, steps, depth] each; output [batch, queries, width of value]. */
+abstract class BaseAttention extends Layer {
+  readonly dropout: number;
+
+  constructor(args: BaseAttentionArgs) {
+    super(args);
+    this.dropout = args.dropout ?? 0;
+    if (!(this.dropout >= 0 && this.dropout < 1)) fail(this.label, 'dropout must be in [0, 1)', `got ${args.dropout}`);
+    this.supportsMasking = true;
+  }
+  override computeOutputShape(inputShape: ShapeOrShapes): ShapeOrShapes {
+    const [query, value] = threeShapes(this.label, inputShape);
+    return [...query.slice(0, -1), value[value.length - 1]];
+  }
+  override build(inputShape: ShapeOrShapes): void {
+    threeShapes(this.label, inputShape);
+  }
+  protected abstract scores(query: Tensor, key: Tensor): Tensor;
+
+  override call(inputs: Tensor[], options: AttentionCallOptions): Tensor | Tensor[] {
+    const [query, value, key] = threeOf(this.label, inputs);
+    const [queryMask, valueMask] = maskList(options.mask);
+    const counts = valueMask ? expandDims(cast(valueMask, 'bool'), 1) : null;
+    const weights = softmax(restricted(this.scores(query, key), counts, options.useCausalMask ?? false));
+    const kept = options.training && this.dropout > 0 ? dropout(weights, this.dropout) : weights;
+    const y = matMul(kept, value);
+    const output = queryMask ? mul(y, expandDims(cast(queryMask, 'float32'), -1)) : y;
+    return options.returnAttentionScores ? [output, weights] : output;
+  }
+  override computeMask(_inputs: Tensor | Tensor[], mask: Mask): Mask {
+    return maskList(mask)[0] ?? null;
+  }
+  override getConfig(): Config {
+    return { dropout: this.dropout, ...super.getConfig() };
+  }
+}
+
+export interface AttentionArgs extends BaseAttentionArgs {
+  /** Whether the scores have a learnt factor; default false. */
+  useScale?: boolean;
+  /** 'dot' (the default) or 'concat': scale sum tanh(query + key). */
+  scoreMode?: 'dot' | 'concat';
+}
+
+/** softmax(query key') value (Luong et al. 2015). Source: keras.layers.Attention. */
+export class Attention extends BaseAttention {
+  static override readonly className = 'Attention';
+  readonly useScale: boolean;
+  readonly scoreMode: 'dot' | 'concat';
+  scale: LayerVariable | null = null;
+  concatScoreWeight: LayerVariable | null = null;
+
+  constructor(args: AttentionArgs = {}) {
+    super(args);
+    this.useScale = args.useScale ?? false;
+    this.scoreMode = args.scoreMode ?? 'dot';
+    if (!['dot', 'concat'].includes(this.scoreMode)) {
+      fail(this.label, "scoreMode must be 'dot' or 'concat'", `got ${JSON.stringify(args.scoreMode)}`);
+    }
+  }
+  override build(inputShape: ShapeOrShapes): void {
+    super.build(inputShape);
+    const ones = { initializer: this.initializer(undefined, 'ones') };
+    if (this.useScale) this.scale = this.addWeight('scale', [], ones);
+    if (this.scoreMode === 'concat') this.concatScoreWeight = this.addWeight('concat_score_weight', [], ones);
+  }
+  protected override scores(query: Tensor, key: Tensor): Tensor {
+    if (this.scoreMode === 'dot') {
+      const product = matMul(query, key, false, true);
+      return this.scale ? mul(product, this.scale.read()) : product;
+    }
+    const both = add(expandDims(query, 2), expandDims(key, 1));
+    const inner = this.scale ? mul(both, this.scale.read()) : both;
+    return mul(sum(tanh(inner), -1), this.concatScoreWeight!.read());
+  }
+  override getConfig(): Config {
+    return { useScale: this.useScale, scoreMode: this.scoreMode, ...super.getConfig() };
+  }
+}
+
+export interface AdditiveAttentionArgs extends BaseAttentionArgs {
+  /** Whether the sum has learnt factors; default true. */
+  useScale?: boolean;
+}
+
+/** softmax(sum scale tanh(query + key)) value (Bahdanau et al. 2015). Source: keras.layers.AdditiveAttention. */
+export class AdditiveAttention extends BaseAttention {
+  static override readonly className = 'AdditiveAttention';
+  readonly useScale: boolean;
+  scale: LayerVariable | null = null;
+
+  constructor(args: AdditiveAttentionArgs = {}) {
+    super(args);
+    this.useScale = args.useScale ?? true;
+  }
+  override build(inputShape: ShapeOrShapes): void {
+    const [query] = threeShapes(this.label, inputShape);
+    const depth = query[query.length - 1];
+    if (!this.useScale) return;
+    if (depth === null) fail(this.label, 'the depth of the query must be known', `got ${showShapes(inputShape)}`);
+    this.scale = this.addWeight('scale', [depth], { initializer: this.initializer(undefined, 'glorotUniform') });
+  }
+  protected override scores(query: Tensor, key: Tensor): Tensor {
+    const t = tanh(add(expandDims(query, 2), expandDims(key, 1)));
+    return sum(this.scale ? mul(t, this.scale.read()) : t, -1);
+  }
+  override getConfig(): Config {
+    return { useScale: this.useScale, ...super.getConfig() };
+  }
+}
+
+export interface ProjectionArgs extends BaseAttentionArgs {
+  /** Default true. */
+  useBias?: boolean;
+  /** Default 'glorotUniform'. */
+  kernelInitializer?: InitializerIdentifier | Initializer;
+  /** Default 'zeros'. */
+  biasInitializer?: InitializerIdentifier | Initializer;
+  kernelRegularizer?: RegularizerIdentifier | Regularizer;
+  biasRegularizer?: RegularizerIdentifier | Regularizer;
+  kernelConstraint?: ConstraintIdentifier | Constraint;
+  biasConstraint?: ConstraintIdentifier | Constraint;
+}
+
+/** A dense layer from [..., inputs] to [..., heads, size], and back. */
+interface Projection {
+  readonly kernel: LayerVariable;
+  readonly bias: LayerVariable | null;
+}
+
+/** Heads that attend each in a projection of its own; keys and values may have fewer heads than queries. */
+abstract class HeadedAttention extends Layer {
+  protected abstract readonly queryHeads: number;
+  protected abstract readonly keyHeads: number;
+  protected abstract readonly keySize: number;
+  protected abstract readonly valueSize: number;
+  readonly dropout: number;
+  readonly useBias: boolean;
+  readonly kernelInitializer: Initializer;
+  readonly biasInitializer: Initializer;
+  readonly kernelRegularizer: Regularizer | null;
+  readonly biasRegularizer: Regularizer | null;
+  readonly kernelConstraint: Constraint | null;
+  readonly biasConstraint: Constraint | null;
+  protected readonly outputSize: number | null;
+  #query: Projection | null = null;
+  #key: Projection | null = null;
+  #value: Projection | null = null;
+  #output: Projection | null = null;
+
+  constructor(args: ProjectionArgs & { outputShape?: number | null }) {
+    super(args);
+    this.dropout = args.dropout ?? 0;
+    if (!(this.dropout >= 0 && this.dropout < 1)) fail(this.label, 'dropout must be in [0, 1)', `got ${args.dropout}`);
+    this.useBias = args.useBias ?? true;
+    this.kernelInitializer = this.initializer(args.kernelInitializer, 'glorotUniform');
+    this.biasInitializer = this.initializer(args.biasInitializer, 'zeros');
+    this.kernelRegularizer = this.regularizer(args.kernelRegularizer);
+    this.biasRegularizer = this.regularizer(args.biasRegularizer);
+    this.kernelConstraint = this.constraint(args.kernelConstraint);
+    this.biasConstraint = this.constraint(args.biasConstraint);
+    const size: unknown = Array.isArray(args.outputShape) ? args.outputShape[0] : args.outputShape;
+    this.outputSize =
+      size === undefined || size === null ? null : checkPositiveInteger(this.label, 'outputShape', size);
+    this.supportsMasking = true;
+  }
+
+  #projection(name: string, kernel: readonly number[], bias: readonly number[]): Projection {
+    const weights = this.addWeight(`${name}/kernel`, kernel, {
+      initializer: this.kernelInitializer,
+      regularizer: this.kernelRegularizer,
+      constraint: this.kernelConstraint,
+    });
+    const offset = this.useBias
+      ? this.addWeight(`${name}/bias`, bias, {
+          initializer: this.biasInitializer,
+          regularizer: this.biasRegularizer,
+          constraint: this.biasConstraint,
+        })
+      : null;
+    return { kernel: weights, bias: offset };
+  }
+
+  override build(inputShape: ShapeOrShapes): void {
+    const [query, value, key] = threeShapes(this.label, inputShape);
+    const depth = (shape: KerasShape): number => {
+      const last = shape[shape.length - 1];
+      if (shape.length !== 3) fail(this.label, 'inputs must be [batch, steps, depth]', `got ${showShapes(inputShape)}`);
+      return last ?? fail(this.label, 'the depth of every input must be known', `got ${showShapes(inputShape)}`);
+    };
+    const { queryHeads, keyHeads, keySize, valueSize } = this;
+    this.#query = this.#projection('query', [depth(query), queryHeads, keySize], [queryHeads, keySize]);
+    this.#key = this.#projection('key', [depth(key), keyHeads, keySize], [keyHeads, keySize]);
+    this.#value = this.#projection('value', [depth(value), keyHeads, valueSize], [keyHeads, valueSize]);
+    const width = this.outputSize ?? depth(query);
+    this.#output = this.#projection('attention_output', [queryHeads, valueSize, width], [width]);
+  }
+
+  override computeOutputShape(inputShape: ShapeOrShapes): ShapeOrShapes {
+    const [query] = threeShapes(this.label, inputShape);
+    return [query[0], query[1], this.outputSize ?? query[2]];
+  }
+
+  /** [batch, steps, depth] -> [batch, heads, steps, size] */
+  #heads(x: Tensor, { kernel, bias }: Projection, heads: number, size: number): Tensor {
+    const [batch, steps, depth] = x.shape as readonly number[];
+    const y = matMul(reshape(x, [batch * steps, depth]), reshape(kernel.read(), [depth, heads * size]));
+    const biased = bias ? add(y, reshape(bias.read(), [heads * size])) : y;
+    return transpose(reshape(biased, [batch, steps, heads, size]), [0, 2, 1, 3]);
+  }
+
+  /** Each head of keys or values for as many heads of queries. */
+  #spread(x: Tensor): Tensor {
+    const times = this.queryHeads / this.keyHeads;
+    if (times === 1) return x;
+    const [batch, heads, steps, size] = x.shape as readonly number[];
+    return reshape(tile(expandDims(x, 2), [1, 1, times, 1, 1]), [batch, heads * times, steps, size]);
+  }
+
+  override call(
+    inputs: Tensor | Tensor[],
+    options: AttentionCallOptions & { attentionMask?: Tensor | null },
+  ): Tensor | Tensor[] {
+    const [query, value, key] = threeOf(this.label, inputs);
+    const { queryHeads, keyHeads, keySize, valueSize } = this;
+    const q = this.#heads(query, this.#query!, queryHeads, keySize);
+    const k = this.#spread(this.#heads(key, this.#key!, keyHeads, keySize));
+    const v = this.#spread(this.#heads(value, this.#value!, keyHeads, valueSize));
+    const { output, weights } = attend(q, k, v, {
+      mask: this.#maskFor(options),
+      causal: options.useCausalMask ?? false,
+      dropout: options.training ? this.dropout : 0,
+    });
+    const [batch, steps] = query.shape as readonly number[];
+    const joined = reshape(transpose(output, [0, 2, 1, 3]), [batch * steps, queryHeads * valueSize]);
+    const { kernel, bias } = this.#output!;
+    const width = kernel.shape[2];
+    const y = matMul(joined, reshape(kernel.read(), [queryHeads * valueSize, width]));
+    const biased = reshape(bias ? add(y, bias.read()) : y, [batch, steps, width]);
+    return options.returnAttentionScores ? [biased, weights] : biased;
+  }
+
+  /** The masks of query, value and key, and one of the user's own, as [batch, 1, queries, keys]. */
+  #maskFor(options: AttentionCallOptions & { attentionMask?: Tensor | null }): Tensor | null {
+    const [queryMask, valueMask, keyMask] = maskList(options.mask);
+    const own = options.attentionMask;
+    const parts: Tensor[] = [];
+    if (queryMask) parts.push(expandDims(expandDims(cast(queryMask, 'bool'), 1), 3));
+    for (const mask of [valueMask, keyMask]) if (mask) parts.push(expandDims(expandDims(cast(mask, 'bool'), 1), 1));
+    if (own) parts.push(own.rank === 3 ? expandDims(cast(own, 'bool'), 1) : cast(own, 'bool'));
+    return parts.length === 0 ? null : parts.reduce((a, b) => logicalAnd(a, b));
+  }
+
+  override computeMask(_inputs: Tensor | Tensor[], mask: Mask): Mask {
+    return maskList(mask)[0] ?? null;
+  }
+
+  protected projectionConfig(): Config {
+    return {
+      dropout: this.dropout,
+      useBias: this.useBias,
+      outputShape: this.outputSize,
+      kernelInitializer: serialize(this.kernelInitializer),
+      biasInitializer: serialize(this.biasInitializer),
+      kernelRegularizer: serialize(this.kernelRegularizer),
+      biasRegularizer: serialize(this.biasRegularizer),
+      activityRegularizer: serialize(this.activityRegularizer),
+      kernelConstraint: serialize(this.kernelConstraint),
+      biasConstraint: serialize(this.biasConstraint),
+    };
+  }
+}
+
+export interface MultiHeadAttentionArgs extends ProjectionArgs {
+  numHeads: number;
+  /** Size of a head's queries and keys. */
+  keyDim: number;
+  /** Size of a head's values; default keyDim. */
+  valueDim?: number | null;
+  /** Length of an output vector; default: that of the query. */
+  outputShape?: number | null;
+}
+
+/**
+ * Several heads of dot-product attention (Vaswani et al. 2017): input [query, value, key?] of [batch, steps, depth] each, output
+ * [batch, queries, outputShape]. Source: keras.layers.MultiHeadAttention.
+ */
+export class MultiHeadAttention extends HeadedAttention {
+  static override readonly className = 'MultiHeadAttention';
+  readonly numHeads: number;
+  readonly keyDim: number;
+  readonly valueDim: number;
+
+  constructor(args: MultiHeadAttentionArgs) {
+    super(args);
+    this.numHeads = checkPositiveInteger(this.label, 'numHeads', args.numHeads);
+    this.keyDim = checkPositiveInteger(this.label, 'keyDim', args.keyDim);
+    this.valueDim = checkPositiveInteger(this.label, 'valueDim', args.valueDim ?? args.keyDim);
+  }
+  protected get queryHeads(): number {
+    return this.numHeads;
+  }
+  protected get keyHeads(): number {
+    return this.numHeads;
+  }
+  protected get keySize(): number {
+    return this.keyDim;
+  }
+  protected get valueSize(): number {
+    return this.valueDim;
+  }
+  override getConfig(): Config {
+    const { numHeads, keyDim, valueDim } = this;
+    return { numHeads, keyDim, valueDim, ...this.projectionConfig(), ...super.getConfig() };
+  }
+}
+
+export interface GroupQueryAttentionArgs extends ProjectionArgs {
+  /** Size of a head. */
+  headDim: number;
+  numQueryHeads: number;
+  /** Divides numQueryHeads. */
+  numKeyValueHeads: number;
+}
+
+/** Heads of queries that share heads of keys and values (Ainslie et al. 2023). Source: keras.layers.GroupQueryAttention. */
+export class GroupQueryAttention extends HeadedAttention {
+  static override readonly className = 'GroupQueryAttention';
+  readonly headDim: number;
+  readonly numQueryHeads: number;
+  readonly numKeyValueHeads: number;
+
+  constructor(args: GroupQueryAttentionArgs) {
+    super(args);
+    this.headDim = checkPositiveInteger(this.label, 'headDim', args.headDim);
+    this.numQueryHeads = checkPositiveInteger(this.label, 'numQueryHeads', args.numQueryHeads);
+    this.numKeyValueHeads = checkPositiveInteger(this.label, 'numKeyValueHeads', args.numKeyValueHeads);
+    if (this.numQueryHeads % this.numKeyValueHeads !== 0) {
+      const came = `got ${this.numKeyValueHeads} and ${this.numQueryHeads}`;
+      fail(this.label, 'numKeyValueHeads must divide numQueryHeads', came);
+    }
+  }
+  protected get queryHeads(): number {
+    return this.numQueryHeads;
+  }
+  protected get keyHeads(): number {
+    return this.numKeyValueHeads;
+  }
+  protected get keySize(): number {
+    return this.headDim;
+  }
+  protected get valueSize(): number {
+    return this.headDim;
+  }
+  override getConfig(): Config {
+    const { headDim, numQueryHeads, numKeyValueHeads } = this;
+    const { outputShape: _, ...projections } = this.projectionConfig();
+    return { headDim, numQueryHeads, numKeyValueHeads, ...projections, ...super.getConfig() };
+  }
+}
