@@ -181,10 +181,14 @@ describe('rules', () => {
       expect(singular).toBeGreaterThan(0.65);
       expect(singular).toBeLessThan(1.2);
     }
-    const w = variable(tensor([1, 2, 3, 4], [2, 2]));
-    const optimizer = train.muon({ learningRate: 0.1 });
-    for (let i = 0; i < 60; i++) optimizer.minimize(() => w.square().sum() as Scalar, false, [w]);
-    for (const value of w.dataSync()) expect(Math.abs(value)).toBeLessThan(0.5);
+    const [w, u] = [variable(tensor([1, 2, 3, 4], [2, 2])), variable(tensor([1, -2]))];
+    const optimizer = train.muon({ learningRate: 0.1, adamRateRatio: 0.5 });
+    optimizer.minimize(() => w.square().sum().add(u.square().sum()) as Scalar, false, [w, u]);
+    const step = orthogonalized(tensor([2, 4, 6, 8], [2, 2]), 5).dataSync();
+    w.dataSync().forEach((value, i) => {
+      expect(value).toBeCloseTo(i + 1 - 0.1 * step[i], 4);
+    });
+    expect([...u.dataSync()]).toEqual([expect.closeTo(1 - 0.05, 4), expect.closeTo(-2 + 0.05, 4)]);
   });
 });
 
