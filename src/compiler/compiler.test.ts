@@ -43,6 +43,10 @@ function arrayFor(input: Sample['inputs'][number]): NDArray {
         : input.dtype === 'int32'
           ? Math.floor(low + random() * (high - low))
           : low + random() * (high - low);
+  const [rows, columns] = input.shape.slice(-2);
+  for (let i = 0; input.diagonal && i < data.length; i++) {
+    if (Math.floor(i / columns) % rows === i % columns) data[i] += input.diagonal;
+  }
   return { dtype: input.dtype, shape: input.shape, data };
 }
 

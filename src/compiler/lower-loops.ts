@@ -15,6 +15,7 @@ import type { GraphRequest, LoweredGraph } from './lower-graph.ts';
 import { baseOf } from './plan.ts';
 import { copyGraph, loopsOf } from './prepare-loops.ts';
 import { type LoweredItem, type LoweredLoop, schedule, type Staged, touches, withKeys } from './schedule.ts';
+import { expand } from './expand.ts';
 import { simplify } from './simplify.ts';
 
 type Places = ReadonlyMap<BufferKey, BufferKey>;
@@ -115,7 +116,7 @@ function copyBody({ body }: LoopLowering): { params: Value[]; results: Value[] }
     copies.set(param, copy);
     return copy;
   });
-  return { params, results: simplify(copyGraph(body, copies), params) };
+  return { params, results: simplify(expand(copyGraph(body, copies), params), params) };
 }
 
 /** The slices of `outside`, one for each iteration. */

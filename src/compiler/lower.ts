@@ -86,12 +86,14 @@ function lowerStages(context: LowerContext, op: Operation, name: string): Lowere
       const stage: KernelStage = {
         b: emitter.b,
         input: (i) => emitter.buffer(op.inputs[i], 'read'),
-        output: (i) => emitter.buffer(op.outputs[i], 'write'),
+        output: (i, access = 'write') => emitter.buffer(op.outputs[i], access),
         scratch: (memory, access) => emitter.buffer(scratches.get(memory) as Scratch, access),
         site: (what, bound) => emitter.site(op, what, bound),
       };
       write(stage);
-      kernels.push(emitter.build(part === '' ? name : `${name}.${part}`, workOf(emitter, op.outputs, flops)));
+      const work = workOf(emitter, op.outputs, typeof flops === 'number' ? flops : 0);
+      const all = typeof flops === 'number' ? work : { ...work, flops: flops.total };
+      kernels.push(emitter.build(part === '' ? name : `${name}.${part}`, all));
     },
   });
   return kernels;

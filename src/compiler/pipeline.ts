@@ -7,6 +7,7 @@ import { kernelKey } from '../kernel/key.ts';
 import { printKernel } from '../kernel/printer.ts';
 import type { GuardSite, Loop, Program, Step } from '../kernel/program.ts';
 import { verifyProgram } from '../kernel/verifier.ts';
+import { expand } from './expand.ts';
 import { lowerGraph } from './lower-graph.ts';
 import { type MemoryPlan, planMemory } from './memory.ts';
 import { baseOf } from './plan.ts';
@@ -18,8 +19,9 @@ import { simplify } from './simplify.ts';
 export function compile(request: CompileRequest): Program {
   const { inputs, capabilities: caps } = request;
   dump('graph', request.outputs, inputs);
+  // 0. expand: operations that are made of others
   // 1. simplify: dead code, common subexpressions, constants, algebra
-  const outputs = simplify(request.outputs, inputs);
+  const outputs = simplify(expand(request.outputs, inputs), inputs);
   dump('simplified', outputs, inputs);
   // 2. fuse, 3. lower (layout is native: contractions fold views into their address maps, and tile by a cost model)
   const sites: GuardSite[] = [];

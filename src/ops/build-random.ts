@@ -2,8 +2,9 @@
 import type { Value } from '../graph/graph.ts';
 import type { Shape } from '../types/shape.ts';
 import { apply1 } from './apply.ts';
-import { constantLike, cos, log, mul, offset, scale, sqrt, sub } from './build-elementwise.ts';
+import { cast, constantLike, cos, log, mul, offset, scale, sqrt, sub } from './build-elementwise.ts';
 import { erfInverse } from './composite.ts';
+import { withGradient } from './custom.ts';
 
 export function randomBits(key: Value, shape: Shape, stream = 0): Value {
   return apply1('randomBits', [key], { shape, stream });
@@ -35,4 +36,23 @@ export function truncatedNormal(key: Value, shape: Shape, mean = 0, stdDev = 1):
   // The middle of each step, so that the ends stay inside.
   const symmetric = offset(scale(randomUnit(key, shape), 2 * WITHIN_TWO), WITHIN_TWO * (2 ** -24 - 1));
   return offset(scale(erfInverse(symmetric), Math.SQRT2 * stdDev), mean);
+}
+
+/** Gamma variates of rate 1, one for each alpha; differentiable in alpha. */
+export function gammaSample(key: Value, alpha: Value): Value {
+  const real = cast(alpha, 'float32');
+  const z: Value = withGradient(apply1('gammaSample', [key, real]), [real], (dz) => {
+    return [mul(dz, gammaSampleGradient(real, z))];
+  });
+  return z;
+}
+
+/** dz / d alpha of gamma variates at a fixed value of the distribution function. */
+export function gammaSampleGradient(alpha: Value, z: Value): Value {
+  return apply1('gammaSampleGradient', [alpha, z]);
+}
+
+/** int32 counts of events, one for each rate; -1 for a rate that is negative, infinite or NaN. */
+export function poissonSample(key: Value, rate: Value): Value {
+  return apply1('poissonSample', [key, cast(rate, 'float32')]);
 }

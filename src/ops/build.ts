@@ -13,3 +13,4 @@ export * from './build-indexing.ts';
 export * from './build-moments.ts';
 export * from './build-sort.ts';
 export * from './build-image.ts';
+export * from './build-linalg.ts';

@@ -18,3 +18,5 @@ export * from './einsum.ts';
 export * from './composite-colour.ts';
 export * from './composite-crop.ts';
 export * from './composite-sampling.ts';
+export * as linalg from './composite-linalg.ts';
+export * as random from './composite-random.ts';

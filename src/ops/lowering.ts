@@ -2,7 +2,7 @@
  * How a row says what the compiler shall make of it. Each tag is one class of lowering; the compiler asks the tag, never the
  * op's name. Register types follow the dtype: float32 -> f32, int32 -> i32, bool -> mask.
  */
-import type { Attrs } from '../graph/graph.ts';
+import type { Attrs, Value } from '../graph/graph.ts';
 import type { SubGraph } from '../graph/subgraph.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Affine, Elem, ReduceFn, Reg } from '../kernel/ir.ts';
@@ -150,9 +150,19 @@ export type Lowering =
       emit(context: KernelContext): void;
       /** Operations for each output element, for reports and for deciding whether threads pay; 1 where it is not said. */
       flops?(attrs: Attrs, inputs: readonly Shape[]): number;
+      readonly expand?: Expand;
     }
   /** Writes several kernels that run one after the other, with memory of their own in between. */
-  | { readonly tag: 'kernels'; emit(context: KernelsContext): void };
+  | { readonly tag: 'kernels'; emit(context: KernelsContext): void; readonly expand?: Expand }
+  /** Is always made of other operations. */
+  | { readonly tag: 'expand'; readonly expand: Expand };
+
+/**
+ * The outputs in terms of other operations, smaller ones of the same kind among them; null where the op's own kernel is the best
+ * that there is for these shapes. The compiler puts them in its place before it does anything else; gradients and batching see the
+ * op itself.
+ */
+export type Expand = (inputs: readonly Value[], attrs: Attrs) => readonly Value[] | null;
 
 /** Memory between the kernels of one operation; one kernel writes it, later ones read it. */
 export interface ScratchMemory {
@@ -170,16 +180,17 @@ export interface KernelsContext {
   scratch(elem: Elem, size: number): ScratchMemory;
   /**
    * Writes the next kernel. It sees everything that earlier ones wrote. An output is written by one kernel only. `flops` are
-   * operations for each output element (1), for reports and for deciding whether threads pay.
+   * operations for each output element (1) or in all, for reports and for deciding whether threads pay.
    */
-  kernel(name: string, write: (kernel: KernelStage) => void, flops?: number): void;
+  kernel(name: string, write: (kernel: KernelStage) => void, flops?: number | { readonly total: number }): void;
 }
 
 /** One kernel of several: buffer numbers for b.load and b.store. What is asked for becomes a parameter. */
 export interface KernelStage {
   readonly b: KernelBuilder;
   input(i: number): number;
-  output(i: number): number;
+  /** To be written, unless an earlier kernel has done that. */
+  output(i: number, access?: 'read' | 'write'): number;
   scratch(memory: ScratchMemory, access: 'read' | 'write'): number;
   /** Number of a guard site, for b.guard. */
   site(what: string, bound: number): number;

@@ -32,7 +32,8 @@ export function threefry(k0: number, k1: number, c0: number, c1: number): [numbe
   return [x0, x1];
 }
 
-function emitThreefry(b: KernelBuilder, k0: Reg, k1: Reg, c0: Reg, c1: Reg): Reg {
+/** The first word of a block, for counters in every lane. */
+export function emitThreefry(b: KernelBuilder, k0: Reg, k1: Reg, c0: Reg, c1: Reg): Reg {
   const keys = [k0, k1, b.binary('xor', b.binary('xor', k0, k1), b.i32(PARITY))];
   let x0 = b.binary('add', c0, k0);
   let x1 = b.binary('add', c1, k1);

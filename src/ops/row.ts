@@ -29,7 +29,12 @@ export type GradientRule = (context: GradientContext, dys: readonly (Value | nul
 
 /** What a generated test feeds a row: input types (with the range of their values) and attributes. */
 export interface Sample {
-  readonly inputs: readonly (TensorType & { readonly low?: number; readonly high?: number })[];
+  readonly inputs: readonly (TensorType & {
+    readonly low?: number;
+    readonly high?: number;
+    /** Added to the diagonal of the last two axes: well-conditioned matrices. */
+    readonly diagonal?: number;
+  })[];
   readonly attrs?: Attrs;
 }
 

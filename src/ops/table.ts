@@ -8,6 +8,7 @@ import { dynamicSliceRows } from './dynamic-slice.ts';
 import { fftRows } from './fft.ts';
 import { cumulateRows } from './cumulate.ts';
 import { gatherRows } from './gather.ts';
+import { linalgRows } from './linalg/index.ts';
 import { matMulRows } from './matmul.ts';
 import { momentsRows } from './moments.ts';
 import { pieceRows, reshapeRows, viewRows } from './movement.ts';
@@ -19,6 +20,7 @@ import { resampleRows } from './resample.ts';
 import type { OpRow } from './row.ts';
 import { scatterRows } from './scatter.ts';
 import { scanRows } from './scan.ts';
+import { samplingRows } from './sampling.ts';
 import { selectRows } from './select.ts';
 import { searchSortedRows } from './search-sorted.ts';
 import { sortRows } from './sort.ts';
@@ -48,8 +50,10 @@ export const table = {
   ...momentsRows,
   ...resampleRows,
   ...matMulRows,
+  ...linalgRows,
   ...convRows,
   ...randomRows,
+  ...samplingRows,
   ...fftRows,
   ...scanRows,
   ...branchRows,

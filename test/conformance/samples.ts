@@ -17,11 +17,15 @@ export function uniform(seed: number): () => number {
 /** One array for each input of the sample. Integer ranges leave out `high`. */
 export function sampleArrays(sample: Sample, seed: number): NDArray[] {
   const random = uniform(seed * 7919 + 1);
-  return sample.inputs.map(({ dtype, shape, low = -2, high = 2 }) => {
+  return sample.inputs.map(({ dtype, shape, low = -2, high = 2, diagonal = 0 }) => {
     const data = newArray(dtype, sizeOf(shape));
     for (let i = 0; i < data.length; i++) {
       const x = low + (high - low) * random();
       data[i] = dtype === 'float32' ? x : Math.floor(x);
+    }
+    const [rows, columns] = shape.slice(-2);
+    for (let i = 0; diagonal !== 0 && i < data.length; i++) {
+      if (Math.floor(i / columns) % rows === i % columns) data[i] += diagonal;
     }
     return { dtype, shape, data };
   });

@@ -30,6 +30,7 @@ export * as image from './image/index.ts';
 export * from './globals.ts';
 export * from './helpers.ts';
 export * from './joining.ts';
+export * as linalg from './linalg.ts';
 export * from './logical.ts';
 export { losses, Reduction } from './losses.ts';
 export * from './math.ts';
