@@ -40,6 +40,9 @@ export * from './normalization.ts';
 export type { Padding, Rounding } from './padding.ts';
 export {
   dropout,
+  multinomial,
+  rand,
+  randomGamma,
   randomNormal,
   randomStandardNormal,
   randomUniform,
@@ -47,6 +50,7 @@ export {
   truncatedNormal,
 } from './random.ts';
 export * from './ragged.ts';
+export * as random from './random-keys.ts';
 export * from './reduction.ts';
 export * from './special.ts';
 export { sparse, sparseFillEmptyRows, sparseReshape } from './sparse.ts';

@@ -7,7 +7,8 @@ import type { Value } from '../../graph/graph.ts';
 import * as build from '../../ops/build.ts';
 import * as composite from '../../ops/composite.ts';
 import type { DType } from '../../types/dtype.ts';
-import { checkShape } from '../../types/shape.ts';
+import { checkShape, sizeOf } from '../../types/shape.ts';
+import { makeTensor } from '../convert.ts';
 import { nextRandomKey } from '../random.ts';
 import { Tensor } from '../tensor.ts';
 import type { Rank, ShapeMap, TensorLike } from '../types.ts';
@@ -109,4 +110,55 @@ export function dropout(
   if (!(rate >= 0 && rate < 1)) fail('dropout', 'rate must be in [0, 1)', `got ${rate}`);
   if (rate === 0) return x instanceof Tensor ? x.clone() : lift(value);
   return lift(composite.dropout(value, rate, keyFor('dropout', seed), noiseShape ? [...noiseShape] : value.shape));
+}
+
+/** A tensor of what randFunction() gives, element by element. dtype float32, int32 (toward zero) or bool. */
+export function rand<R extends Rank = Rank>(
+  shape: ShapeMap[R],
+  randFunction: () => number,
+  dtype: 'float32' | 'int32' | 'bool' = 'float32',
+): Tensor<R> {
+  checkShape('rand', shape);
+  if (typeof randFunction !== 'function') fail('rand', 'randFunction must be a function', `got ${typeof randFunction}`);
+  const data = Array.from({ length: sizeOf(shape) }, () => randFunction());
+  const whole = dtype === 'float32' ? data : data.map((x) => (dtype === 'bool' ? Math.trunc(x) & 0xff : Math.trunc(x)));
+  return makeTensor<R>(whole, [...shape], dtype, 'rand');
+}
+
+/**
+ * Gamma variates of shape parameter alpha and rate (inverse scale) beta, by Marsaglia & Tsang. The mean is alpha / beta, as
+ * TensorFlow.js documents it (its 4.22 multiplies by beta instead).
+ */
+export function randomGamma<R extends Rank = Rank>(
+  shape: ShapeMap[R],
+  alpha: number,
+  beta = 1,
+  dtype: 'float32' | 'int32' = 'float32',
+  seed?: number | null,
+): Tensor<R> {
+  checkShape('randomGamma', shape);
+  const value = build.gammaSample(keyFor('randomGamma', seed), build.constant(alpha, 'float32', [...shape]));
+  const scaled = build.scale(value, 1 / (beta ?? 1));
+  return numbers('randomGamma', dtype === 'int32' ? build.round(scaled) : scaled, dtype);
+}
+
+/**
+ * numSamples draws from each row of logits, [outcomes] or [batch, outcomes] with at least two outcomes: int32 [numSamples] or
+ * [batch, numSamples]. With `normalized` the numbers are probabilities instead of logits.
+ */
+export function multinomial(
+  logits: Tensor | TensorLike,
+  numSamples: number,
+  seed?: number | null,
+  normalized = false,
+): Tensor {
+  const value = build.cast(valueOf(logits, 'logits', 'multinomial'), 'float32');
+  const rank = value.shape.length;
+  if (rank !== 1 && rank !== 2) fail('multinomial', 'logits must have rank 1 or 2', `got shape [${value.shape}]`);
+  const outcomes = value.shape[rank - 1];
+  if (outcomes < 2) fail('multinomial', 'there must be at least two outcomes', `got ${outcomes}`);
+  checkShape('multinomial', [numSamples]);
+  const weights = normalized ? build.log(value) : value;
+  const drawn = composite.random.categorical(keyFor('multinomial', seed), weights, [numSamples]);
+  return lift(rank === 1 ? drawn : build.transpose(drawn, [1, 0]));
 }
