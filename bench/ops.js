@@ -76,6 +76,10 @@ const list = [
     [[16_777_216], 0],
   ].map(([shape, axis]) => move(`cumsum-${shape.join('x')}-${axis}`, 'cumsum', [f(...shape)], { axis }, 1)),
   move('cumprod-4096', 'cumprod', [f(4096, 4096)], { axis: 1 }, 1),
+  // Linear algebra.
+  ...['cholesky', 'qr', 'svd', 'eigh', 'solve'].flatMap((op) =>
+    [128, 512].map((n) => level(`${op}-${n}`, op, [f(n, n), f(n, n)], {})),
+  ),
   // Reading and writing at places that come from data.
   level('embedding-gradient', 'embeddingGradient', [ints(30000, 8192), f(8192, 256)], { rows: 30000 }),
   level('segment-sum', 'segmentSum', [ints(1000, 100_000), f(100_000, 64)], { rows: 1000 }),

@@ -23,6 +23,13 @@ const ops = {
   bincount: (tf, [x], { size }) => tf.bincount(x, tf.tensor1d([]), size),
   cumsum: (tf, [x], { axis }) => tf.cumsum(x, axis),
   cumprod: (tf, [x], { axis }) => tf.cumprod(x, axis),
+  // x x^T + n is positive definite; every peer makes it.
+  cholesky: (tf, [x]) =>
+    tf.linalg.cholesky(tf.add(tf.matMul(x, x, false, true), tf.mul(tf.eye(x.shape[0]), x.shape[0]))),
+  qr: (tf, [x]) => tf.linalg.qr(x),
+  svd: (tf, [x]) => tf.linalg.svd(x, false),
+  eigh: (tf, [x]) => tf.linalg.eigh(x),
+  solve: (tf, [x, y]) => tf.linalg.solve(x, y),
   embeddingGradient: (tf, [indices, dy], { rows }) => tf.unsortedSegmentSum(dy, indices, rows),
   segmentSum: (tf, [indices, x], { rows }) => tf.unsortedSegmentSum(x, indices, rows),
   takeAlongAxis: (tf, [x, indices], { axis }) => tf.takeAlongAxis(x, indices, axis),
