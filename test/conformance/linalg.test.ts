@@ -484,6 +484,63 @@ describe.each(['x64', 'wasm'] as const)('linear algebra on %s', (backend) => {
   });
 });
 
+/** d(f(a) . w) along a direction, by gradients and by central differences; then the same of that gradient itself. */
+describe('gradients of functions of matrices', () => {
+  const base = tf.tensor([
+    [3, 1, -0.5, 0.2],
+    [0.4, -2.5, 1, 0.3],
+    [-0.6, 0.8, 1.8, -1],
+    [0.5, -0.2, 0.7, 4],
+  ]);
+  const wide = tf.slice(base, [0, 0], [3, 4]);
+  const definite = tf.add(tf.matMul(base, base, false, true), identity(4));
+  const rhs = noise(4, 2);
+  const cases: [string, Tensor, (a: Tensor) => Tensor][] = [
+    ['inv', base, linalg.inv],
+    ['solve', base, (a) => linalg.solve(a, rhs)],
+    ['solve of the right side', rhs, (b) => linalg.solve(base, b)],
+    ['solve of the transpose', base, (a) => linalg.solve(a, rhs, true)],
+    ['det', tf.mul(base, 0.5), linalg.det],
+    ['slogdet', base, (a) => linalg.slogdet(a)[1]],
+    ['logdet', definite, linalg.logdet],
+    ['choleskySolve', definite, (a) => linalg.choleskySolve(linalg.cholesky(a), rhs)],
+    ['pinv', wide, (a) => linalg.pinv(a)],
+    ['pinv of a tall one', tf.transpose(wide), (a) => linalg.pinv(a)],
+    ['lstsq', tf.transpose(wide), (a) => linalg.lstsq(a, rhs)],
+    ['expm', tf.mul(base, 0.3), linalg.expm],
+    ['expm with squarings', base, (a) => tf.mul(linalg.expm(a), 0.05)],
+    ['matrixPower', tf.mul(base, 0.5), (a) => linalg.matrixPower(a, 3)],
+    ['nuclear norm', wide, (a) => linalg.norm(a, 'nuc')],
+    ['spectral norm', wide, (a) => linalg.norm(a, 2)],
+    ['cond', wide, (a) => linalg.cond(a)],
+    ['eigvalsh', definite, linalg.eigvalsh],
+    ['a full svd', wide, (a) => tf.matMul(linalg.svd(a)[2], tf.mul(linalg.svd(a)[2], 2), true, false)],
+    ['trace', base, linalg.trace],
+    ['kron', base, (a) => linalg.kron(a, rhs)],
+  ];
+
+  /** Linear ones: their gradients do not depend on the matrix. */
+  const linear = new Set(['solve of the right side', 'trace', 'kron']);
+
+  it.each(cases)('%s', async (name, at, f) => {
+    if (!(await setBackend('x64'))) await setBackend('wasm');
+    const direction = noise(...at.shape);
+    const step = 4e-3;
+    const check = (g: (a: Tensor) => Tensor, tolerance: number) => {
+      const w = noise(...g(at).shape);
+      const along = (a: Tensor) => tf.sum(tf.mul(g(a), w)) as never;
+      const moved = (t: number) => tf.sum(along(tf.add(at, tf.mul(direction, t)))).dataSync()[0] as number;
+      const numeric = (moved(step) - moved(-step)) / (2 * step);
+      const gradient = tf.grad(along);
+      const analytic = tf.sum(tf.mul(gradient(at), direction)).dataSync()[0] as number;
+      expect(Math.abs(numeric - analytic)).toBeLessThan(tolerance * (1 + Math.abs(numeric)));
+      return gradient;
+    };
+    const gradient = check(f, 0.01);
+    if (!linear.has(name)) check((a) => gradient(a), 0.03);
+  });
+});
+
 describe('errors', () => {
   const cases: [string, () => unknown, RegExp][] = [
     ['cholesky', () => linalg.cholesky(tf.ones([2, 3])), /^\[cholesky\] a must be square.*\[2,3\]/],
