@@ -1,7 +1,7 @@
 /** Names of TensorFlow.js that are absent on purpose, with the reason. A key that ends in .* stands for a whole namespace. */
 
 const kernels =
-  "kernels of TensorFlow.js write into its own backends' buffers; here an op is a row of the table that a compiler lowers. A user's op is `customGrad` or `registerOp`";
+  "kernels of TensorFlow.js write into its own backends' buffers; here an op is a row of the table that a compiler lowers. `registerKernel` takes a function of tensors instead";
 const helpers =
   'helpers for authors of TensorFlow.js kernels; what a compiler needs of it is in `src/ops` and `src/compiler`';
 const gpu = 'hands out textures of the WebGL and WebGPU backends of TensorFlow.js';
@@ -13,14 +13,6 @@ const formats = 'saved models are read and written by `src/io`; this part of Ten
 export const absent = {
   'tf.DataStorage': kernels,
   'tf.KernelBackend': kernels,
-  'tf.copyRegisteredKernels': kernels,
-  'tf.getKernel': kernels,
-  'tf.getKernelsForBackend': kernels,
-  'tf.registerKernel': kernels,
-  'tf.unregisterKernel': kernels,
-  'tf.getGradient': kernels,
-  'tf.registerGradient': kernels,
-  'tf.unregisterGradient': kernels,
   'tf.backend_util.*': helpers,
   'tf.kernel_impls.*': helpers,
   'tf.slice_util.*': helpers,
@@ -33,27 +25,11 @@ export const absent = {
   'tf.InputSpec': later,
   'tf.OptimizerConstructors': 'the class that `tf.train` is made of; use `tf.train`',
   'tf.RNN': later,
-  'tf.basicLSTMCell': later,
-  'tf.multiRNNCell': later,
-  'tf.cosineWindow': later,
-  'tf.enclosingPowerOfTwo': later,
   'tf.multinomial': later,
   'tf.rand': later,
   'tf.randomGamma': later,
-  'tf.raggedGather': later,
-  'tf.raggedRange': later,
-  'tf.raggedTensorToTensor': later,
   'tf.registerCallbackConstructor': later,
-  'Tensor.resizeBilinear': later,
-  'Tensor.resizeNearestNeighbor': later,
-  'tf.browser.*': later,
-  'tf.fused.*': later,
-  'tf.image.*': later,
-  'tf.initializers.*': later,
   'tf.io.*': formats,
   'tf.layers.*': later,
   'tf.linalg.*': later,
-  'tf.signal.*': later,
-  'tf.sparse.*': later,
-  'tf.string.*': later,
 };

@@ -52,6 +52,7 @@ export {
 export * from './ragged.ts';
 export * as random from './random-keys.ts';
 export * from './reduction.ts';
+export * from './rnn.ts';
 export * from './special.ts';
 export { sparse, sparseFillEmptyRows, sparseReshape } from './sparse.ts';
 export type { FilledRows } from './sparse.ts';

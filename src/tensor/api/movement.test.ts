@@ -131,6 +131,19 @@ describe('as TensorFlow.js', () => {
     ['as5D', (tf) => iota(tf, 2, 3, 4).as5D(1, 2, 3, 2, 2)],
     ['variable', (tf) => iota(tf, 2).variable(false).add(1)],
     ['bitwiseAnd', (tf) => tf.bitwiseAnd(tf.tensor1d([0, 5, 3, -14], 'int32'), tf.tensor1d([5, 0, 7, 11], 'int32'))],
+    [
+      'basicLSTMCell and multiRNNCell',
+      (tf) => {
+        const cell = (inputs: number) => (data: Library, c: Library, h: Library) => {
+          const kernel = iota(tf, inputs + 2, 8)
+            .div(40)
+            .sub(0.4);
+          return tf.basicLSTMCell(tf.scalar(1), kernel, iota(tf, 8).div(9), data, c, h);
+        };
+        const states = () => [iota(tf, 2, 2).div(3), iota(tf, 2, 2).div(5)];
+        return tf.multiRNNCell([cell(3), cell(2)], iota(tf, 2, 3), states(), states()).flat();
+      },
+    ],
     ['einsum', (tf) => tf.einsum('bij,bjk->ik', iota(tf, 2, 3, 4), iota(tf, 2, 4, 5))],
   ])('%s', (_name, f) => {
     const flat = (tf: Library) => (tf.linalg ? tf : { ...tf, linalg: { bandPart: tf.bandPart } });
