@@ -5,7 +5,7 @@
 import { invariant } from '../base/errors.ts';
 import type { Operation, Value } from '../graph/graph.ts';
 import { KernelBuilder } from '../kernel/builder.ts';
-import type { Elem, Kernel, Reg } from '../kernel/ir.ts';
+import type { Affine, Elem, Kernel, Reg } from '../kernel/ir.ts';
 import { plus, shift, times } from '../kernel/ir.ts';
 import type { GuardSite } from '../kernel/program.ts';
 import type { Coord, DynamicCoord, PointContext } from '../ops/lowering.ts';
@@ -102,6 +102,12 @@ function emitOf(op: Operation): (context: PointContext, at: readonly Coord[]) =>
   return lowering.emit;
 }
 
+/** The row of a square of lanes that is evaluated, and what has been transposed for all of them. */
+interface Square {
+  readonly row: number;
+  readonly known: Map<string, readonly Reg[]>;
+}
+
 export class Emitter {
   readonly b: KernelBuilder;
   readonly #stored: ReadonlySet<Value>;
@@ -110,6 +116,7 @@ export class Emitter {
   readonly #sites: GuardSite[];
   /** Values that are the same for the whole row at hand: registers that hold them in every lane. */
   readonly #ofRow = new Map<Value, Reg>();
+  #square: Square | null = null;
   readonly #args: BufferKey[] = [];
   readonly #params = new Map<BufferKey, number>();
 
@@ -158,10 +165,41 @@ export class Emitter {
 
   loadFlat(value: Value, index: Index): Reg {
     invariant(index.flat !== null, 'a flat position is always known');
-    return this.#asRegister(
-      value,
-      this.b.load(this.buffer(value, 'read'), index.flat.at, index.flat.laneStep, index.lanes),
-    );
+    const { at, laneStep } = index.flat;
+    const isAcross = this.#square !== null && laneStep !== 0 && laneStep !== 1;
+    const loaded = isAcross
+      ? this.#loadAcross(this.buffer(value, 'read'), at, laneStep)
+      : this.b.load(this.buffer(value, 'read'), at, laneStep, index.lanes);
+    return this.#asRegister(value, loaded);
+  }
+
+  /**
+   * Evaluates the rows of a square of lanes one after the other. What is read with lanes apart must lie together from row to row:
+   * it is loaded that way, once for all rows, and transposed.
+   */
+  inSquare(rows: number, each: (row: number) => void): void {
+    const known = new Map<string, readonly Reg[]>();
+    for (let row = 0; row < rows; row++) {
+      this.#square = { row, known };
+      each(row);
+    }
+    this.#square = null;
+  }
+
+  #loadAcross(buffer: number, at: Affine, laneStep: number): Reg {
+    const { row, known } = this.#square as Square;
+    const first = shift(at, -row);
+    const terms = first.terms.map(({ v, coef }) => `${coef}*${v.id}`).sort();
+    const key = `${buffer}|${laneStep}|${first.offset}|${terms.join('+')}`;
+    let square = known.get(key);
+    if (!square) {
+      const { lanes } = this.b;
+      square = this.b.transpose(
+        Array.from({ length: lanes }, (_, l) => this.b.load(buffer, shift(first, l * laneStep), 1, lanes)),
+      );
+      known.set(key, square);
+    }
+    return square[row];
   }
 
   #asRegister(value: Value, loaded: Reg): Reg {

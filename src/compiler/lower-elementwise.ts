@@ -1,6 +1,7 @@
 /** Groups without inner loops of their own over the output: elementwise, point-wise and piece-wise ones. */
 import type { Operation, Value } from '../graph/graph.ts';
 import type { Capabilities } from '../kernel/capabilities.ts';
+import type { Node } from '../kernel/ir.ts';
 import { constant, plus, shift, times, variable } from '../kernel/ir.ts';
 import type { GuardSite } from '../kernel/program.ts';
 import type { ContractionAxis, Coord, PointPart } from '../ops/lowering.ts';
@@ -9,6 +10,7 @@ import type { Shape } from '../types/shape.ts';
 import { sizeOf } from '../types/shape.ts';
 import { Emitter, type LoweredKernel, NeedsScalar } from './emitter.ts';
 import { coord, Index } from './index-space.ts';
+import { type AccessSteps, axisAcross, writeTransposed } from './lower-transposed.ts';
 import { mergeableAxes, spreadGroups, writeNest } from './nest.ts';
 import type { Group } from './plan.ts';
 
@@ -39,7 +41,7 @@ export function trialGroups(
   shape: Shape,
   own: Iterable<Value>,
   write: (emitter: Emitter, dims: Coord[]) => void,
-): { groups: number[][]; instructions: number } {
+): { groups: number[][]; instructions: number; accesses: AccessSteps[] } {
   const emitter = newEmitter({ ...context, sites: [] }, own, 1);
   const { b } = emitter;
   const vars: (number | null)[] = [];
@@ -58,7 +60,20 @@ export function trialGroups(
     nest(0, []);
   });
   const { kernel } = emitter.build('trial', { flops: 0, bytes: 0 });
-  return { groups: mergeableAxes(kernel, shape, vars), instructions: countInstructions(kernel.regions[0]?.body ?? []) };
+  const nodes = kernel.regions[0]?.body ?? [];
+  const groups = mergeableAxes(kernel, shape, vars);
+  // A group is walked along its last axis.
+  const inner = groups.map((axes) => vars[axes[axes.length - 1]]);
+  return { groups, instructions: countInstructions(nodes), accesses: accessesOf(nodes, inner) };
+}
+
+function accessesOf(nodes: readonly Node[], vars: readonly (number | null)[]): AccessSteps[] {
+  return nodes.flatMap((node): AccessSteps[] => {
+    if (node.op === 'loop') return accessesOf(node.body, vars);
+    if (node.op !== 'load' && node.op !== 'store') return [];
+    const steps = vars.map((id) => node.at.terms.find((term) => term.v.id === id)?.coef ?? 0);
+    return [{ op: node.op, steps }];
+  });
 }
 
 function countInstructions(nodes: readonly { op: string; body?: readonly unknown[] }[]): number {
@@ -107,7 +122,10 @@ function pointwiseKernel(
   const extents = groups.map((axes) => axes.reduce((product, axis) => product * space[axis], 1));
   const emitter = newEmitter(context, own);
   const options = { threads: context.caps.threads, work: trial.instructions, scalar };
-  writeNest(emitter.b, extents, options, (at, lanes) => write(emitter, spreadGroups(space.length, groups, at), lanes));
+  const leaf = (at: Coord[], lanes: number) => write(emitter, spreadGroups(space.length, groups, at), lanes);
+  const across = group.anchor ? -1 : axisAcross(trial.accesses, extents, emitter.b.lanes);
+  if (across < 0) writeNest(emitter.b, extents, options, leaf);
+  else writeTransposed(emitter, extents, across, options, leaf);
   return emitter.build(name, workOf(emitter, group.roots, trial.instructions));
 }
 

@@ -20,6 +20,13 @@ import type { Group } from './plan.ts';
 /** Elements below which cutting a reduction into parts costs more than it gives. */
 const SPLIT_FROM = 32768;
 const PARTS = 32;
+/** Elements from which a reduction does not fit into a cache. */
+const LARGE = 2 ** 20;
+/** Elements of a row that is wider than the accumulators of a few registers, and rows that are combined at once. */
+const WIDE_ROW = 512;
+const ROWS_AT_ONCE = 4;
+/** Vectors of results that one chunk puts together. */
+const COMBINED_VECTORS = 64;
 /** Vectors that are accumulated side by side, to hide the latency of one addition behind the next. */
 const ILP = 4;
 
@@ -142,12 +149,17 @@ const product = (r: Reduction, list: readonly number[]) => list.reduce((p, g) =>
 
 function splitsInParts(r: Reduction): boolean {
   const reduced = reducedGroups(r);
-  return (
-    reduced.length > 0 &&
-    product(r, keptGroups(r)) < 1024 &&
-    product(r, reduced) * product(r, keptGroups(r)) >= SPLIT_FROM &&
-    r.extents[reduced[0]] >= 8
-  );
+  if (reduced.length === 0 || r.extents[reduced[0]] < 8) return false;
+  const [kept, all] = [product(r, keptGroups(r)), product(r, reduced) * product(r, keptGroups(r))];
+  if (all < SPLIT_FROM) return false;
+  // Rows that are added up are best read from end to end, as long as the parts' results are little beside them.
+  return kept < 1024 || (inRows(r) && all >= LARGE && kept * PARTS * 4 <= all);
+}
+
+/** Whole rows are combined: one axis goes, and what lies behind it stays. */
+function inRows(r: Reduction): boolean {
+  const last = r.groups.length - 1;
+  return reducedGroups(r).length === 1 && !r.isReduced[last] && r.extents[last] >= WIDE_ROW;
 }
 
 /** Visits the reduced coordinates, from `list` outermost on; `range` replaces the bounds of the first. */
@@ -372,12 +384,54 @@ function partials(r: Reduction, name: string, scratch: Scratch, parts: Parts): L
       const flat = resultIndex(r, at, lanes).flat as Coord;
       b.store(out, plus(times(p, parts.size), flat.at), 1, parts.alongLanes ? lanes : 1, acc);
     };
-    if (parts.alongLanes) partAlongLanes(r, emitter, at, parts, base, count, store);
+    if (inRows(r)) {
+      const place = (lanes: number) => plus(times(p, parts.size), (resultIndex(r, at, lanes).flat as Coord).at);
+      partInRows(r, emitter, at, parts.split, base, count, out, place);
+    } else if (parts.alongLanes) partAlongLanes(r, emitter, at, parts, base, count, store);
     else partAcrossLanes(r, emitter, at, parts, base, count, (acc) => store(1, acc));
   };
   if (fullParts > 0) b.region('p', fullParts, (p) => part(variable(p), parts.per));
   if (restCount > 0) b.region('rest', 1, () => part(constant(fullParts), restCount));
   return emitter.build(name, workOf2(r, emitter));
+}
+
+/** Rows are read from end to end and combined into the part's own result, a few of them at once. */
+function partInRows(
+  r: Reduction,
+  emitter: Emitter,
+  at: Coord[],
+  split: number,
+  base: Affine,
+  count: number,
+  out: number,
+  place: (lanes: number) => Affine,
+): void {
+  const { b } = emitter;
+  const last = r.groups.length - 1;
+  const whole = r.extents[last] - (r.extents[last] % b.lanes);
+  const rows = (from: Affine, number: number, isFirst: boolean) => {
+    const vector = (column: Affine, lanes: number) => {
+      at[last] = coord(column, 1);
+      at[split] = coord(constant(0));
+      const to = place(lanes);
+      let acc = isFirst ? identityOf(b, r.fn, r.input.dtype) : b.load(out, to, 1, lanes);
+      for (let i = 0; i < number; i++) {
+        at[split] = coord(shift(from, i));
+        acc = combine(b, r.fn, acc, element(r, emitter, at, lanes));
+      }
+      b.store(out, to, 1, lanes, acc);
+    };
+    if (whole > 0) b.loop('v', 0, [constant(whole)], (v) => vector(variable(v), b.lanes), { step: b.lanes });
+    if (whole < r.extents[last]) vector(constant(whole), r.extents[last] - whole);
+  };
+  keptLoops(b, r, keptGroups(r).slice(0, -1), at, () => {
+    const first = count % ROWS_AT_ONCE || ROWS_AT_ONCE;
+    rows(base, first, true);
+    if (first === count) return;
+    b.loop('s', [shift(base, first)], [shift(base, count)], (s) => rows(variable(s), ROWS_AT_ONCE, false), {
+      step: ROWS_AT_ONCE,
+    });
+  });
 }
 
 function partAlongLanes(
@@ -466,30 +520,27 @@ function combineParts(r: Reduction, name: string, scratch: Scratch, parts: numbe
     index.memo.set(output, e.fill(output.dtype, 0));
     e.finish(r.group.roots, index);
   });
-  const merged = groups.length <= 1;
-  b.region('all', 1, () => {
-    const vector = (dims: Coord[], lanes: number) => {
-      const index = Index.at(output.shape, dims, lanes);
-      const flat = index.flat as Coord;
-      const acc = b.acc(identityOf(b, r.fn, r.input.dtype));
-      b.each('p', parts, (p) =>
-        b.set(acc, combine(b, r.fn, acc, b.load(from, plus(times(p, size), flat.at), flat.laneStep, lanes))),
-      );
-      index.memo.set(output, output.dtype === 'bool' ? b.convert('i32ToMask', acc) : acc);
-      emitter.finish(r.group.roots, index);
+  const vector = (dims: Coord[], lanes: number) => {
+    const index = Index.at(output.shape, dims, lanes);
+    const flat = index.flat as Coord;
+    const acc = b.acc(identityOf(b, r.fn, r.input.dtype));
+    b.each('p', parts, (p) =>
+      b.set(acc, combine(b, r.fn, acc, b.load(from, plus(times(p, size), flat.at), flat.laneStep, lanes))),
+    );
+    index.memo.set(output, output.dtype === 'bool' ? b.convert('i32ToMask', acc) : acc);
+    emitter.finish(r.group.roots, index);
+  };
+  if (groups.length <= 1 && size > 1) {
+    const whole = Math.floor(size / b.lanes);
+    const dims = (at: Affine) => spreadGroups(output.shape.length, groups, [coord(at, 1)]);
+    if (whole > 0) blockedRegion(b, 'v', whole, COMBINED_VECTORS, (v) => vector(dims(times(v, b.lanes)), b.lanes));
+    if (size % b.lanes > 0) b.region('rest', 1, () => vector(dims(constant(whole * b.lanes)), size % b.lanes));
+  } else {
+    const nest = (axis: number, dims: Coord[]): void => {
+      if (axis === output.shape.length) return vector(dims, 1);
+      b.each(`i${axis}`, output.shape[axis], (a) => nest(axis + 1, [...dims, coord(a)]));
     };
-    if (merged && size > 1) {
-      const whole = Math.floor(size / b.lanes);
-      const dims = (at: Affine) => spreadGroups(output.shape.length, groups, [coord(at, 1)]);
-      b.each('v', whole, (v) => vector(dims(times(v, b.lanes)), b.lanes));
-      if (size % b.lanes > 0) vector(dims(constant(whole * b.lanes)), size % b.lanes);
-    } else {
-      const nest = (axis: number, dims: Coord[]): void => {
-        if (axis === output.shape.length) return vector(dims, 1);
-        b.each(`i${axis}`, output.shape[axis], (a) => nest(axis + 1, [...dims, coord(a)]));
-      };
-      nest(0, []);
-    }
-  });
+    b.region('all', 1, () => nest(0, []));
+  }
   return emitter.build(name, { flops: parts * size, bytes: parts * size * 4 });
 }

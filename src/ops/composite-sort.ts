@@ -1,5 +1,6 @@
 /** What sorting gives: the largest few, quantiles, counts. Written with builders. */
 import type { Value } from '../graph/graph.ts';
+import { apply1 } from './apply.ts';
 import { argsort } from './build-sort.ts';
 import { around } from './build-cumulate.ts';
 import {
@@ -31,11 +32,23 @@ export function topk(x: Value, k: number, descending = true): { values: Value; i
   const axis = x.shape.length - 1;
   const n = x.shape[axis];
   const rows = around(x.shape, axis)[0];
-  const order = reshape(argsort(x, axis, descending), [rows, n]);
-  const first = reshape(slice(order, [0, 0], [rows, k]), [rows, k, 1]);
+  const first = reshape(firstPlaces(x, rows, n, k, descending), [rows, k, 1]);
   const values = takeAlong(reshape(x, [rows, n, 1]), first);
   const shape = x.shape.with(axis, k);
   return { values: reshape(values, shape), indices: reshape(first, shape) };
+}
+
+/** Short lists are found in one pass, longer ones by sorting everything. */
+const SHORT_LIST = 16;
+
+function firstPlaces(x: Value, rows: number, n: number, k: number, descending: boolean): Value {
+  // Sorting short rows in lanes costs less than looking through them.
+  if (k >= 1 && k <= SHORT_LIST && n >= 128) {
+    const countable = x.dtype === 'bool' ? cast(x, 'int32') : x;
+    return apply1('topkPlaces', [reshape(countable, [rows, n])], { k, descending });
+  }
+  const order = reshape(argsort(x, x.shape.length - 1, descending), [rows, n]);
+  return slice(order, [0, 0], [rows, k]);
 }
 
 /** Is each target among the k classes with the largest predictions (the first of equals counting first)? */

@@ -76,6 +76,11 @@ const prodGradient: GradientRule = ({ inputs: [x], attrs }, [dy]) => {
   return [mul(spread(dy), select(isZero, spread(ifZero), div(spread(ifNot), filled)))];
 };
 
+/** Of a thousand numbers: small ones, so that a sum's rounding stays below the tolerance, and a product in range. */
+function large(low: number, high: number): [number, number] {
+  return low > 0 ? [0.999, 1.001] : [low / 100, high / 100];
+}
+
 function reduceSamples(dtypes: readonly DType[], low: number, high: number): Sample[] {
   const samples: Sample[] = [
     { inputs: [f32([], low, high)], attrs: { axes: [] } },
@@ -89,6 +94,7 @@ function reduceSamples(dtypes: readonly DType[], low: number, high: number): Sam
     { inputs: [f32([5, 16], low, high)], attrs: { axes: [0, 1] } },
     { inputs: [f32([2, 3, 4, 5], low, high)], attrs: { axes: [1, 3] } },
     { inputs: [f32([2, 3, 4, 9], low, high)], attrs: { axes: [0, 1, 2] } },
+    { inputs: [f32([1100, 1030], ...large(low, high))], attrs: { axes: [0] } },
   ];
   if (dtypes.includes('int32')) {
     samples.push({ inputs: [i32([3, 9], -4, 5)], attrs: { axes: [1] } }, { inputs: [i32([7])], attrs: { axes: [0] } });

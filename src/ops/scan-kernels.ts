@@ -40,8 +40,8 @@ const LONG_ROW = 8192;
 const MANY_ROWS = 32;
 /** Elements that a chunk of short rows should have. */
 const CHUNK = 16384;
-/** Columns of a strip: their carry stays in the first cache. */
-const WIDEST_STRIP = 1024;
+/** Columns of a strip: their carry stays in the cache. How wide a strip is changes no sum. */
+const WIDEST_STRIP = 2048;
 
 interface Scan {
   readonly context: KernelsContext;
@@ -68,7 +68,7 @@ function strips(scan: Scan, stage: KernelStage): void {
   const { outer, inner, context } = scan;
   const { b } = stage;
   // Enough strips for every thread, wide enough to be read in long pieces.
-  const wanted = Math.ceil(inner / Math.max(1, Math.ceil(16 / outer)));
+  const wanted = Math.ceil(inner / Math.max(1, Math.ceil((2 * context.threads) / outer)));
   const width = Math.min(WIDEST_STRIP, Math.max(8 * context.lanes, Math.ceil(wanted / context.lanes) * context.lanes));
   const full = Math.floor(inner / width);
   const rest = inner - full * width;

@@ -1,13 +1,16 @@
 /** The row that sorts: the places of the elements in order. Sorted values are those at these places, so their gradient is a gather's. */
+import { fail } from '../base/errors.ts';
+import type { TypedArray } from '../types/dtype.ts';
 import { newArray } from '../types/dtype.ts';
 import { sizeOf } from '../types/shape.ts';
 import { foldedFirst } from './batching.ts';
 import type { KernelsContext } from './lowering.ts';
 import type { OpRow } from './row.ts';
-import { boolAttr, expectDType, expectRank, f32, i32 } from './rule.ts';
+import { boolAttr, expectDType, expectRank, f32, i32, intAttr } from './rule.ts';
 import { standsBefore } from './sort-keys.ts';
 import { emitNetwork, networkSize } from './sort-network.ts';
 import { emitRadix, radixCost } from './sort-radix.ts';
+import { emitTopk } from './topk-kernels.ts';
 
 /** Lists of this length are kept in the second cache while they are sorted in lanes; builders bring longer ones together. */
 export const LONGEST_IN_LANES = 4096;
@@ -20,6 +23,15 @@ function emitArgsort(context: KernelsContext): void {
   const inLanes = inner > 1 || (n <= LONGEST_IN_LANES && networkSize(n) * groups <= radixCost(n) * outer);
   if (inLanes) emitNetwork(context, descending);
   else emitRadix(context, descending);
+}
+
+/** Places of n elements from `first` on, `stride` apart, in order. */
+function orderOf(data: TypedArray, first: number, n: number, stride: number, descending: boolean): number[] {
+  return Array.from({ length: n }, (_, i) => i).sort((i, j) => {
+    const [a, b] = [data[first + i * stride], data[first + j * stride]];
+    if (standsBefore(a, b, descending)) return -1;
+    return standsBefore(b, a, descending) ? 1 : i - j;
+  });
 }
 
 export const sortRows = {
@@ -40,14 +52,9 @@ export const sortRows = {
       const out = newArray('int32', sizeOf(type.shape));
       for (let o = 0; o < outer; o++) {
         for (let c = 0; c < inner; c++) {
-          const at = (i: number) => (o * n + i) * inner + c;
-          const order = Array.from({ length: n }, (_, i) => i).sort((i, j) => {
-            const [a, b] = [x.data[at(i)], x.data[at(j)]];
-            if (standsBefore(a, b, descending)) return -1;
-            return standsBefore(b, a, descending) ? 1 : i - j;
-          });
-          order.forEach((place, i) => {
-            out[at(i)] = place;
+          const first = o * n * inner + c;
+          orderOf(x.data, first, n, inner, descending).forEach((place, i) => {
+            out[first + i * inner] = place;
           });
         }
       }
@@ -73,6 +80,44 @@ export const sortRows = {
       { inputs: [f32([1, 1500, 1])], attrs: { descending: false } },
       { inputs: [i32([2, 5000, 1], -(2 ** 31), 2 ** 31)], attrs: { descending: false } },
       { inputs: [f32([1, 66000, 1])], attrs: { descending: true } },
+    ],
+  },
+  topkPlaces: {
+    name: 'topkPlaces',
+    summary: 'places of the attrs.k first of each row [rows, n] in order, for a small k: stable, NaN last',
+    arity: 1,
+    infer([x], attrs) {
+      expectDType('topkPlaces', x, ['float32', 'int32']);
+      expectRank('topkPlaces', x, 2);
+      const k = intAttr(attrs, 'k');
+      if (k < 1 || k > x.shape[1]) fail('topkPlaces', `k must be in [1, ${x.shape[1]}]`, `got ${k}`);
+      return [{ dtype: 'int32', shape: [x.shape[0], k] }];
+    },
+    gradient: 'constant',
+    batching: foldedFirst(),
+    evaluate([x], attrs) {
+      const [rows, n] = x.shape;
+      const k = intAttr(attrs, 'k');
+      const out = newArray('int32', rows * k);
+      for (let row = 0; row < rows; row++) {
+        const order = orderOf(x.data, row * n, n, 1, boolAttr(attrs, 'descending'));
+        out.set(order.slice(0, k), row * k);
+      }
+      return [out];
+    },
+    lowering: {
+      tag: 'kernels',
+      emit: (context) => emitTopk(context, intAttr(context.attrs, 'k'), boolAttr(context.attrs, 'descending')),
+    },
+    samples: [
+      { inputs: [f32([1, 1])], attrs: { k: 1, descending: true } },
+      { inputs: [f32([0, 3])], attrs: { k: 2, descending: true } },
+      { inputs: [f32([5, 33])], attrs: { k: 3, descending: true } },
+      { inputs: [i32([3, 130], -3, 4)], attrs: { k: 7, descending: true } },
+      { inputs: [i32([3, 70], -3, 4)], attrs: { k: 16, descending: false } },
+      { inputs: [i32([2, 9], 2147483647, 2147483648)], attrs: { k: 5, descending: false } },
+      { inputs: [f32([2, 20], 0, 0)], attrs: { k: 9, descending: true } },
+      { inputs: [f32([1, 66001])], attrs: { k: 4, descending: true } },
     ],
   },
 } satisfies Record<string, OpRow>;
