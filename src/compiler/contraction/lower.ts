@@ -282,7 +282,7 @@ function writeProblem(task: Task, original: Problem, name: string): LoweredKerne
 function wantsPackedB(problem: Problem, vectorDim: number, rows: number): boolean {
   const k = dimsOf(problem, 'k');
   const innermost = k[k.length - 1];
-  if (innermost === undefined || rows < 48) return false;
+  if (innermost === undefined || rows < 64) return false;
   const stride = Math.abs(problem.b.coefs[innermost]) * 4;
   const steps = extentOf(problem, k);
   return stride >= 512 && steps >= 64 && problem.dims[vectorDim].extent >= 16 && steps * stride > 32768;
