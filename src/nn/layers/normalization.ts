@@ -2,6 +2,7 @@
 import { fail } from '../../base/errors.ts';
 import {
   add,
+  batchNormTraining,
   cast,
   div,
   expandDims,
@@ -180,12 +181,19 @@ export class BatchNormalization extends Scaled {
     const axes = inputs.shape.map((_, i) => i).filter((i) => i !== axis);
     const mask = options.mask as Tensor | null;
     const weights = mask && mask.rank < inputs.rank ? maskFactor(mask, inputs) : null;
-    const center = average(inputs, axes, weights);
-    const variance = average(square(sub(inputs, center)), axes, weights);
     const move = (average: LayerVariable, value: Tensor) => {
       const now = average.val;
       now.assign(add(mul(now, this.momentum), mul(reshape(value, now.shape), 1 - this.momentum)));
     };
+    if (!weights) {
+      const [beta, gamma] = [this.beta?.read(), this.gamma?.read()];
+      const { y, mean, variance } = batchNormTraining(inputs, beta, gamma, this.epsilon, axis);
+      move(movingMean, mean);
+      move(movingVariance, variance);
+      return y;
+    }
+    const center = average(inputs, axes, weights);
+    const variance = average(square(sub(inputs, center)), axes, weights);
     move(movingMean, center);
     move(movingVariance, variance);
     return this.scaled(mul(sub(inputs, center), rsqrt(add(variance, this.epsilon))), shape);
