@@ -20,6 +20,7 @@ import {
   recall,
   sparseCategoricalAccuracy,
 } from './functions.ts';
+import { metricClasses, statefulByName } from './classes.ts';
 import type { Metric } from './metric.ts';
 
 /** tf.metrics */
@@ -40,11 +41,17 @@ export const metrics = {
   precision,
   recall,
   r2Score,
+  ...metricClasses,
+};
+
+/** Those of tf.metrics that are functions of a batch. */
+const functions = Object.fromEntries(Object.entries(metrics).filter(([name]) => !(name in metricClasses))) as {
+  [name: string]: LossOrMetricFn;
 };
 
 const byName = new Map<string, LossOrMetricFn>(
   Object.entries({
-    ...metrics,
+    ...functions,
     mae: meanAbsoluteError,
     MAE: meanAbsoluteError,
     cosine: cosineProximity,
@@ -52,7 +59,9 @@ const byName = new Map<string, LossOrMetricFn>(
   }),
 );
 const names = new Map<LossOrMetricFn, string>([...byName].reverse().map(([name, call]) => [call, name]));
-export const metricNames: readonly string[] = ['accuracy', 'crossentropy', ...byName.keys()];
+export const metricNames: readonly string[] = [
+  ...new Set(['accuracy', 'crossentropy', ...byName.keys(), ...Object.keys(statefulByName)]),
+];
 
 /** A metric that is the mean over samples of a function of labels and predictions. */
 export interface MeanMetric {
@@ -80,11 +89,16 @@ function crossentropyFor(loss: Loss | null): LossOrMetricFn {
 export function getMetric(op: string, identifier: unknown, loss: Loss | null): MeanMetric | Metric {
   if (typeof identifier === 'function') {
     const call = identifier as LossOrMetricFn;
+    const known = names.get(call);
+    if (known && Object.hasOwn(statefulByName, known)) return statefulByName[known](known);
     return { name: names.get(call) ?? (call.name || 'metric'), call };
   }
   if (identifier === 'accuracy' || identifier === 'acc') return { name: 'acc', call: accuracyFor(loss) };
   if (identifier === 'crossentropy' || identifier === 'ce') return { name: 'ce', call: crossentropyFor(loss) };
   if (typeof identifier === 'string') {
+    for (const name of [identifier, toCamelCase(identifier)]) {
+      if (Object.hasOwn(statefulByName, name)) return statefulByName[name](identifier);
+    }
     const call = byName.get(identifier) ?? byName.get(toCamelCase(identifier)) ?? findLoss(identifier)?.call;
     if (call) return { name: identifier, call };
   }
