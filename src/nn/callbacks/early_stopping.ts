@@ -3,6 +3,7 @@ import { fail } from '../../base/errors.ts';
 import { type Tensor, tensor } from '../../tensor/index.ts';
 import type { TypedArray } from '../../types/dtype.ts';
 import { Callback, type Logs } from './callback.ts';
+import { trainingCallbacks } from './training_callbacks.ts';
 
 export interface EarlyStoppingArgs {
   /** Default 'val_loss'. */
@@ -99,4 +100,5 @@ function copyOf(weight: Tensor): { values: TypedArray; shape: number[] } {
 /** tf.callbacks */
 export const callbacks = {
   earlyStopping: (args?: EarlyStoppingArgs): EarlyStopping => new EarlyStopping(args),
+  ...trainingCallbacks,
 };
