@@ -4,3 +4,9 @@ export * from './nn/index.ts';
 export * from './data/index.ts';
 export * from './io/index.ts';
 export { version } from './version.ts';
+
+import { configuredLosses } from './nn/index.ts';
+import { losses as functions } from './tensor/index.ts';
+
+/** tf.losses: TensorFlow.js's functions of tensors, and losses with arguments for model.compile. */
+export const losses = { ...functions, ...configuredLosses };

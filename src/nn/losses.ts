@@ -219,7 +219,15 @@ const byFunction = new Map<LossOrMetricFn, Loss>([
   [binaryCrossentropy, byName.get('binaryCrossentropy')!],
 ]);
 
-export const lossNames: readonly string[] = rows.map((row) => row.name);
+export const lossNames: string[] = rows.map((row) => row.name);
+
+/** Makes losses known by their names. */
+export function registerLosses(more: readonly Loss[]): void {
+  for (const loss of more) {
+    byName.set(loss.name, loss);
+    lossNames.push(loss.name);
+  }
+}
 
 /** The loss called `name`, or undefined. Short names (`mse`) are known too. */
 export function findLoss(name: string): Loss | undefined {
