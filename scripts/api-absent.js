@@ -25,11 +25,7 @@ export const absent = {
   'tf.InputSpec': later,
   'tf.OptimizerConstructors': 'the class that `tf.train` is made of; use `tf.train`',
   'tf.RNN': later,
-  'tf.multinomial': later,
-  'tf.rand': later,
-  'tf.randomGamma': later,
   'tf.registerCallbackConstructor': later,
   'tf.io.*': formats,
   'tf.layers.*': later,
-  'tf.linalg.*': later,
 };
