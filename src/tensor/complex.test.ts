@@ -438,6 +438,45 @@ describe('complex64 tensors', () => {
     session.close();
   });
 
+  it('goes through vmap, jvp, vjp, checkpoint and loops', () => {
+    const f = (z: Tensor) => z.mul(z).sum();
+    const rows = tf.unstack(ours).map(f);
+    const mapped = tf.vmap(f)(ours);
+    expect(mapped.dtype).toBe('complex64');
+    expectClose(mapped.dataSync(), [...tf.stack(rows).dataSync()]);
+    const columns = tf.vmap((z: Tensor) => z.mul(tf.complex(0, 1)), { inAxes: 1, outAxes: -1 })(ours);
+    expectClose(columns.dataSync(), [...ours.mul(tf.complex(0, 1)).dataSync()]);
+    expectClose(
+      tf
+        .vmap((z: Tensor) => tf.fft(z))(ours)
+        .dataSync(),
+      [...tf.fft(ours).dataSync()],
+    );
+    const v = tensorOf(draw(6, 13), [2, 3]);
+    const [value, tangent] = tf.jvp((z: Tensor) => z.mul(z), [ours], [v]);
+    expectClose(
+      value.dataSync(),
+      zs.flatMap((z) => [...mul(z, z)]),
+    );
+    expectClose(tangent.dataSync(), [...ours.mul(v).mul(2).dataSync()]);
+    const [, pullback] = tf.vjp((z: Tensor) => z.mul(z), ours);
+    expectClose(pullback(v)[0].dataSync(), [...tf.conj(ours).mul(v).mul(2).dataSync()]);
+    const again = tf.grad((z: Tensor) => tf.abs(tf.checkpoint(f)(z)).square())(ours);
+    expectClose(again.dataSync(), [
+      ...tf
+        .grad((z: Tensor) => tf.abs(f(z)).square())(ours)
+        .dataSync(),
+    ]);
+    const [turned] = tf.scan((z: Tensor, x: Tensor) => [z.mul(tf.complex(0, 1)).add(x), null], ours, tf.tensor([1, 2]));
+    expectClose(
+      turned.dataSync(),
+      zs.flatMap(([x, y]) => [-x + 2, -y + 1]),
+    );
+    expect(() => tf.scan((c: Tensor, z: Tensor) => [c, z], tf.scalar(0), ours)).toThrow(
+      '[scan] xs must hold real numbers',
+    );
+  });
+
   it('leaves nothing behind', () => {
     const before = tf.memory().numTensors;
     tf.tidy(() => {

@@ -5,6 +5,7 @@ import { showShape } from '../types/shape.ts';
 import { toTensor } from './convert.ts';
 import { isPlainObject } from './scope.ts';
 import { Tensor, wrap } from './tensor.ts';
+import type { DataType } from './types.ts';
 
 /** What may hold tensors: a tensor, null, and lists and plain objects of them. */
 export type Tree = Tensor | null | readonly Tree[] | { readonly [name: string]: Tree };
@@ -13,6 +14,7 @@ export interface Leaf {
   /** Where it stands: `h`, `[1]`, `state.c`; '' where the tree is the leaf. */
   readonly path: string;
   readonly value: Value;
+  readonly dtype: DataType;
 }
 
 export interface Flat {
@@ -29,8 +31,9 @@ export function flatten(op: string, what: string, tree: unknown): Flat {
     if (item === null || item === undefined) return { text: '-', build: () => null };
     if (item instanceof Tensor || typeof item === 'number' || typeof item === 'boolean' || ArrayBuffer.isView(item)) {
       const at = leaves.length;
-      leaves.push({ path, value: toTensor(item as Tensor, `${what}${path && ` ${path}`}`, op).value });
-      return { text: '*', build: (values) => wrap(values[at]) };
+      const { value, dtype } = toTensor(item as Tensor, `${what}${path && ` ${path}`}`, op);
+      leaves.push({ path, value, dtype });
+      return { text: dtype === 'complex64' ? 'z' : '*', build: (values) => wrap(values[at], dtype) };
     }
     if (Array.isArray(item)) {
       const parts = item.map((part, i) => visit(part, `${path}[${i}]`));
@@ -53,6 +56,13 @@ export function flatten(op: string, what: string, tree: unknown): Flat {
   return { leaves, structure: text, build };
 }
 
-export function showLeaf({ path, value }: Leaf): string {
-  return `${path === '' ? 'it' : path} is ${value.dtype}${showShape(value.shape)}`;
+export function showLeaf({ path, value, dtype }: Leaf): string {
+  const shape = dtype === 'complex64' ? value.shape.slice(1) : value.shape;
+  return `${path === '' ? 'it' : path} is ${dtype}${showShape(shape)}`;
+}
+
+/** Refuses complex64 where a first axis is cut or made: of its value that is the axis of the two planes. */
+export function refuseComplexLeaves(op: string, what: string, { leaves }: Flat): void {
+  const found = leaves.find(({ dtype }) => dtype === 'complex64');
+  if (found) fail(op, `${what} must hold real numbers`, showLeaf(found), 'split it into tf.real and tf.imag');
 }

@@ -41,7 +41,7 @@ function run(op: string, f: AnyFunction, args: readonly unknown[]): Run {
 
 /** Handles of one's own for what f returned, which may be its very arguments. */
 function handles(returned: unknown): unknown {
-  return replaceTensors(returned, (tensor) => wrap(tensor.value));
+  return replaceTensors(returned, (tensor) => wrap(tensor.value, tensor.dtype));
 }
 
 /** One tangent for each tensor of the primals, checked; null where nothing moves. */
@@ -97,7 +97,7 @@ export function jvp<A extends readonly unknown[], T>(
       const dxs = tangentsFor(op, args, tangents);
       const { returned, ys } = run(op, f as AnyFunction, args);
       const dys = forward.jvp(ys, valuesOf(args), dxs);
-      const moved = replaceTensors(returned, (_, i) => wrap(dys[i] ?? zerosLike(ys[i])));
+      const moved = replaceTensors(returned, ({ dtype }, i) => wrap(dys[i] ?? zerosLike(ys[i]), dtype));
       return [handles(returned), moved] as TensorContainer;
     }),
   ) as [T, T];
@@ -175,16 +175,15 @@ export function vjp<A extends readonly unknown[], T>(
   const pullback = (dy: unknown) =>
     tidy(() => {
       const given = tensorsLike(made.value, dy, op, 'dy');
-      const values = given.map((tensor, i) =>
-        tensor ? checkCotangent(op, tensor, made.dys[i]) : zerosLike(made.dys[i]),
-      );
+      const ys = tensorsOf(made.value);
+      const values = given.map((tensor, i) => (tensor ? checkCotangent(op, tensor, ys[i]) : zerosLike(made.dys[i])));
       const dxs = made.map.apply(values);
-      return replaceTensors(args, (_, i) => wrap(dxs[i])) as TensorContainer;
+      return replaceTensors(args, ({ dtype }, i) => wrap(dxs[i], dtype)) as TensorContainer;
     }) as { [K in keyof A]: A[K] };
   return [made.value, Object.assign(pullback, { dispose: () => made.map.dispose() })];
 }
 
-function checkCotangent(op: string, dy: Tensor, y: Value): Value {
+function checkCotangent(op: string, dy: Tensor, y: Pick<Tensor, 'shape' | 'dtype'>): Value {
   if (sameShape(dy.shape, y.shape) && dy.dtype === y.dtype) return dy.value;
   fail(
     op,
@@ -223,7 +222,7 @@ export function linearize<A extends readonly unknown[], T>(
       const dxs = tangentsFor(op, args, tangents);
       const values = made.xs.map((x, i) => dxs[i] ?? zerosLike(x)).filter((_, i) => made.moving[i]);
       const dys = made.map.apply(values);
-      return replaceTensors(made.value, (_, i) => wrap(dys[i])) as TensorContainer;
+      return replaceTensors(made.value, ({ dtype }, i) => wrap(dys[i], dtype)) as TensorContainer;
     }) as T;
   return [made.value, Object.assign(push, { dispose: () => made.map.dispose() })];
 }
@@ -252,8 +251,8 @@ function jacobianBy(op: string, how: Jacobian, f: AnyFunction, argNum: number) {
         const { returned, ys } = run(op, f, args);
         expectFloats(op, ys);
         const js = how(op, ys, x);
-        return replaceTensors(returned, (_, i) =>
-          wrap(js[i] ?? zeros([...ys[i].shape, ...x.shape])),
+        return replaceTensors(returned, ({ dtype }, i) =>
+          wrap(js[i] ?? zeros([...ys[i].shape, ...x.shape]), dtype),
         ) as TensorContainer;
       }),
     );
@@ -337,7 +336,7 @@ export function hvp<A extends readonly unknown[]>(
         xs,
         xs.map((x, i) => vs[i] ?? zerosLike(x)),
       );
-      return replaceTensors(args, (_, i) => wrap(products[i] ?? zerosLike(xs[i]))) as TensorContainer;
+      return replaceTensors(args, ({ dtype }, i) => wrap(products[i] ?? zerosLike(xs[i]), dtype)) as TensorContainer;
     }),
   ) as { [K in keyof A]: A[K] };
 }
@@ -359,7 +358,9 @@ export function checkpoint<A extends readonly unknown[], T>(f: (...args: A) => T
           valuesOf(args),
         );
         const results = new Map(places.map((i, k) => [i, kept[k]]));
-        return replaceTensors(returned, (tensor, i) => wrap(results.get(i) ?? tensor.value)) as TensorContainer;
+        return replaceTensors(returned, ({ value, dtype }, i) =>
+          wrap(results.get(i) ?? value, dtype),
+        ) as TensorContainer;
       }),
     ) as T;
 }

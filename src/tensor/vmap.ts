@@ -82,6 +82,11 @@ function normalAxis(axis: number, rank: number, where: string, shape: readonly n
   );
 }
 
+/** Axes of the value in front of those of the tensor: the planes of complex64. */
+function leadOf(tensor: Tensor): number {
+  return tensor.value.shape.length - tensor.rank;
+}
+
 /** x with axis `from` moved to place `to`. */
 function moveAxis(x: Value, from: number, to: number): Value {
   const perm = x.shape.map((_, axis) => axis);
@@ -126,7 +131,8 @@ function oneElement(args: readonly unknown[], inAxes: Axes): Element {
     if (axis === null) return tensor;
     const at = normalAxis(axis, tensor.rank, where, tensor.shape);
     const { value } = tensor;
-    const shape = value.shape.toSpliced(at, 1);
+    const place = at + leadOf(tensor);
+    const shape = value.shape.toSpliced(place, 1);
     const param = parameter({ dtype: value.dtype, shape }, where);
     cellOf(param).unfed = {
       op: OP,
@@ -134,8 +140,8 @@ function oneElement(args: readonly unknown[], inAxes: Axes): Element {
       came: `it depends on ${where}`,
       hint: 'return it from the function and read it outside',
     };
-    stack.give(param, moveAxis(value, at, 0));
-    return wrap(param);
+    stack.give(param, moveAxis(value, place, 0));
+    return wrap(param, tensor.dtype);
   });
   return { stack, args: inner };
 }
@@ -145,7 +151,7 @@ function stackResults(returned: unknown, stack: Stack, outAxes: Axes): unknown {
     const { value } = tensor;
     if (axis === null) {
       const [stacked] = stack.of([value]);
-      if (stacked === null) return wrap(value);
+      if (stacked === null) return wrap(value, tensor.dtype);
       fail(
         OP,
         `${where} has the axis null, so it must not depend on what is mapped`,
@@ -154,8 +160,9 @@ function stackResults(returned: unknown, stack: Stack, outAxes: Axes): unknown {
       );
     }
     const [stacked] = stack.all([value]);
-    const at = normalAxis(axis, stacked.shape.length, where, stacked.shape);
-    return wrap(moveAxis(stacked, 0, at));
+    const lead = leadOf(tensor);
+    const at = normalAxis(axis, stacked.shape.length - lead, where, stacked.shape.slice(lead));
+    return wrap(moveAxis(stacked, 0, at + lead), tensor.dtype);
   });
 }
 

@@ -13,7 +13,7 @@ import { sameShape } from '../../types/shape.ts';
 import { traceBody } from '../body.ts';
 import { retainingGraph } from '../cell.ts';
 import type { Flat, Tree } from '../containers.ts';
-import { flatten, showLeaf } from '../containers.ts';
+import { flatten, refuseComplexLeaves, showLeaf } from '../containers.ts';
 import { tidy } from '../scope.ts';
 import { Tensor, wrap } from '../tensor.ts';
 import type { TensorContainer } from '../types.ts';
@@ -115,6 +115,7 @@ function scanAs<C extends Tree, X extends Tree, Y extends Tree>(
   checkFunction(op, 'f', f);
   const carry = flatten(op, 'init', init);
   const slices = flatten(op, 'xs', xs);
+  refuseComplexLeaves(op, 'xs', slices);
   const length = lengthOf(op, slices, given);
   const carries = carry.leaves.length;
   const types = [
@@ -130,6 +131,7 @@ function scanAs<C extends Tree, X extends Tree, Y extends Tree>(
     const after = flatten(op, 'the carry', returned[0]);
     checkCarry(op, carry, after);
     const y = flatten(op, 'y', returned[1]);
+    refuseComplexLeaves(op, 'y', y);
     return { results: [...after.leaves, ...y.leaves].map(({ value }) => value), returned: y };
   });
   const stacked = slices.leaves.map(({ value }) => value);
