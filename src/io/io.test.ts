@@ -198,15 +198,22 @@ describe('round trips', () => {
   });
 
   test('encodeWeights and decodeWeights', async () => {
-    const tensors = { flag: tensor([1, 0, 1], [3], 'bool'), w: tensor([1.5, -2], [2]), n: tensor([7], [], 'int32') };
+    const tensors = {
+      flag: tensor([1, 0, 1], [3], 'bool'),
+      w: tensor([1.5, -2], [2]),
+      n: tensor([7], [], 'int32'),
+      z: tensor([1, 2, 3, 4], [2], 'complex64'),
+    };
     const { data, specs } = await io.encodeWeights(tensors);
-    expect(data.byteLength).toBe(3 + 8 + 4);
+    expect(data.byteLength).toBe(3 + 8 + 4 + 16);
     const decoded = io.decodeWeights(data, specs);
     expect(Object.fromEntries(Object.entries(decoded).map(([k, t]) => [k, [t.dtype, ...t.dataSync()]]))).toEqual({
       flag: ['bool', 1, 0, 1],
       w: ['float32', 1.5, -2],
       n: ['int32', 7],
+      z: ['complex64', 1, 2, 3, 4],
     });
+    await expect(io.encodeWeights({ s: tensor(['a']) })).rejects.toThrow('[encodeWeights] s must hold numbers');
   });
 
   test('a scheme of the user', async () => {
@@ -285,7 +292,11 @@ describe('files that cannot be right', () => {
     ['negative shape', /must be a list of non-negative integers/, (json) => void (spec(json).shape = [-1, 3])],
     ['huge shape', /fewer than 2\^31 values/, (json) => void (spec(json).shape = [1e9, 1e9])],
     ['shape of text', /must be a list of non-negative integers; got "3"/, (json) => void (spec(json).shape = '3')],
-    ['dtype', /must be float32, int32 or bool; got "complex64"/, (json) => void (spec(json).dtype = 'complex64')],
+    [
+      'dtype',
+      /must be float32, int32, bool or complex64; got "complex64"/,
+      (json) => void (spec(json).dtype = 'complex64'),
+    ],
     ['twice', /each weight must have its own name/, (json) => void (spec(json, 1).name = spec(json, 0).name)],
     [
       'another shape',

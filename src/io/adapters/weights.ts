@@ -1,13 +1,22 @@
 /** Tensors <-> weight specs and bytes. */
 import { type Tensor, tensor } from '../../tensor/index.ts';
-import type { DType, TypedArray } from '../../types/dtype.ts';
+import { fail } from '../../base/errors.ts';
+import type { TypedArray } from '../../types/dtype.ts';
 import type { NamedTensor } from '../../nn/index.ts';
-import { checkWeightSpecs, decodeArrays, encodeArrays, type NamedArray, type WeightSpec } from '../formats/weights.ts';
+import {
+  checkWeightSpecs,
+  decodeArrays,
+  encodeArrays,
+  isWeightDType,
+  type NamedArray,
+  type WeightSpec,
+} from '../formats/weights.ts';
 
 /** The values of a tensor, under a name. */
 export function namedArray(name: string, value: Tensor, group?: string): NamedArray {
-  const values = value.dataSync() as TypedArray;
-  return { name, shape: value.shape, dtype: value.dtype as DType, values, ...(group ? { group } : {}) };
+  const { dtype, shape } = value;
+  if (!isWeightDType(dtype)) fail('encodeWeights', `${name} must hold numbers or booleans`, `its dtype is ${dtype}`);
+  return { name, shape, dtype, values: value.dataSync() as TypedArray, ...(group ? { group } : {}) };
 }
 
 /** Source: tf.io.encodeWeights. */

@@ -5,6 +5,13 @@
 import { fail } from '../../base/errors.ts';
 import { type DType, dtypes, isDType, newArray, type TypedArray } from '../../types/dtype.ts';
 
+/** Of complex64 real and imaginary parts alternate, as float32. */
+export type WeightDType = DType | 'complex64';
+
+export function isWeightDType(dtype: unknown): dtype is WeightDType {
+  return dtype === 'complex64' || isDType(dtype);
+}
+
 export interface Quantization {
   readonly dtype: 'uint8' | 'uint16' | 'float16';
   readonly scale?: number;
@@ -15,7 +22,7 @@ export interface Quantization {
 export interface WeightSpec {
   readonly name: string;
   readonly shape: number[];
-  readonly dtype: DType;
+  readonly dtype: WeightDType;
   /** 'optimizer' for the optimizer's state. */
   readonly group?: string;
   readonly quantization?: Quantization;
@@ -24,7 +31,7 @@ export interface WeightSpec {
 export interface NamedArray {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly dtype: DType;
+  readonly dtype: WeightDType;
   readonly values: TypedArray;
   readonly group?: string;
 }
@@ -59,8 +66,12 @@ function checkWeightSpec(op: string, item: unknown, index: number): WeightSpec {
     size *= extent;
     if (size > largest) fail(op, `${name} must have fewer than 2^31 values`, `its shape is [${shape.join(',')}]`);
   }
-  if (!isDType(dtype)) {
-    fail(op, `the dtype of ${name} must be float32, int32 or bool`, `got ${JSON.stringify(dtype) ?? 'none'}`);
+  if (!isWeightDType(dtype)) {
+    fail(
+      op,
+      `the dtype of ${name} must be float32, int32, bool or complex64`,
+      `got ${JSON.stringify(dtype) ?? 'none'}`,
+    );
   }
   return {
     name,
@@ -89,8 +100,8 @@ function elements(spec: WeightSpec): number {
 
 /** Bytes that a weight takes in the file. */
 export function bytesOf(spec: WeightSpec): number {
-  const width = spec.quantization ? quantizedBytes[spec.quantization.dtype] : dtypes[spec.dtype].bytes;
-  return elements(spec) * width;
+  if (spec.quantization) return elements(spec) * quantizedBytes[spec.quantization.dtype];
+  return elements(spec) * (spec.dtype === 'complex64' ? 8 : dtypes[spec.dtype].bytes);
 }
 
 export function totalBytes(specs: readonly WeightSpec[]): number {
@@ -117,6 +128,10 @@ export function decodeArrays(op: string, bytes: Uint8Array, specs: readonly Weig
 function decode(op: string, bytes: Uint8Array, spec: WeightSpec): TypedArray {
   const { quantization } = spec;
   const count = elements(spec);
+  if (spec.dtype === 'complex64') {
+    if (quantization) fail(op, `${spec.name} must be float32 or int32 to be quantized`, 'it is complex64');
+    return new Float32Array(bytes.buffer, bytes.byteOffset, 2 * count);
+  }
   if (!quantization) return new dtypes[spec.dtype].array(bytes.buffer, bytes.byteOffset, count);
   if (spec.dtype === 'bool') fail(op, `${spec.name} must be float32 or int32 to be quantized`, 'it is bool');
   const out = newArray(spec.dtype, count);
