@@ -1,7 +1,6 @@
 /** Rows that combine or search along axes. Reduced axes are dropped; keepDims is the builders' reshape. */
 import { fail } from '../base/errors.ts';
 import type { Value } from '../graph/graph.ts';
-import { variable } from '../kernel/ir.ts';
 import type { DType } from '../types/dtype.ts';
 import { newArray } from '../types/dtype.ts';
 import type { TensorType } from '../types/shape.ts';
@@ -9,8 +8,9 @@ import { sizeOf, stridesOf } from '../types/shape.ts';
 import { fill, forEachIndex, flatIndex } from './array.ts';
 import { cast, constantLike, div, equal, maximum, mul, prod, select, spreadOver, sum, zerosLike } from './build.ts';
 import { shiftedAxes } from './batching.ts';
-import type { Coord } from './lowering.ts';
+import { around } from './build-cumulate.ts';
 import type { GradientRule, NDArray, OpRow, Sample } from './row.ts';
+import { emitSearch } from './search-kernels.ts';
 import { bool, expectAxis, expectDType, f32, i32, intAttr, intsAttr, show } from './rule.ts';
 
 type ReduceKind = 'sum' | 'prod' | 'max' | 'min';
@@ -200,21 +200,8 @@ function search(name: 'argMax' | 'argMin', compare: 'gt' | 'lt'): OpRow {
       ];
     },
     lowering: {
-      tag: 'point',
-      emit({ b, attrs, inputs: [x], load }, at) {
-        const axis = intAttr(attrs, 'axis');
-        const place = (coord: Coord) => [...at.slice(0, axis), coord, ...at.slice(axis)];
-        const best = b.acc(load(0, place({ at: { offset: 0, terms: [] }, laneStep: 0 })));
-        const index = b.acc(b.i32(0));
-        b.loop('i', 1, x.shape[axis], (v) => {
-          const i = variable(v);
-          const candidate = load(0, place({ at: i, laneStep: 0 }));
-          const wins = b.compare(compare, candidate, best);
-          b.set(best, b.select(wins, candidate, best));
-          b.set(index, b.select(wins, b.index(i), index));
-        });
-        return [index];
-      },
+      tag: 'kernels',
+      emit: (context) => emitSearch(context, compare, around(context.inputs[0].shape, intAttr(context.attrs, 'axis'))),
     },
     samples: [
       { inputs: [f32([1])], attrs: { axis: 0 } },
@@ -223,6 +210,10 @@ function search(name: 'argMax' | 'argMin', compare: 'gt' | 'lt'): OpRow {
       { inputs: [f32([3, 17])], attrs: { axis: 0 } },
       { inputs: [f32([0, 4])], attrs: { axis: 1 } },
       { inputs: [i32([2, 3, 9], -2, 3)], attrs: { axis: 1 } },
+      { inputs: [i32([3, 300], -2, 3)], attrs: { axis: 1 } },
+      { inputs: [f32([2, 66000])], attrs: { axis: 1 } },
+      { inputs: [i32([40, 150], -2, 3)], attrs: { axis: 0 } },
+      { inputs: [f32([2, 5, 3])], attrs: { axis: 1 } },
     ],
   };
 }
