@@ -36,6 +36,7 @@ export { LayersModel, LayersModel as Model, type StepLogs, type TrainStepData } 
 export { SymbolicTensor } from './layers/symbolic.ts';
 export type { BatchDataset, BatchItem } from './training/dataset.ts';
 export type { TensorsOf, WeightsOf } from './training/samples.ts';
+export { plotModel, type PlotModelArgs } from './models/plot.ts';
 export { installModelSaver, type ModelSaver, type SaveConfig, type SaveTarget } from './models/saving.ts';
 export { Sequential, type SequentialArgs, sequential } from './models/sequential.ts';
 export { AdadeltaOptimizer, AdagradOptimizer } from './optimizers/adagrad.ts';

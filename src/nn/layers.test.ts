@@ -45,6 +45,8 @@ const cases: Case[] = [
   { layer: 'separableConv2d', args: { filters: 4, kernelSize: 3, activation: 'tanh' }, shape: [2, 6, 5, 3] },
   { layer: 'maxPooling1d', args: { poolSize: 3, strides: 2 }, shape: [2, 7, 3] },
   { layer: 'averagePooling1d', args: { poolSize: 2, padding: 'same' }, shape: [2, 7, 3] },
+  { layer: 'maxPooling3d', shape: [1, 4, 4, 3, 2] },
+  { layer: 'averagePooling3d', args: { poolSize: 2, strides: 1 }, shape: [1, 3, 4, 3, 2] },
   { layer: 'globalAveragePooling1d', shape: [2, 7, 3] },
   { layer: 'globalMaxPooling1d', shape: [2, 7, 3] },
   { layer: 'globalAveragePooling2d', shape: [2, 4, 5, 3] },

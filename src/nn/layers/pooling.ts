@@ -1,12 +1,14 @@
-/** Pooling over windows of one and two axes, and over everything: the largest value, or the mean. */
+/** Pooling over windows of one to three axes, and over everything: the largest value, or the mean. */
 import {
   avgPool,
+  avgPool3d,
   cast,
   div,
   expandDims,
   max,
   maximum,
   maxPool,
+  maxPool3d,
   mean,
   mul,
   squeeze,
@@ -40,10 +42,16 @@ export interface PoolingArgs extends LayerArgs {
 }
 
 type Pool = (x: Tensor4D, size: [number, number], strides: [number, number], padding: PaddingMode) => Tensor;
+type Three = [number, number, number];
 const largest: Pool = (x, size, strides, padding) => maxPool(x, size, strides, padding);
 const average: Pool = (x, size, strides, padding) => avgPool(x, size, strides, padding);
 
-const hints = ['', 'sequences need [batch, steps, channels]', 'images need [batch, height, width, channels]'];
+const hints = [
+  '',
+  'sequences need [batch, steps, channels]',
+  'images need [batch, height, width, channels]',
+  'volumes need [batch, depth, height, width, channels]',
+];
 
 abstract class Pooling extends Layer {
   readonly rank: number;
@@ -78,6 +86,10 @@ abstract class Pooling extends Layer {
 
   #last(x: Tensor): Tensor {
     const { poolSize, strides, padding } = this;
+    if (this.rank === 3) {
+      const three = ([a, b, c]: readonly number[]): Three => [a, b, c];
+      return (this.pool === largest ? maxPool3d : avgPool3d)(x, three(poolSize), three(strides), padding);
+    }
     if (this.rank === 2) {
       return this.pool(x as Tensor4D, [poolSize[0], poolSize[1]], [strides[0], strides[1]], padding);
     }
@@ -126,6 +138,23 @@ export class AveragePooling2D extends Pooling {
   protected override readonly pool: Pool = average;
   constructor(args?: PoolingArgs) {
     super(2, args);
+  }
+}
+
+/** The largest value of each window of a volume. Source: tf.layers.maxPooling3d. */
+export class MaxPooling3D extends Pooling {
+  static override readonly className = 'MaxPooling3D';
+  protected override readonly pool: Pool = largest;
+  constructor(args?: PoolingArgs) {
+    super(3, args);
+  }
+}
+/** The mean of each window of a volume; padding does not count. Source: tf.layers.averagePooling3d. */
+export class AveragePooling3D extends Pooling {
+  static override readonly className = 'AveragePooling3D';
+  protected override readonly pool: Pool = average;
+  constructor(args?: PoolingArgs) {
+    super(3, args);
   }
 }
 

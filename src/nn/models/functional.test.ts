@@ -12,6 +12,7 @@ import { train } from '../optimizers/index.ts';
 import { models } from './from_json.ts';
 import { input, model } from './functional.ts';
 import { LayersModel, type TrainStepData } from './layers_model.ts';
+import { plotModel } from './plot.ts';
 import { sequential } from './sequential.ts';
 
 beforeAll(async () => {
@@ -162,6 +163,16 @@ test('two models inside one with equal names of layers keep their weights apart 
   const loaded = await loadLayersModel(io.fromMemory(saved!));
   const of = (one: LayersModel) => [...one.predict(tensor([[1, 2]])).dataSync()];
   expect(of(loaded)).toEqual(of(whole));
+});
+
+test('plotModel draws a box for each layer and an arrow for each tensor', () => {
+  const svg = plotModel(build(our) as unknown as LayersModel);
+  expect(svg.match(/<rect/g)).toHaveLength(8);
+  // shared twice, joined twice, inner, x, skip twice, y
+  expect(svg.match(/class="edge"/g)).toHaveLength(9);
+  expect(svg).toContain('joined (Concatenate)');
+  expect(svg).toContain('[null,6]');
+  expect(svg.startsWith('<svg ')).toBe(true);
 });
 
 test('Keras 3 configs are read', async () => {
