@@ -1,5 +1,6 @@
 /** THE TABLE: every op is one row, each family in its own file. Shared code asks the row, never the op's name. */
 import { InternalError } from '../base/errors.ts';
+import { attentionRows } from './attention.ts';
 import { binaryRows, comparisonRows } from './binary.ts';
 import { bitwiseRows } from './bitwise.ts';
 import { branchRows } from './branches.ts';
@@ -51,6 +52,7 @@ export const table = {
   ...resampleRows,
   ...matMulRows,
   ...linalgRows,
+  ...attentionRows,
   ...convRows,
   ...randomRows,
   ...samplingRows,
