@@ -1,6 +1,7 @@
 /** Functions on graph values that are written in terms of the table's ops. This file is only their list. */
 export * from './custom.ts';
 export * from './composite-activations.ts';
+export * from './composite-attention.ts';
 export * from './composite-bessel.ts';
 export * from './composite-error.ts';
 export * from './composite-gamma.ts';

@@ -34,6 +34,7 @@ export * as linalg from './linalg.ts';
 export * from './logical.ts';
 export { losses, Reduction } from './losses.ts';
 export * from './math.ts';
+export * from './attention.ts';
 export * from './matrices.ts';
 export * from './movement.ts';
 export * from './normalization.ts';
