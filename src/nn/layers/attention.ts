@@ -11,6 +11,7 @@ import {
   mul,
   range,
   reshape,
+  scaledDotProductAttention,
   softmax,
   sub,
   sum,
@@ -50,19 +51,32 @@ export interface AttentionOptions {
   dropout?: number;
   /** Factor of the scores; default 1 / sqrt(depth). */
   scale?: number;
+  /** Gives the weights of the keys as well. */
+  withWeights?: boolean;
 }
 
 /**
- * softmax(q k' scale) v for [..., queries, depth], [..., keys, depth] and [..., keys, width]. In one place, so that a fused
- * operation can take it over.
+ * softmax(q k' scale) v for [..., queries, depth], [..., keys, depth] and [..., keys, width]: fused, but where weights are dropped
+ * or asked for.
  */
 export function attend(
   q: Tensor,
   k: Tensor,
   v: Tensor,
   options: AttentionOptions = {},
-): { output: Tensor; weights: Tensor } {
+): { output: Tensor; weights: Tensor | null } {
   const depth = q.shape[q.rank - 1]!;
+  const [queries, keys] = [q.shape[q.rank - 2], k.shape[k.rank - 2]];
+  // The fused operation lets the last query see all keys; here query i sees keys 0 to i.
+  if (!options.dropout && !options.withWeights && (!options.causal || queries === keys)) {
+    const { mask, causal = false, scale } = options;
+    const output = scaledDotProductAttention(q, k, v, {
+      isCausal: causal,
+      ...(mask && { mask }),
+      ...(scale !== undefined && { scale }),
+    });
+    return { output, weights: null };
+  }
   const scores = mul(matMul(q, k, false, true), options.scale ?? 1 / Math.sqrt(depth));
   const weights = softmax(restricted(scores, options.mask ?? null, options.causal ?? false));
   const kept = options.dropout ? dropout(weights, options.dropout) : weights;
@@ -332,6 +346,7 @@ abstract class HeadedAttention extends Layer {
     const k = this.#spread(this.#heads(key, this.#key!, keyHeads, keySize));
     const v = this.#spread(this.#heads(value, this.#value!, keyHeads, valueSize));
     const { output, weights } = attend(q, k, v, {
+      withWeights: options.returnAttentionScores === true,
       mask: this.#maskFor(options),
       causal: options.useCausalMask ?? false,
       dropout: options.training ? this.dropout : 0,
@@ -342,7 +357,7 @@ abstract class HeadedAttention extends Layer {
     const width = kernel.shape[2];
     const y = matMul(joined, reshape(kernel.read(), [queryHeads * valueSize, width]));
     const biased = reshape(bias ? add(y, bias.read()) : y, [batch, steps, width]);
-    return options.returnAttentionScores ? [biased, weights] : biased;
+    return options.returnAttentionScores && weights ? [biased, weights] : biased;
   }
 
   /** The masks of query, value and key, and one of the user's own, as [batch, 1, queries, keys]. */
