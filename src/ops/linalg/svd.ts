@@ -133,13 +133,13 @@ function inverseOrZero(x: Value): Value {
  */
 function gradient(u: Value, s: Value, vt: Value, [du, ds, dvt]: readonly (Value | null)[]): Value {
   const [[m, k], [, n]] = [sizes(u), sizes(vt)];
-  let inner: Value = ds === null ? zerosLike(matMul(vt, vt, false, true)) : diagonalMatrix(ds);
-  const squares = square(s);
-  const factors = inverseOrZero(sub(asRow(squares), asColumn(squares)));
+  let inner: Value = diagonalMatrix(ds ?? zerosLike(s));
+  // Only where it is read: an op that nothing reads would keep alive what it reads itself.
+  const spread = (x: Value) => mul(inverseOrZero(sub(asRow(square(s)), asColumn(square(s)))), x);
   const outer: Value[] = [];
   if (du !== null) {
     const product = matMul(u, du, true, false);
-    inner = add(inner, mul(mul(factors, sub(product, adjoint(product))), asRow(s)));
+    inner = add(inner, mul(spread(sub(product, adjoint(product))), asRow(s)));
     if (m > k) {
       const scaled = mul(sub(du, matMul(u, product)), asRow(inverseOrZero(s)));
       outer.push(matMul(scaled, vt));
@@ -147,7 +147,7 @@ function gradient(u: Value, s: Value, vt: Value, [du, ds, dvt]: readonly (Value 
   }
   if (dvt !== null) {
     const product = matMul(vt, dvt, false, true);
-    inner = add(inner, mul(asColumn(s), mul(factors, sub(product, adjoint(product)))));
+    inner = add(inner, mul(asColumn(s), spread(sub(product, adjoint(product)))));
     if (n > k) {
       const scaled = mul(asColumn(inverseOrZero(s)), sub(dvt, matMul(adjoint(product), vt)));
       outer.push(matMul(u, scaled));
