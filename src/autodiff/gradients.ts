@@ -7,7 +7,6 @@ import type { Operation, Value } from '../graph/graph.ts';
 import { admit } from '../ops/body.ts';
 import { add, onesLike } from '../ops/build.ts';
 import { customGradientOf } from '../ops/custom.ts';
-import type { GradientContext } from '../ops/row.ts';
 import { rowOf } from '../ops/table.ts';
 import { sameShape, showShape } from '../types/shape.ts';
 import { severUnread } from './unread.ts';
@@ -51,8 +50,8 @@ function dependents(order: readonly Operation[], xs: readonly Value[]): Set<Valu
   return found;
 }
 
-/** Gradients of an op's sources. What a rule wrote only to differentiate it is added to `written`. */
-function pullBack(op: Operation, dys: readonly (Value | null)[], written: Value[]): readonly (Value | null)[] {
+/** Gradients of an op's sources. */
+function pullBack(op: Operation, dys: readonly (Value | null)[]): readonly (Value | null)[] {
   const custom = customGradientOf(op);
   if (custom) {
     const dxs = custom.backward(dys);
@@ -67,11 +66,7 @@ function pullBack(op: Operation, dys: readonly (Value | null)[], written: Value[
   }
   const row = rowOf(op.kind);
   if (row.gradient === 'constant') return [];
-  const differentiate: GradientContext['differentiate'] = (ys, xs, given) => {
-    written.push(...ys);
-    return gradients(ys, xs, given);
-  };
-  return row.gradient({ inputs: op.inputs, outputs: op.outputs, attrs: op.attrs, differentiate }, dys);
+  return row.gradient({ inputs: op.inputs, outputs: op.outputs, attrs: op.attrs, differentiate: gradients }, dys);
 }
 
 function startWith(ys: readonly Value[], dys: readonly (Value | null)[] | undefined): Map<Value, Value> {
@@ -120,7 +115,7 @@ export function gradients(
     if (outputs.some((output) => ahead.has(output.op))) continue;
     const outs = outputs.map((output) => grads.get(output) ?? null);
     if (outs.every((dy) => dy === null)) continue;
-    for (const [i, dx] of pullBack(op, outs, unused).entries()) {
+    for (const [i, dx] of pullBack(op, outs).entries()) {
       if (dx === null) continue;
       const source = into[i];
       if (!wanted.has(source) || source.dtype !== 'float32') {

@@ -76,13 +76,16 @@ function gradientOfQuery({ inputs: given, attrs, differentiate }: GradientContex
   const inputs = given.map(identity);
   const [q, kT, k, vT, dO, lse, delta, bias] = inputs;
   const { ds } = tablesOf({ q, kT, vT, dO, lse, delta, bias }, attrs);
-  return differentiate([matMul(ds, k, false, false)], inputs, [dy]);
+  // dq = ds k: its own two gradients by hand, so that no op is written that nobody reads.
+  const grads = differentiate([ds], inputs, [matMul(dy, k, false, true)]);
+  return grads.with(2, matMul(ds, dy, true, false));
 }
 
 function gradientOfKeyValue(
   { inputs: originals, attrs, differentiate }: GradientContext,
   dys: readonly (Value | null)[],
 ) {
+  if (dys.every((dy) => dy === null)) return originals.map(() => null);
   const inputs = originals.map(identity);
   const [k, qT, q, v, dOT, dO, lse, delta, biasT] = inputs;
   const row = (x: Value): Value => reshape(x, [x.shape[0], 1, x.shape[1]]);
@@ -94,15 +97,23 @@ function gradientOfKeyValue(
     ? select(hidden, constantLike(scores, Number.NEGATIVE_INFINITY), scores)
     : scores;
   const p = exp(sub(shown, row(lse)));
-  const ds = mul(p, sub(matMul(v, dOT, false, false), row(delta)));
-  const ys = [matMul(ds, q, false, false), matMul(p, dO, false, false)];
-  const given = ys.flatMap((y, i) => (dys[i] ? [{ y, dy: dys[i] as Value }] : []));
-  if (given.length === 0) return inputs.map(() => null);
-  return differentiate(
-    given.map(({ y }) => y),
-    inputs,
-    given.map(({ dy }) => dy),
-  );
+  const [dyK, dyV] = dys;
+  const ys: Value[] = [];
+  const given: Value[] = [];
+  let [ofQ, ofdO]: (Value | null)[] = [null, null];
+  // dk = ds q and dv = p dO: their own gradients by hand, so that no op is written that nobody reads.
+  if (dyK) {
+    const ds = mul(p, sub(matMul(v, dOT, false, false), row(delta)));
+    ofQ = matMul(ds, dyK, true, false);
+    ys.push(ds);
+    given.push(matMul(dyK, q, false, true));
+  }
+  if (dyV) {
+    ofdO = matMul(p, dyV, true, false);
+    ys.push(p);
+    given.push(matMul(dyV, dO, false, true));
+  }
+  return differentiate(ys, inputs, given).with(2, ofQ).with(5, ofdO);
 }
 
 // ---- shapes ------------------------------------------------------------------------------------------------------------
