@@ -50,8 +50,8 @@ function dependents(order: readonly Operation[], xs: readonly Value[]): Set<Valu
   return found;
 }
 
-/** Gradients of an op's sources. */
-function pullBack(op: Operation, dys: readonly (Value | null)[]): readonly (Value | null)[] {
+/** Gradients of an op's sources. What its rule wants to be let go of is added to `written`. */
+function pullBack(op: Operation, dys: readonly (Value | null)[], written: Value[]): readonly (Value | null)[] {
   const custom = customGradientOf(op);
   if (custom) {
     const dxs = custom.backward(dys);
@@ -66,7 +66,11 @@ function pullBack(op: Operation, dys: readonly (Value | null)[]): readonly (Valu
   }
   const row = rowOf(op.kind);
   if (row.gradient === 'constant') return [];
-  return row.gradient({ inputs: op.inputs, outputs: op.outputs, attrs: op.attrs, differentiate: gradients }, dys);
+  const forget = (values: readonly Value[]) => void written.push(...values);
+  return row.gradient(
+    { inputs: op.inputs, outputs: op.outputs, attrs: op.attrs, differentiate: gradients, forget },
+    dys,
+  );
 }
 
 function startWith(ys: readonly Value[], dys: readonly (Value | null)[] | undefined): Map<Value, Value> {
@@ -115,7 +119,7 @@ export function gradients(
     if (outputs.some((output) => ahead.has(output.op))) continue;
     const outs = outputs.map((output) => grads.get(output) ?? null);
     if (outs.every((dy) => dy === null)) continue;
-    for (const [i, dx] of pullBack(op, outs).entries()) {
+    for (const [i, dx] of pullBack(op, outs, unused).entries()) {
       if (dx === null) continue;
       const source = into[i];
       if (!wanted.has(source) || source.dtype !== 'float32') {

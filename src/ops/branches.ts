@@ -68,6 +68,7 @@ function whileGradient(context: GradientContext, dys: readonly (Value | null)[])
   const own = context.inputs.map(identity);
   const outputs = asScan(own, parts);
   const flowing = outputs.filter((_, i) => dys[i] !== null);
+  context.forget(outputs);
   return context.differentiate(
     flowing,
     own,

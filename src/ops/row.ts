@@ -19,6 +19,8 @@ export interface GradientContext {
   readonly attrs: Attrs;
   /** For ops that carry graphs: d(sum of ys . dys) / dx for each x; null where no y depends on it. */
   differentiate(ys: readonly Value[], xs: readonly Value[], dys: readonly Value[]): (Value | null)[];
+  /** Lets go of values that a rule wrote only to differentiate them, unless the result reads them: nothing is kept for them. */
+  forget(values: readonly Value[]): void;
 }
 
 /**
