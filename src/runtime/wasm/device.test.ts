@@ -267,10 +267,10 @@ describe('errors', () => {
       ids[150] = -7;
       const out = floats(new Float32Array(200).fill(5));
       expect(() => executable.run([floats(values(10)), integers(ids)], [out])).toThrow(
-        new UserError('[gather] index must be in [0, 10); got -7'),
+        new UserError('[gather] index must be in [0, 10); got -7; check the indices that are fed'),
       );
       await expect(executable.runAsync([floats(values(10)), integers(ids)], [out])).rejects.toThrow(
-        '[gather] index must be in [0, 10); got -7',
+        '[gather] index must be in [0, 10); got -7; check the indices that are fed',
       );
       expect(read(out)).toEqual(new Float32Array(200).fill(5));
       ids[150] = 3;
