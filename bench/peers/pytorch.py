@@ -28,6 +28,7 @@ except Exception as error:  # any failure to load is the reason why the peer is 
     sys.exit(0)
 
 from ops_torch import op
+from sequences import gpt_train, rnn_train
 
 torch.set_num_threads(threads)
 torch.manual_seed(1)
@@ -107,7 +108,7 @@ def chain(request):
     return run
 
 
-tasks = {"gemm": gemm, "cnn-train": cnn_train, "cnn-infer": cnn_infer, "chain": chain, "op": op}
+tasks = {"gemm": gemm, "cnn-train": cnn_train, "cnn-infer": cnn_infer, "chain": chain, "op": op, "rnn-train": rnn_train, "gpt-train": gpt_train}
 answer({"ready": {"versions": f"PyTorch {torch.__version__}", "tasks": list(tasks)}})
 
 prepared = {}

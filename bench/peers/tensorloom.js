@@ -8,6 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { opTask } from './ops-tf.js';
 import { cnn, consume, labels, noise, serve } from './protocol.js';
+import { sequenceTasks } from './sequences.js';
 
 const [, , backend = 'x64', fresh] = process.argv;
 // Read by the runtime when it makes its threads.
@@ -118,6 +119,7 @@ async function load() {
         y.dispose();
       };
     },
+    ...sequenceTasks(tf),
     op: opTask(tf, {
       jit: tf.jit,
       finish: async (results) => {
