@@ -36,6 +36,12 @@ async function theirs() {
   return createRequire(import.meta.url)(outfile);
 }
 
+/** The names of @tensorflow/tfjs-data 4.22, which is no development dependency. */
+const dataNames =
+  'array Dataset zip CSVDataset TextLineDataset csv func generator microphone webcam FileDataSource URLDataSource'.split(
+    ' ',
+  );
+
 /** What this package exports, from its sources. */
 async function ours() {
   const outfile = path.join(cache, 'ours.mjs');
@@ -73,6 +79,7 @@ function groupsOf(tfjs, tensorloom) {
       .map((space) =>
         group(`tf.${space}`, members(tfjs[space]), (name) => name in (tensorloom[space] ?? {}), `tf.${space}.`),
       ),
+    group('tf.data', dataNames, (name) => name in tensorloom.data, 'tf.data.'),
     group('Names of kernels', names.filter(isKernelName), (name) => tensorloom[name] === tfjs[name]),
   ];
 }
@@ -87,7 +94,8 @@ function page(groups) {
   const lines = [
     '# Beside TensorFlow.js',
     '',
-    'Written by `node scripts/api-coverage.js` from the exports of `@tensorflow/tfjs-core` and `@tensorflow/tfjs-layers` 4.22; do not edit.',
+    'Written by `node scripts/api-coverage.js` from the exports of `@tensorflow/tfjs-core`, `@tensorflow/tfjs-layers` and',
+    '`@tensorflow/tfjs-data` 4.22; do not edit.',
     'A name that is there takes the same arguments in the same order, with the same defaults. Reasons for what is not are in',
     '`scripts/api-absent.js`; a test holds that nothing is missing without one.',
     '',

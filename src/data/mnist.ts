@@ -4,6 +4,7 @@
  * back to the 10,000 digits that come with the package. Knows nothing of models.
  */
 import { UserError } from '../base/errors.ts';
+import { Mulberry } from '../base/mulberry.ts';
 import { bundledFolder, type FoundFile, findFiles, inNode } from './files.ts';
 import { readIdxBytes } from './idx.ts';
 import { fashionMnistManifest, type Manifest, mnistManifest } from './manifest.ts';
@@ -241,17 +242,7 @@ function range(count: number): Int32Array {
 
 /** A shuffled 0..count-1: Fisher-Yates over mulberry32. */
 function permutation(count: number, seed: number): Int32Array {
-  let state = seed | 0;
-  const random = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
   const order = range(count);
-  for (let i = count - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    [order[i], order[j]] = [order[j], order[i]];
-  }
+  new Mulberry(seed).shuffle(order);
   return order;
 }

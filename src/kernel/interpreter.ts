@@ -3,6 +3,7 @@
  * and on request runs chunks in a random order and looks for races between them. It does not know graphs, targets or speed.
  */
 import { InternalError, invariant } from '../base/errors.ts';
+import { Mulberry } from '../base/mulberry.ts';
 import type { TypedArray } from '../types/dtype.ts';
 import type { Affine, Dynamic, Elem, Instr, Kernel, Loop, Node, Param, Reg, Region } from './ir.ts';
 import { elemBytes } from './ir.ts';
@@ -37,7 +38,7 @@ export function interpretKernel(
   const chunks = kernel.regions.flatMap((region) =>
     Array.from({ length: region.extent }, (_, at): Chunk => ({ region, at })),
   );
-  if (options.seed !== undefined) shuffle(chunks, options.seed);
+  if (options.seed !== undefined) new Mulberry(options.seed).shuffle(chunks);
   const run = new Run(kernel, buffers, errors, options);
   for (const chunk of chunks) run.chunk(chunk);
 }
@@ -372,21 +373,6 @@ function checkAlias(program: Program, output: number, given: TypedArray, input: 
 
 function stepOrder(steps: readonly Step[], seed: number | undefined): Step[] {
   const order = steps.slice();
-  if (seed !== undefined) shuffle(order, seed);
+  if (seed !== undefined) new Mulberry(seed).shuffle(order);
   return order.sort((a, b) => a.stage - b.stage); // stable: steps of one stage stay as they were drawn
-}
-
-/** Fisher-Yates with mulberry32. */
-function shuffle<T>(items: T[], seed: number): void {
-  let state = seed | 0;
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-  for (let i = items.length - 1; i > 0; i--) {
-    const j = Math.floor(next() * (i + 1));
-    [items[i], items[j]] = [items[j], items[i]];
-  }
 }

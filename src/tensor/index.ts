@@ -42,7 +42,7 @@ export {
 export type { GradConfig, GraphNode, KernelConfig, KernelParams, NamedAttrs, OpExecutor } from './registry.ts';
 export { profile, time } from './profile.ts';
 export type { KernelProfile, ProfileInfo, TimeInfo } from './profile.ts';
-export { nextRandomKey, randomState, restoreRandomState, setSeed } from './random.ts';
+export { nextRandomKey, randomSeed, randomState, restoreRandomState, setSeed } from './random.ts';
 export { evaluateAll } from './evaluate-all.ts';
 export { eagerly } from './context.ts';
 export {

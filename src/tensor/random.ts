@@ -48,6 +48,18 @@ export function nextRandomKey(own?: number): Tensor<'R1'> {
   return wrap<'R1'>(key);
 }
 
+/** A 32-bit seed for random numbers on the host, from the global random state. */
+export function randomSeed(): number {
+  return untracked(() =>
+    eagerly(() => {
+      const key = nextRandomKey();
+      const [a, b] = key.dataSync();
+      key.dispose();
+      return Math.imul(a, 0x9e3779b1) ^ b;
+    }),
+  );
+}
+
 /** Keeps folded keys apart from the numbers that the key itself draws. */
 const FOLD_STREAM = 0x466f6c64;
 

@@ -104,6 +104,10 @@ export class DatasetSource implements BatchSource {
     this.#model = model;
     this.#dataset = dataset;
     this.steps = limit;
+    const { size } = dataset as { readonly size?: number | null };
+    if (size === Number.POSITIVE_INFINITY && limit === size) {
+      fail(op, 'batchesPerEpoch must be given', 'the dataset never ends');
+    }
   }
 
   async begin(): Promise<void> {
