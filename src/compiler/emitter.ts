@@ -2,7 +2,7 @@
  * Writes the expressions of one kernel: what is stored is loaded, everything else is computed where it is used. Loops are
  * the business of the lower-*.ts files.
  */
-import { invariant } from '../base/errors.ts';
+import { fail, invariant } from '../base/errors.ts';
 import type { Operation, Value } from '../graph/graph.ts';
 import { KernelBuilder } from '../kernel/builder.ts';
 import type { Affine, Elem, Kernel, Reg } from '../kernel/ir.ts';
@@ -53,7 +53,7 @@ function constantOf(data: Float32Array): Constant {
 export function bufferOf(key: BufferKey): { elem: Elem; size: number } {
   if (key instanceof Scratch || key instanceof Window) return key;
   if (key instanceof Constant) return { elem: 'f32', size: key.data.length };
-  return { elem: elemOf[key.dtype], size: sizeOf(key.shape) };
+  return { elem: elemOf(key.dtype), size: sizeOf(key.shape) };
 }
 
 /** One slice of a buffer, another one in each iteration of the loops that it names. Sizes and offsets in elements. */
@@ -82,7 +82,14 @@ export interface LoweredKernel {
   readonly waits?: ReadonlySet<BufferKey>;
 }
 
-export const elemOf: { readonly [K in DType]: Elem } = { float32: 'f32', int32: 'i32', bool: 'u8' };
+const elements: { readonly [K in DType]?: Elem } = { float32: 'f32', int32: 'i32', bool: 'u8' };
+
+/** How a dtype lies in memory. */
+export function elemOf(dtype: DType): Elem {
+  const elem = elements[dtype];
+  if (elem) return elem;
+  fail('compile', `the dtype must be one of ${Object.keys(elements).join(', ')}`, `got ${dtype}`, 'use cast');
+}
 
 /** Thrown where lanes would need different data-dependent indices; the nest is then written one element at a time. */
 export class NeedsScalar extends Error {}

@@ -123,7 +123,7 @@ function copyBody({ body }: LoopLowering): { params: Value[]; results: Value[] }
 function windowOf(outside: Value, slice: Value, loop: LoweredLoop, { count, reverse }: LoopLowering): Window {
   const size = sizeOf(slice.shape);
   return new Window(outside, {
-    elem: elemOf[slice.dtype],
+    elem: elemOf(slice.dtype),
     size,
     offset: reverse ? (count - 1) * size : 0,
     strides: [{ loop, elements: reverse ? -size : size }],

@@ -358,7 +358,7 @@ function inParts(r: Reduction, name: string): LoweredKernel[] {
   const per = Math.ceil(r.extents[split] / PARTS / unit) * unit;
   const parts = Math.ceil(r.extents[split] / per);
   const dtype: DType = input.dtype === 'bool' ? 'int32' : input.dtype;
-  const scratch = new Scratch(elemOf[dtype], parts * size);
+  const scratch = new Scratch(elemOf(dtype), parts * size);
   const first = partials(r, `${name}.parts`, scratch, { split, per, parts, size, alongLanes });
   return [first, combineParts(r, name, scratch, parts, size)];
 }

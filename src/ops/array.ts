@@ -1,6 +1,6 @@
 /** Dense row-major arrays for the reference evaluation: walking indices, and reading by coordinates. */
 import type { TypedArray } from '../types/dtype.ts';
-import { newArray } from '../types/dtype.ts';
+import { elementOf, newArray } from '../types/dtype.ts';
 import type { Shape, TensorType } from '../types/shape.ts';
 import { sizeOf, stridesOf } from '../types/shape.ts';
 import type { NDArray } from './row.ts';
@@ -41,7 +41,7 @@ export function reader(array: NDArray, outside = 0): (...at: number[]) => number
 export function fill(type: TensorType, element: (at: readonly number[], flat: number) => number): TypedArray {
   const out = newArray(type.dtype, sizeOf(type.shape));
   forEachIndex(type.shape, (at, flat) => {
-    out[flat] = element(at, flat);
+    out[flat] = elementOf(type.dtype, element(at, flat));
   });
   return out;
 }

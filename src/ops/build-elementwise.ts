@@ -2,7 +2,7 @@
 import { fail } from '../base/errors.ts';
 import type { Value } from '../graph/graph.ts';
 import type { DType } from '../types/dtype.ts';
-import { promote } from '../types/dtype.ts';
+import { promote, roundTo } from '../types/dtype.ts';
 import type { Shape } from '../types/shape.ts';
 import { broadcastShapes } from '../types/shape.ts';
 import { apply1 } from './apply.ts';
@@ -10,9 +10,7 @@ import { broadcastTo } from './build-movement.ts';
 
 /** A number, repeated to `shape`. */
 export function constant(value: number, dtype: DType = 'float32', shape: Shape = []): Value {
-  const stored =
-    dtype === 'float32' ? Math.fround(value) : dtype === 'int32' ? Math.trunc(value) | 0 : Number(value !== 0);
-  return broadcastTo(apply1('constant', [], { value: stored, dtype }), shape);
+  return broadcastTo(apply1('constant', [], { value: roundTo(dtype, value), dtype }), shape);
 }
 
 /** What is fed: a placeholder, a variable or data from outside. */

@@ -2,16 +2,28 @@
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Reg } from '../kernel/ir.ts';
 import type { DType } from '../types/dtype.ts';
-import { checkDType, newArray } from '../types/dtype.ts';
+import { checkDType, elementOf, isFloat, newArray, roundTo } from '../types/dtype.ts';
 import { cast, select, zerosLike } from './build.ts';
 import type { OpRow } from './row.ts';
 import { bool, everyShape, expectDType, expectSameDType, expectSameShape, f32, fewShapes, i32 } from './rule.ts';
 
-/** What storing x as `to` gives: toward zero and saturating for int32, x != 0 for bool. */
-function castAt(x: number, to: DType): number {
-  if (to === 'bool') return x !== 0 ? 1 : 0;
-  if (to === 'float32') return x;
-  return Number.isNaN(x) ? 0 : Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Math.trunc(x)));
+/** Toward zero and saturating, NaN to 0. */
+function saturate(x: number, least: number, most: number): number {
+  return Number.isNaN(x) ? 0 : Math.max(least, Math.min(most, Math.trunc(x)));
+}
+
+/**
+ * What x is as `to`: x != 0 for bool, the nearest for floats. A float becomes an integer toward zero and saturating in what that is
+ * computed in; integers wrap to fewer bits.
+ */
+function castAt(x: number | bigint, to: DType): number {
+  if (to === 'bool') return Number(x) !== 0 ? 1 : 0;
+  if (isFloat(to)) return elementOf(to, Number(x));
+  if (typeof x === 'number' && to !== 'int64') return roundTo(to, saturate(x, -(2 ** 31), 2 ** 31 - 1));
+  const whole = typeof x === 'bigint' ? x : BigInt(saturate(x, -(2 ** 63), 2 ** 63));
+  const most = 2n ** 63n - 1n;
+  if (to === 'int64') return (whole > most ? most : whole) as unknown as number;
+  return roundTo(to, Number(BigInt.asIntN(32, whole)));
 }
 
 function emitCast(b: KernelBuilder, x: Reg, from: DType, to: DType): Reg {
@@ -60,7 +72,9 @@ export const selectRows = {
       return [dy === null || x.dtype !== 'float32' || y.dtype !== 'float32' ? null : cast(dy, x.dtype)];
     },
     evaluate([x], _attrs, [type]) {
-      return [newArray(type.dtype, x.data.length).map((_, i) => castAt(x.data[i], type.dtype))];
+      const out = newArray(type.dtype, x.data.length);
+      for (let i = 0; i < out.length; i++) out[i] = castAt(x.data[i], type.dtype);
+      return [out];
     },
     batching: 'elementwise',
     lowering: { tag: 'map', emit: (b, [x], _attrs, [from], to) => emitCast(b, x, from, to) },

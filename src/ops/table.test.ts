@@ -1,6 +1,7 @@
 /** What must hold of every row: it names itself, its samples pass its own rule, and evaluation gives what infer promised. */
 import { describe, expect, it } from 'vitest';
 import { sampleArrays } from '../../test/conformance/samples.ts';
+import { dtypes } from '../types/dtype.ts';
 import { sizeOf } from '../types/shape.ts';
 import type { OpRow } from './row.ts';
 import { rowOf, table } from './table.ts';
@@ -19,9 +20,7 @@ describe.each(Object.entries<OpRow>(table))('row %s', (name, row) => {
       expect(outputs.length).toBe(types.length);
       for (const [k, type] of types.entries()) {
         expect(outputs[k].length).toBe(sizeOf(type.shape));
-        expect(outputs[k].constructor.name).toBe(
-          { float32: 'Float32Array', int32: 'Int32Array', bool: 'Uint8Array' }[type.dtype],
-        );
+        expect(outputs[k].constructor).toBe(dtypes[type.dtype].array);
       }
     }
   });

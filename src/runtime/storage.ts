@@ -32,10 +32,10 @@ export class Storage {
     return this.#bytes;
   }
 
-  /** A view of the first `length` elements, sharing memory. */
+  /** A view of the first `length` elements as they are stored, sharing memory. */
   view(dtype: DType, length: number): TypedArray {
     const bytes = this.bytes;
-    return new dtypes[dtype].array(bytes.buffer, bytes.byteOffset, length);
+    return new dtypes[dtype].store(bytes.buffer, bytes.byteOffset, length);
   }
 
   /** Gives up the bytes and returns them. */

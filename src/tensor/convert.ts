@@ -2,7 +2,7 @@
 import { fail } from '../base/errors.ts';
 import { Operation } from '../graph/graph.ts';
 import type { DType, TypedArray } from '../types/dtype.ts';
-import { checkDType, newArray } from '../types/dtype.ts';
+import { checkDType, dtypes, isFloat, isSmall, newArray, roundTo } from '../types/dtype.ts';
 import type { Shape } from '../types/shape.ts';
 import { checkShape, sameShape, showShape, sizeOf } from '../types/shape.ts';
 import { setTensorMaker } from './buffer.ts';
@@ -14,7 +14,7 @@ import type { DataType, Rank, TensorLike } from './types.ts';
 import { isStrings, makeStrings } from './string-tensor.ts';
 import type { StringTensor } from './string-tensor.ts';
 
-type FlatArray = TypedArray | Float64Array | Uint8ClampedArray;
+type FlatArray = TypedArray | BigInt64Array | Uint8ClampedArray;
 
 function isFlatArray(x: unknown): x is FlatArray {
   return ArrayBuffer.isView(x) && !(x instanceof DataView);
@@ -26,17 +26,22 @@ function firstOf(x: unknown): unknown {
   return first;
 }
 
-/** Inferred as in TensorFlow.js: numbers are float32, booleans bool, integer arrays int32, strings string. */
+/**
+ * Inferred as in TensorFlow.js: numbers are float32, booleans bool, integer arrays int32, strings string. What it lacks: bigints are
+ * int64, an Int8Array is int8. (A Uint8Array is int32 there, and a Float64Array float32; so they are here.)
+ */
 function inferDType(op: string, x: unknown): DType | 'string' {
   const first = firstOf(x);
   if (typeof first === 'string') return 'string';
   if (typeof first === 'boolean') return 'bool';
   if (first instanceof Int32Array || first instanceof Uint8Array || first instanceof Uint8ClampedArray) return 'int32';
+  if (typeof first === 'bigint' || first instanceof BigInt64Array) return 'int64';
+  if (first instanceof Int8Array) return 'int8';
   if (typeof first === 'number' || Array.isArray(first)) return 'float32';
   if (first instanceof Float32Array || first instanceof Float64Array) return 'float32';
   fail(
     op,
-    'values must be numbers, booleans, strings, nested lists of them, or a Float32Array, Int32Array or Uint8Array',
+    'values must be numbers, bigints, booleans, strings, nested lists of them, or a typed array of a known dtype',
     `got ${describe(first)}`,
   );
 }
@@ -59,15 +64,17 @@ function inferShape(x: unknown, dtype: DType | 'string'): number[] {
   return shape;
 }
 
-/** Writes nested lists into `out`; a place that does not fit the shape is an error with its path. */
-function flatten(op: string, x: unknown, shape: Shape, out: TypedArray): void {
+/** The elements of nested lists; a place that does not fit the shape is an error with its path. */
+function flatten(op: string, x: unknown, shape: Shape, dtype: DType): TypedArray {
+  const out = newArray(dtype, sizeOf(shape));
   let at = 0;
   const put = (value: unknown, path: readonly number[]) => {
-    if (typeof value === 'number') out[at++] = value;
-    else if (typeof value === 'boolean') out[at++] = value ? 1 : 0;
+    if (typeof value === 'number' || typeof value === 'bigint') out[at++] = converted(op, value, dtype);
+    else if (typeof value === 'boolean') out[at++] = converted(op, value ? 1 : 0, dtype);
     else fail(op, 'every element must be a number or a boolean', `element [${path.join('][')}] is ${describe(value)}`);
   };
   walk(op, x, shape, put);
+  return out;
 }
 
 /** Calls `put` for every element of nested lists that must have the shape. */
@@ -89,36 +96,40 @@ function walk(op: string, x: unknown, shape: Shape, put: (value: unknown, path: 
   visit(x, []);
 }
 
-/** int32 and bool elements as TensorFlow.js converts them: toward zero; anything but 0 (and NaN) is true. */
-function convertFlat(x: FlatArray, dtype: DType): TypedArray {
-  if (dtype === 'float32' && x instanceof Float32Array) return x;
-  if (dtype === 'int32' && x instanceof Int32Array) return x;
-  const out = newArray(dtype, x.length);
-  if (dtype === 'bool') for (let i = 0; i < x.length; i++) out[i] = x[i] ? 1 : 0;
-  else out.set(x);
-  return out;
+/** Integers go toward zero, as TensorFlow.js converts them, and wrap; anything but 0 (and NaN) is true. */
+function converted(op: string, x: number | bigint, dtype: DType): number {
+  if (dtype === 'int64') {
+    const whole = typeof x === 'bigint' ? x : Math.trunc(x);
+    if (typeof whole === 'number' && !Number.isFinite(whole)) {
+      fail(op, 'the elements of an int64 tensor must be finite', `got ${whole}`);
+    }
+    return BigInt(whole) as unknown as number;
+  }
+  const number = Number(x);
+  return dtype === 'bool' ? (number ? 1 : 0) : isFloat(dtype) ? roundTo(dtype, number) : number;
 }
 
 function elementsOf(op: string, values: unknown, shape: Shape, dtype: DType): TypedArray {
-  if (isFlatArray(values)) return convertFlat(values, dtype);
-  // Through float64, so that booleans in the making of an int32, and 2.5 in that of a bool, convert as they should.
-  if (dtype === 'bool') {
-    const numbers = newArray('float32', sizeOf(shape));
-    flatten(op, values, shape, numbers);
-    return convertFlat(numbers, 'bool');
-  }
-  const out = newArray(dtype, sizeOf(shape));
-  flatten(op, values, shape, out);
+  if (!isFlatArray(values)) return flatten(op, values, shape, dtype);
+  const isStored = !isSmall(dtype) || !isFloat(dtype);
+  if (isStored && values instanceof dtypes[dtype].array && dtype !== 'bool') return values;
+  const out = newArray(dtype, values.length);
+  for (let i = 0; i < out.length; i++) out[i] = converted(op, values[i], dtype);
   return out;
 }
 
 /** A known number as a scalar tensor: part of the graph, so that the compiler sees it. */
 export function scalarValue(value: number, dtype: DType): Tensor<'R0'> {
-  let stored = value;
-  if (dtype === 'int32') stored = value | 0;
-  else if (dtype === 'bool') stored = value ? 1 : 0;
+  const stored = dtype === 'float32' ? value : dtype === 'bool' ? (value ? 1 : 0) : roundTo(dtype, value);
   const type = { dtype, shape: [] };
   return wrap(new Operation('constant', [], { value: stored, dtype }, [type]).outputs[0]);
+}
+
+/** Can it be a constant of the graph? What a number cannot say exactly is data. */
+function isPlainNumber(x: unknown, dtype: DType): x is number | bigint | boolean {
+  if (dtype === 'int64')
+    return typeof x === 'boolean' || Number.isSafeInteger(typeof x === 'number' ? Math.trunc(x) : Number(x));
+  return typeof x === 'number' || typeof x === 'bigint' || typeof x === 'boolean';
 }
 
 /**
@@ -135,8 +146,8 @@ export function makeTensor<R extends Rank = Rank>(
   if (shape !== undefined) checkShape(op, shape);
   if (dtype === 'complex64') return makeComplex<R>(values, shape, op);
   const type = dtype === undefined ? inferDType(op, values) : dtype === 'string' ? dtype : checkDType(op, dtype);
-  const isNumber = typeof values === 'number' || typeof values === 'boolean';
-  if (isNumber && type !== 'string' && (shape === undefined || shape.length === 0)) {
+  const isScalar = shape === undefined || shape.length === 0;
+  if (isScalar && type !== 'string' && isPlainNumber(values, type)) {
     return scalarValue(Number(values), type) as Tensor<Rank> as Tensor<R>;
   }
   const given = inferShape(values, type);

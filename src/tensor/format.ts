@@ -26,7 +26,8 @@ const ENDS = 3;
 function formatElement(value: number | string, dtype: string): string {
   if (typeof value === 'string') return dtype === 'complex64' ? value : `'${value}'`;
   if (dtype === 'bool') return value ? 'true' : 'false';
-  if (dtype === 'int32') return String(value);
+  // Integers, bigints among them.
+  if (dtype.includes('int')) return String(value);
   // Seven decimals; but what those would make 0 is told, unlike in TensorFlow.js.
   return String(Number.parseFloat(value.toFixed(7)) || (value === 0 ? 0 : Number.parseFloat(value.toPrecision(7))));
 }

@@ -6,7 +6,7 @@
 import { StoragePool } from '../runtime/storage.ts';
 import type { Storage } from '../runtime/storage.ts';
 import type { DType, TypedArray } from '../types/dtype.ts';
-import { dtypes } from '../types/dtype.ts';
+import { dtypes, pack } from '../types/dtype.ts';
 import type { TensorType } from '../types/shape.ts';
 import { sizeOf } from '../types/shape.ts';
 
@@ -159,6 +159,6 @@ export function allocateData(type: TensorType): TensorData {
 export function uploadData(dtype: DType, values: TypedArray, counted = true): TensorData {
   const bytes = values.length * dtypes[dtype].bytes;
   const data = new TensorData(pool.allocate(bytes), bytes, counted);
-  data.storage.view(dtype, values.length).set(values);
+  pack(dtype, values, data.storage.view(dtype, values.length));
   return data;
 }

@@ -2,6 +2,7 @@
 import { fail } from '../base/errors.ts';
 import type { Value } from '../graph/graph.ts';
 import type { TypedArray } from '../types/dtype.ts';
+import { unpack } from '../types/dtype.ts';
 import { sizeOf } from '../types/shape.ts';
 import { dataOf } from './cell.ts';
 import { recorder } from './context.ts';
@@ -21,7 +22,7 @@ function checkReadable(value: Value): void {
 
 function copyOut(value: Value, data: TensorData): TypedArray {
   if (data.error) throw data.error;
-  return data.storage.view(value.dtype, sizeOf(value.shape)).slice();
+  return unpack(value.dtype, data.storage.view(value.dtype, sizeOf(value.shape)));
 }
 
 /** Waits for a run that still writes the data. */

@@ -3,6 +3,7 @@ import type { Value } from '../graph/graph.ts';
 import { evaluateGraph } from '../ops/evaluate.ts';
 import type { NDArray } from '../ops/row.ts';
 import type { Storage } from '../runtime/storage.ts';
+import { pack, unpack } from '../types/dtype.ts';
 import { sizeOf } from '../types/shape.ts';
 import type { Backend, Loaded } from './backends.ts';
 
@@ -11,11 +12,11 @@ function load(inputs: readonly Value[], outputs: readonly Value[]): Loaded {
     const feeds = new Map<Value, NDArray>();
     inputs.forEach((value, i) => {
       const { dtype, shape } = value;
-      feeds.set(value, { dtype, shape, data: sources[i].view(dtype, sizeOf(shape)).slice() });
+      feeds.set(value, { dtype, shape, data: unpack(dtype, sources[i].view(dtype, sizeOf(shape))) });
     });
     const results = evaluateGraph(outputs, feeds);
     outputs.forEach((value, i) => {
-      targets[i].view(value.dtype, sizeOf(value.shape)).set(results[i].data);
+      pack(value.dtype, results[i].data, targets[i].view(value.dtype, sizeOf(value.shape)));
     });
   };
   const runAsync = async (sources: readonly Storage[], targets: readonly Storage[]) => run(sources, targets);

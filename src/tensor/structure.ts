@@ -5,7 +5,7 @@
  */
 import type { Operation, Value } from '../graph/graph.ts';
 import { showAttrs } from '../graph/subgraph.ts';
-import { dtypes } from '../types/dtype.ts';
+import { elementOf, newArray } from '../types/dtype.ts';
 import type { Shape } from '../types/shape.ts';
 import { cellOf, hasData } from './cell.ts';
 import { uploadData } from './memory.ts';
@@ -35,13 +35,9 @@ export function liftConstant(value: Value, counted = false): void {
   const cell = cellOf(value);
   if (cell.data) return;
   const number = value.op.attrs.value as number;
-  cell.data = uploadData(value.dtype, new dtypes[value.dtype].array(toBytes(value.dtype, number), 0, 1), counted);
-}
-
-function toBytes(dtype: Value['dtype'], number: number): ArrayBuffer {
-  if (dtype === 'float32') return new Float32Array([number]).buffer as ArrayBuffer;
-  if (dtype === 'int32') return new Int32Array([number]).buffer as ArrayBuffer;
-  return new Uint8Array([number === 0 ? 0 : 1]).buffer as ArrayBuffer;
+  const element = newArray(value.dtype, 1);
+  element[0] = elementOf(value.dtype, number);
+  cell.data = uploadData(value.dtype, element, counted);
 }
 
 /** Numbers the operations of `order` and writes their structure down. */

@@ -38,6 +38,12 @@ export interface DataTypeMap {
   float32: Float32Array;
   int32: Int32Array;
   bool: Uint8Array;
+  float16: Float32Array;
+  bfloat16: Float32Array;
+  float64: Float64Array;
+  int8: Int8Array;
+  uint8: Uint8Array;
+  int64: BigInt64Array;
   complex64: Float32Array;
   string: string[];
 }
@@ -47,6 +53,12 @@ export interface SingleValueMap {
   float32: number;
   int32: number;
   bool: number | boolean;
+  float16: number;
+  bfloat16: number;
+  float64: number;
+  int8: number;
+  uint8: number;
+  int64: bigint;
   complex64: number;
   string: string;
 }
@@ -67,12 +79,13 @@ export type RecursiveArray<T> = readonly (T | RecursiveArray<T>)[];
 /** What may be written where a tensor is wanted: numbers, booleans, strings, nested lists of them, typed arrays. */
 export type TensorLike =
   | number
+  | bigint
   | boolean
   | string
   | TypedArray
-  | Float64Array
+  | BigInt64Array
   | Uint8ClampedArray
-  | RecursiveArray<number | boolean | string | TypedArray>;
+  | RecursiveArray<number | bigint | boolean | string | TypedArray | BigInt64Array>;
 
 export interface NamedTensorMap {
   [name: string]: Tensor;

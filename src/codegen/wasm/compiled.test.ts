@@ -8,7 +8,7 @@ import { walkProgram, windowStart } from '../../kernel/loop-walk.ts';
 import { apply } from '../../ops/apply.ts';
 import type { OpRow, Sample } from '../../ops/row.ts';
 import { table } from '../../ops/table.ts';
-import { newArray, type TypedArray } from '../../types/dtype.ts';
+import { dtypes, newArray, type TypedArray } from '../../types/dtype.ts';
 import { sizeOf } from '../../types/shape.ts';
 import { legalize } from '../shared/legalize.ts';
 import { wasmGenerator } from './generate.ts';
@@ -23,9 +23,10 @@ function random(): number {
 function arrayFor(input: Sample['inputs'][number]): TypedArray {
   const low = input.low ?? -2;
   const span = (input.high ?? 2) - low;
-  const draw = { bool: () => Number(random() < 0.5), int32: () => Math.floor(low + random() * span) };
+  const { kind } = dtypes[input.dtype];
+  const draw = { bool: () => Number(random() < 0.5), int: () => Math.floor(low + random() * span) };
   const data = newArray(input.dtype, sizeOf(input.shape));
-  return data.map(input.dtype === 'float32' ? () => low + random() * span : draw[input.dtype]);
+  return data.map(kind === 'float' ? () => low + random() * span : draw[kind]);
 }
 
 const elements = { f32: Float32Array, i32: Int32Array, u8: Uint8Array };

@@ -3,7 +3,8 @@
  * without gaps. Knows bytes and plain arrays, no tensors and no models. Every size is checked before it is trusted.
  */
 import { fail } from '../../base/errors.ts';
-import { type DType, dtypes, isDType, newArray, type TypedArray } from '../../types/dtype.ts';
+import { type DType, dtypes, isDType, newArray, pack, type TypedArray, unpack } from '../../types/dtype.ts';
+import { float16Number } from '../../types/half.ts';
 
 /** Of complex64 real and imaginary parts alternate, as float32. */
 export type WeightDType = DType | 'complex64';
@@ -69,7 +70,7 @@ function checkWeightSpec(op: string, item: unknown, index: number): WeightSpec {
   if (!isWeightDType(dtype)) {
     fail(
       op,
-      `the dtype of ${name} must be float32, int32, bool or complex64`,
+      `the dtype of ${name} must be one of ${Object.keys(dtypes).join(', ')} or complex64`,
       `got ${JSON.stringify(dtype) ?? 'none'}`,
     );
   }
@@ -132,12 +133,13 @@ function decode(op: string, bytes: Uint8Array, spec: WeightSpec): TypedArray {
     if (quantization) fail(op, `${spec.name} must be float32 or int32 to be quantized`, 'it is complex64');
     return new Float32Array(bytes.buffer, bytes.byteOffset, 2 * count);
   }
-  if (!quantization) return new dtypes[spec.dtype].array(bytes.buffer, bytes.byteOffset, count);
-  if (spec.dtype === 'bool') fail(op, `${spec.name} must be float32 or int32 to be quantized`, 'it is bool');
+  if (!quantization) return unpack(spec.dtype, new dtypes[spec.dtype].store(bytes.buffer, bytes.byteOffset, count));
+  if (spec.dtype !== 'float32' && spec.dtype !== 'int32')
+    fail(op, `${spec.name} must be float32 or int32 to be quantized`, `it is ${spec.dtype}`);
   const out = newArray(spec.dtype, count);
   if (quantization.dtype === 'float16') {
     const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, count);
-    for (let i = 0; i < count; i++) out[i] = fromHalf(halves[i]);
+    for (let i = 0; i < count; i++) out[i] = float16Number(halves[i]);
     return out;
   }
   const { scale, min } = quantization as { scale: number; min: number };
@@ -147,14 +149,14 @@ function decode(op: string, bytes: Uint8Array, spec: WeightSpec): TypedArray {
   return out;
 }
 
-/** IEEE 754 binary16 -> number. */
-function fromHalf(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+/** Elements in the bytes that they take in the file. */
+function storedBytes(dtype: WeightDType, values: TypedArray): Uint8Array {
+  let stored = values;
+  if (dtype !== 'complex64') {
+    stored = new dtypes[dtype].store(new ArrayBuffer(values.length * dtypes[dtype].bytes), 0, values.length);
+    pack(dtype, values, stored);
+  }
+  return new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
 }
 
 /** Arrays -> specs and bytes. */
@@ -167,9 +169,10 @@ export function encodeArrays(arrays: readonly NamedArray[]): { specs: WeightSpec
   }));
   const bytes = new Uint8Array(totalBytes(specs));
   let offset = 0;
-  for (const { values } of arrays) {
-    bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), offset);
-    offset += values.byteLength;
+  for (const { dtype, values } of arrays) {
+    const stored = storedBytes(dtype, values);
+    bytes.set(stored, offset);
+    offset += stored.byteLength;
   }
   return { specs, bytes };
 }

@@ -4,7 +4,7 @@ import type { Value } from '../../graph/graph.ts';
 import * as build from '../../ops/build.ts';
 import * as composite from '../../ops/composite.ts';
 import type { DType } from '../../types/dtype.ts';
-import { checkDType } from '../../types/dtype.ts';
+import { checkDType, dtypes, isFloat } from '../../types/dtype.ts';
 import type { Shape } from '../../types/shape.ts';
 import { checkShape, sizeOf } from '../../types/shape.ts';
 import { isComplex, joinParts } from '../complex-tensor.ts';
@@ -128,14 +128,15 @@ export function clone<T extends Tensor = Tensor>(x: T | TensorLike): T {
 }
 
 /** start, start + step, ... below (or above, for a negative step) stop. A step of 1 counts down where stop is below start. */
-export function range(start: number, stop: number, step = 1, dtype: 'float32' | 'int32' = 'float32'): Tensor1D {
+export function range(start: number, stop: number, step = 1, dtype: DType = 'float32'): Tensor1D {
+  checkDType('range', dtype);
   if (step === 0) fail('range', 'step must not be 0', 'got 0');
   const by = stop < start && step === 1 ? -1 : step;
   const count = start === stop || stop > start !== by > 0 ? 0 : Math.abs(Math.ceil((stop - start) / by));
   checkShape('range', [count]);
-  // Counted in float32 where the step is no integer, so that int32 truncates each element and not the step.
+  // Counted in floats where the step is no integer, so that integers truncate each element and not the step.
   const whole = Number.isInteger(start) && Number.isInteger(by);
-  const counting = dtype === 'int32' && whole ? 'int32' : 'float32';
+  const counting = !isFloat(dtype) && !whole ? 'float32' : dtypes[dtype].compute;
   const places = build.iota([count], 0, counting);
   return lift(build.cast(build.offset(build.scale(places, by), start), dtype));
 }

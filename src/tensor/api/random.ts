@@ -7,6 +7,7 @@ import type { Value } from '../../graph/graph.ts';
 import * as build from '../../ops/build.ts';
 import * as composite from '../../ops/composite.ts';
 import type { DType } from '../../types/dtype.ts';
+import { checkDType } from '../../types/dtype.ts';
 import { checkShape, sizeOf } from '../../types/shape.ts';
 import { makeTensor } from '../convert.ts';
 import { nextRandomKey } from '../random.ts';
@@ -31,7 +32,7 @@ function keyFor(op: string, seed: number | string | null | undefined): Value {
 }
 
 function numbers<R extends Rank>(op: string, value: Value, dtype: DType): Tensor<R> {
-  if (dtype !== 'float32' && dtype !== 'int32') fail(op, 'dtype must be float32 or int32', `got ${String(dtype)}`);
+  if (checkDType(op, dtype) === 'bool') fail(op, 'dtype must be one of numbers', 'got bool');
   return lift<Tensor<R>>(build.cast(value, dtype));
 }
 
@@ -40,7 +41,7 @@ export function randomNormal<R extends Rank = Rank>(
   shape: ShapeMap[R],
   mean = 0,
   stdDev = 1,
-  dtype: 'float32' | 'int32' = 'float32',
+  dtype: DType = 'float32',
   seed?: number | null,
 ): Tensor<R> {
   checkShape('randomNormal', shape);
@@ -50,7 +51,7 @@ export function randomNormal<R extends Rank = Rank>(
 /** Numbers of the standard normal distribution. */
 export function randomStandardNormal<R extends Rank = Rank>(
   shape: ShapeMap[R],
-  dtype: 'float32' | 'int32' = 'float32',
+  dtype: DType = 'float32',
   seed?: number | null,
 ): Tensor<R> {
   return randomNormal<R>(shape, 0, 1, dtype, seed);
@@ -61,7 +62,7 @@ export function truncatedNormal<R extends Rank = Rank>(
   shape: ShapeMap[R],
   mean = 0,
   stdDev = 1,
-  dtype: 'float32' | 'int32' = 'float32',
+  dtype: DType = 'float32',
   seed?: number | null,
 ): Tensor<R> {
   checkShape('truncatedNormal', shape);
@@ -74,7 +75,7 @@ export function randomUniform<R extends Rank = Rank>(
   shape: ShapeMap[R],
   minval = 0,
   maxval = 1,
-  dtype: 'float32' | 'int32' | 'bool' = 'float32',
+  dtype: DType = 'float32',
   seed?: number | string | null,
 ): Tensor<R> {
   checkShape('randomUniform', shape);

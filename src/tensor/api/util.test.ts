@@ -95,7 +95,7 @@ describe('tf.util gives what TensorFlow.js gives', () => {
     ['isTypedArray', [new Uint8Array(1)]],
     ['isTypedArray', [new Float64Array(1)]],
     ['isValidDtype', ['string']],
-    ['isValidDtype', ['float64']],
+    ['isValidDtype', ['float128']],
     ['locToIndex', [[1, 1, 1], 3, [12, 4]]],
     ['locToIndex', [[4], 1, []]],
     ['makeOnesTypedArray', [3, 'int32']],

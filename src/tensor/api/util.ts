@@ -5,7 +5,7 @@
 import { fail, UserError } from '../../base/errors.ts';
 import { fingerPrint64 } from '../../base/farmhash.ts';
 import type { DType, TypedArray } from '../../types/dtype.ts';
-import { checkDType, isDType, newArray } from '../../types/dtype.ts';
+import { checkDType, dtypes, isDType, newArray, promote } from '../../types/dtype.ts';
 import type { Shape } from '../../types/shape.ts';
 import { checkShape, sameShape, showShape, sizeOf, stridesOf } from '../../types/shape.ts';
 import type { Nested } from '../format.ts';
@@ -195,14 +195,14 @@ function isValidDtype(dtype: unknown): boolean {
 
 /** Does a cast lose something? */
 function hasEncodingLoss(from: DataType, to: DataType): boolean {
-  const order: DataType[] = ['bool', 'int32', 'float32', 'complex64'];
-  return to !== 'complex64' && (to === 'string' || order.indexOf(from) > order.indexOf(to));
+  if (to === 'complex64' || from === 'string') return false;
+  return to === 'string' || from === 'complex64' || promote(from, to) !== to;
 }
 
 function bytesPerElement(dtype: DataType): number {
   if (dtype === 'complex64') return 8;
   if (dtype === 'string') fail('util', 'elements must have one size', 'got dtype string');
-  return getTypedArrayFromDType(dtype, 0).BYTES_PER_ELEMENT;
+  return dtypes[checkDType('util', dtype)].bytes;
 }
 
 function bytesFromStringArray(list: readonly Uint8Array[] | null): number {
