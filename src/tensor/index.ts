@@ -44,7 +44,7 @@ export { profile, time } from './profile.ts';
 export type { KernelProfile, ProfileInfo, TimeInfo } from './profile.ts';
 export { nextRandomKey, randomSeed, randomState, restoreRandomState, setSeed } from './random.ts';
 export { evaluateAll } from './evaluate-all.ts';
-export { eagerly } from './context.ts';
+export { eagerly, isTracing } from './context.ts';
 export {
   currentBackend as backend,
   findBackend,
