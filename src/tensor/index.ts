@@ -1,6 +1,6 @@
 /** What the room gives to the rooms below: tensors and all that acts on them. */
 export { Tensor, wrap } from './tensor.ts';
-export { Variable, variable, variableNamed } from './variable.ts';
+export { deferredVariable, Variable, variable, variableNamed } from './variable.ts';
 export { TensorBuffer, buffer } from './buffer.ts';
 export { makeTensor, scalarValue, toStrings, toTensor } from './convert.ts';
 export { decodeText, encodeText, makeStrings, StringTensor } from './string-tensor.ts';
