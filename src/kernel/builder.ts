@@ -12,6 +12,7 @@ import type {
   Loop,
   LoopVar,
   Node,
+  NumberType,
   Param,
   ReduceFn,
   Reg,
@@ -19,7 +20,7 @@ import type {
   RegType,
   UnaryFn,
 } from './ir.ts';
-import { constant, variable } from './ir.ts';
+import { constant, convertTypes, registerOf, variable } from './ir.ts';
 
 export interface LoopOptions {
   readonly step?: number;
@@ -100,12 +101,28 @@ export class KernelBuilder {
     }
   }
 
+  /** A constant of a type that is known when the kernel is written; of i64 an integer below 2^53 or a bigint. */
+  constant(type: NumberType, value: number | bigint): Reg {
+    if (type === 'i64') return this.i64(BigInt(value));
+    if (type === 'f64') return this.f64(Number(value));
+    return type === 'f32' ? this.f32(Number(value)) : this.i32(Number(value));
+  }
+
   f32(value: number): Reg {
     return this.#constant('f32', Math.fround(value));
   }
 
+  f64(value: number): Reg {
+    return this.#constant('f64', value);
+  }
+
   i32(value: number): Reg {
     return this.#constant('i32', value | 0);
+  }
+
+  i64(value: bigint): Reg {
+    const wrapped = BigInt.asIntN(64, value);
+    return this.#known('i64', `${wrapped}`, (out) => ({ op: 'const', out, type: 'i64', value: wrapped }));
   }
 
   index(at: Affine, laneStep = 0): Reg {
@@ -113,7 +130,7 @@ export class KernelBuilder {
   }
 
   load(buf: number, at: Affine, stride: number, lanes: number, dyn?: Dynamic): Reg {
-    const type = this.#params[buf].elem === 'f32' ? 'f32' : 'i32';
+    const type = registerOf[this.#params[buf].elem];
     return this.#emit(type, (out) => ({ op: 'load', out, type, buf, at, stride, lanes, ...(dyn && { dyn }) }));
   }
 
@@ -134,7 +151,7 @@ export class KernelBuilder {
 
   compare(fn: CompareFn, a: Reg, b: Reg): Reg {
     const of = this.typeOf(a);
-    invariant(of !== 'mask' && of === this.typeOf(b), `compare ${fn} takes two f32 or two i32 registers`);
+    invariant(of !== 'mask' && of === this.typeOf(b), `compare ${fn} takes two registers of one type of number`);
     return this.#emit('mask', (out) => ({ op: 'compare', out, type: 'mask', fn, of, a, b }));
   }
 
@@ -148,17 +165,19 @@ export class KernelBuilder {
   }
 
   fma(a: Reg, b: Reg, c: Reg): Reg {
-    return this.#emit('f32', (out) => ({ op: 'fma', out, type: 'f32', a, b, c }));
+    const type = this.typeOf(a);
+    invariant(type === 'f32' || type === 'f64', `fma takes f32 or f64, got ${type}`);
+    return this.#emit(type, (out) => ({ op: 'fma', out, type, a, b, c }));
   }
 
   convert(fn: ConvertFn, a: Reg): Reg {
-    const type: RegType = fn === 'i32ToF32' || fn === 'bitsToF32' ? 'f32' : fn === 'i32ToMask' ? 'mask' : 'i32';
+    const type = convertTypes[fn].to;
     return this.#emit(type, (out) => ({ op: 'convert', out, type, fn, a }));
   }
 
   reduceLanes(fn: ReduceFn, a: Reg, lanes: number): Reg {
     const type = this.typeOf(a);
-    invariant(type !== 'mask', 'reduce takes f32 or i32');
+    invariant(type !== 'mask', 'reduce takes numbers');
     return this.#emit(type, (out) => ({ op: 'reduce', out, type, fn, a, lanes }));
   }
 
@@ -211,13 +230,19 @@ export class KernelBuilder {
     };
   }
 
-  #constant(type: 'f32' | 'i32', value: number): Reg {
-    const key = `${type}${Object.is(value, -0) ? '-0' : value}`;
+  #constant(type: 'f32' | 'i32' | 'f64', value: number): Reg {
+    const text = Object.is(value, -0) ? '-0' : `${value}`;
+    return this.#known(type, text, (out) => ({ op: 'const', out, type, value }));
+  }
+
+  /** The register that holds a constant in this block, or in one around it. */
+  #known(type: NumberType, value: string, make: (out: Reg) => Instr): Reg {
+    const key = `${type} ${value}`;
     for (const scope of this.#constants) {
       const known = scope.get(key);
       if (known !== undefined) return known;
     }
-    const reg = this.#emit(type, (out) => ({ op: 'const', out, type, value }));
+    const reg = this.#emit(type, make);
     this.#constants[this.#constants.length - 1].set(key, reg);
     return reg;
   }

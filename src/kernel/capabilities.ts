@@ -1,5 +1,13 @@
 /** What a code generator can do: all that scheduling and legalisation may ask about a target. */
-import type { BinaryFn, ConvertFn, UnaryFn } from './ir.ts';
+import type { BinaryFn, ConvertFn, RegType, UnaryFn } from './ir.ts';
+
+/** A function of 32-bit lanes or masks, or one of 64-bit lanes. */
+export type NativeFn = UnaryFn | BinaryFn | ConvertFn | `${'f64' | 'i64'}.${UnaryFn | BinaryFn}`;
+
+/** Whether a target has the function as instructions, for registers of this type. */
+export function isNative(native: ReadonlySet<NativeFn>, fn: UnaryFn | BinaryFn, type: RegType): boolean {
+  return native.has(type === 'f64' || type === 'i64' ? `${type}.${fn}` : fn);
+}
 
 export interface Capabilities {
   readonly target: string;
@@ -14,5 +22,5 @@ export interface Capabilities {
   readonly threads: number;
   readonly cacheBytes: { readonly l1: number; readonly l2: number };
   /** Functions that the target has as instructions; the others are decomposed by legalize. */
-  readonly native: ReadonlySet<UnaryFn | BinaryFn | ConvertFn>;
+  readonly native: ReadonlySet<NativeFn>;
 }

@@ -4,9 +4,8 @@
  */
 import { InternalError, invariant } from '../base/errors.ts';
 import { Mulberry } from '../base/mulberry.ts';
-import type { TypedArray } from '../types/dtype.ts';
-import type { Affine, Dynamic, Elem, Instr, Kernel, Loop, Node, Param, Reg, Region } from './ir.ts';
-import { elemBytes } from './ir.ts';
+import type { Affine, Dynamic, Elem, Instr, Kernel, Loop, Node, Param, Reg, Region, RegType } from './ir.ts';
+import { convertTypes, elemBytes, isWide, registerOf } from './ir.ts';
 import { walkProgram, windowStart } from './loop-walk.ts';
 import type { BufferSpec, Program, Step } from './program.ts';
 import { RaceCheck } from './races.ts';
@@ -17,6 +16,9 @@ export interface GuardFailure {
   readonly site: number;
   readonly index: number;
 }
+
+/** What a buffer may be. */
+export type Memory = Float32Array | Int32Array | Uint8Array | Float64Array | BigInt64Array;
 
 export interface InterpretOptions {
   /** Runs the chunks of a kernel (and the steps of a stage), which are independent, in an order drawn from this seed. */
@@ -30,7 +32,7 @@ export interface InterpretOptions {
 /** Runs one kernel; buffers[i] is what kernel.params[i] stands for. Guards that fail are appended to `errors`. */
 export function interpretKernel(
   kernel: Kernel,
-  buffers: readonly TypedArray[],
+  buffers: readonly Memory[],
   errors: GuardFailure[] = [],
   options: InterpretOptions = {},
 ): void {
@@ -46,8 +48,8 @@ export function interpretKernel(
 /** Runs a whole program; inputs and outputs stand in the order of program.inputs and program.outputs. */
 export function interpretProgram(
   program: Program,
-  inputs: readonly TypedArray[],
-  outputs: readonly TypedArray[],
+  inputs: readonly Memory[],
+  outputs: readonly Memory[],
   errors: GuardFailure[] = [],
   options: InterpretOptions = {},
 ): void {
@@ -64,12 +66,7 @@ export function interpretProgram(
 }
 
 /** What a buffer is in these iterations. */
-function windowed(
-  program: Program,
-  buffers: readonly TypedArray[],
-  index: number,
-  iterations: readonly number[],
-): TypedArray {
+function windowed(program: Program, buffers: readonly Memory[], index: number, iterations: readonly number[]): Memory {
   const { window, size, elem } = program.buffers[index];
   if (!window) return buffers[index];
   const at = windowStart(program, index, iterations) / elemBytes[elem];
@@ -85,22 +82,27 @@ interface Chunk {
   readonly at: number;
 }
 
-/** One register: the same 32-bit lanes seen as floats and as integers. A mask is integers, 0 or -1. */
+/** One register: the same bits seen as each type; those of 32 bits fill the first half. A mask is integers, 0 or -1. */
 interface Lanes {
   readonly f: Float32Array;
   readonly i: Int32Array;
+  readonly d: Float64Array;
+  readonly q: BigInt64Array;
 }
+
+type Narrow = Float32Array | Int32Array | Float64Array;
 
 class Run {
   readonly #kernel: Kernel;
-  readonly #buffers: readonly TypedArray[];
+  readonly #buffers: readonly Memory[];
   readonly #errors: GuardFailure[];
   readonly #fma: scalar.Ternary;
   readonly #races: RaceCheck | null;
   readonly #registers: Lanes[] = [];
+  readonly #accumulators: RegType[] = [];
   readonly #vars: number[] = [];
 
-  constructor(kernel: Kernel, buffers: readonly TypedArray[], errors: GuardFailure[], options: InterpretOptions) {
+  constructor(kernel: Kernel, buffers: readonly Memory[], errors: GuardFailure[], options: InterpretOptions) {
     this.#kernel = kernel;
     this.#buffers = buffers;
     this.#errors = errors;
@@ -135,8 +137,8 @@ class Run {
     switch (instr.op) {
       case 'const': {
         const out = this.#out(instr.out);
-        if (instr.type === 'f32') out.f.fill(instr.value);
-        else out.i.fill(instr.value);
+        if (instr.type === 'i64') out.q.fill(instr.value);
+        else view(out, instr.type).fill(instr.value);
         break;
       }
       case 'index': {
@@ -151,67 +153,67 @@ class Run {
       case 'store':
         this.#store(instr);
         break;
-      case 'unary': {
-        const fn = scalar.unary(instr.fn, instr.type);
-        const out = view(this.#out(instr.out), instr.type);
-        const a = view(this.#in(instr.a), instr.type);
-        for (let l = 0; l < out.length; l++) out[l] = fn(a[l]);
+      case 'unary':
+        this.#unary(instr);
         break;
-      }
-      case 'binary': {
-        const fn = scalar.binary(instr.fn, instr.type);
-        const out = view(this.#out(instr.out), instr.type);
-        const a = view(this.#in(instr.a), instr.type);
-        const b = view(this.#in(instr.b), instr.type);
-        for (let l = 0; l < out.length; l++) out[l] = fn(a[l], b[l]);
+      case 'binary':
+        this.#binary(instr);
         break;
-      }
       case 'compare': {
         const fn = scalar.compare[instr.fn];
         const out = this.#out(instr.out).i;
-        const a = view(this.#in(instr.a), instr.of);
-        const b = view(this.#in(instr.b), instr.of);
-        for (let l = 0; l < out.length; l++) out[l] = fn(a[l], b[l]) ? -1 : 0;
+        const [left, right] = [this.#in(instr.a), this.#in(instr.b)];
+        if (instr.of === 'i64') {
+          for (let l = 0; l < out.length; l++) out[l] = fn(left.q[l], right.q[l]) ? -1 : 0;
+        } else {
+          const [a, b] = [view(left, instr.of), view(right, instr.of)];
+          for (let l = 0; l < out.length; l++) out[l] = fn(a[l], b[l]) ? -1 : 0;
+        }
         break;
       }
       case 'select': {
-        const out = this.#out(instr.out).i;
         const mask = this.#in(instr.mask).i;
-        const a = this.#in(instr.a).i;
-        const b = this.#in(instr.b).i;
-        for (let l = 0; l < out.length; l++) out[l] = mask[l] !== 0 ? a[l] : b[l];
+        const [out, a, b] = [this.#out(instr.out), this.#in(instr.a), this.#in(instr.b)];
+        if (isWide(instr.type)) for (let l = 0; l < out.q.length; l++) out.q[l] = mask[l] !== 0 ? a.q[l] : b.q[l];
+        else for (let l = 0; l < out.i.length; l++) out.i[l] = mask[l] !== 0 ? a.i[l] : b.i[l];
         break;
       }
       case 'fma':
-        this.#multiplyAdd(this.#out(instr.out), instr.a, instr.b, this.#in(instr.c));
+        this.#multiplyAdd(this.#out(instr.out), instr.a, instr.b, this.#in(instr.c), instr.type);
         break;
-      case 'fmaAcc':
-        this.#multiplyAdd(this.#in(instr.acc), instr.a, instr.b, this.#in(instr.acc));
+      case 'fmaAcc': {
+        const type = this.#accumulators[instr.acc] === 'f64' ? 'f64' : 'f32';
+        this.#multiplyAdd(this.#in(instr.acc), instr.a, instr.b, this.#in(instr.acc), type);
         break;
+      }
       case 'convert':
         convert(instr.fn, this.#in(instr.a), this.#out(instr.out));
         break;
       case 'reduce': {
-        const out = view(this.#out(instr.out), instr.type);
-        const a = view(this.#in(instr.a), instr.type);
-        out.fill(reduceTree(scalar.binary(instr.fn, instr.type), a, instr.lanes));
+        const [out, a] = [this.#out(instr.out), this.#in(instr.a)];
+        const { type, fn, lanes } = instr;
+        if (type === 'i64') out.q.fill(reduceTree(scalar.binaryI64(fn), [...a.q.subarray(0, lanes)], long));
+        else
+          view(out, type).fill(reduceTree(scalar.binary(fn, type), [...view(a, type).subarray(0, lanes)], fit(type)));
         break;
       }
       case 'exchange': {
-        const out = this.#out(instr.out).i;
-        const [a, b] = [this.#in(instr.a).i, this.#in(instr.b).i];
+        const [out, a, b] = [this.#out(instr.out), this.#in(instr.a), this.#in(instr.b)];
         const { size, odd } = instr;
-        for (let l = 0; l < out.length; l++) {
-          const fromA = Math.floor(l / size) % 2 === 0;
-          out[l] = fromA ? a[odd ? l + size : l] : b[odd ? l : l - size];
+        for (let l = 0; l < out.i.length; l++) {
+          const isA = Math.floor(l / size) % 2 === 0;
+          const [from, lane] = isA ? [a, odd ? l + size : l] : [b, odd ? l : l - size];
+          if (isWide(instr.type)) out.q[l] = from.q[lane];
+          else out.i[l] = from.i[lane];
         }
         break;
       }
       case 'acc':
-        this.#out(instr.out).i.set(this.#in(instr.init).i);
+        this.#accumulators[instr.out] = instr.type;
+        this.#out(instr.out).q.set(this.#in(instr.init).q);
         break;
       case 'set':
-        this.#in(instr.acc).i.set(this.#in(instr.value).i);
+        this.#in(instr.acc).q.set(this.#in(instr.value).q);
         break;
       case 'guard': {
         const index = this.#in(instr.index).i[0];
@@ -223,42 +225,71 @@ class Run {
     }
   }
 
-  #load(instr: Extract<Instr, { op: 'load' }>): void {
-    const out = view(this.#out(instr.out), instr.type);
-    const buffer = this.#buffers[instr.buf];
-    const at = this.#address(instr.at, instr.dyn);
-    if (instr.stride === 0) {
-      this.#races?.load(instr.buf, this.#element(instr, at));
-      out.fill(buffer[at]);
+  #unary(instr: Extract<Instr, { op: 'unary' }>): void {
+    const out = this.#out(instr.out);
+    const a = this.#in(instr.a);
+    if (instr.type === 'i64') {
+      const fn = scalar.unaryI64(instr.fn);
+      for (let l = 0; l < out.q.length; l++) out.q[l] = fn(a.q[l]);
       return;
     }
-    for (let l = 0; l < out.length; l++) {
+    const fn = scalar.unary(instr.fn, instr.type);
+    const [to, from] = [view(out, instr.type), view(a, instr.type)];
+    for (let l = 0; l < to.length; l++) to[l] = fn(from[l]);
+  }
+
+  #binary(instr: Extract<Instr, { op: 'binary' }>): void {
+    const out = this.#out(instr.out);
+    const [a, b] = [this.#in(instr.a), this.#in(instr.b)];
+    if (instr.type === 'i64') {
+      const fn = scalar.binaryI64(instr.fn);
+      for (let l = 0; l < out.q.length; l++) out.q[l] = fn(a.q[l], b.q[l]);
+      return;
+    }
+    const fn = scalar.binary(instr.fn, instr.type);
+    const [to, left, right] = [view(out, instr.type), view(a, instr.type), view(b, instr.type)];
+    for (let l = 0; l < to.length; l++) to[l] = fn(left[l], right[l]);
+  }
+
+  #load(instr: Extract<Instr, { op: 'load' }>): void {
+    const out = this.#out(instr.out);
+    const at = this.#address(instr.at, instr.dyn);
+    const put = element(this.#buffers[instr.buf], out, instr.type);
+    if (instr.stride === 0) {
+      this.#races?.load(instr.buf, this.#element(instr, at));
+      for (let l = 0; l < this.#kernel.lanes; l++) put(l, at);
+      return;
+    }
+    for (let l = 0; l < this.#kernel.lanes; l++) {
       if (l >= instr.lanes) {
-        out[l] = 0;
+        if (isWide(instr.type)) out.q[l] = 0n;
+        else out.i[l] = 0;
         continue;
       }
-      const element = this.#element(instr, at + l * instr.stride);
-      this.#races?.load(instr.buf, element);
-      out[l] = buffer[element];
+      const from = this.#element(instr, at + l * instr.stride);
+      this.#races?.load(instr.buf, from);
+      put(l, from);
     }
   }
 
   #store(instr: Extract<Instr, { op: 'store' }>): void {
     const buffer = this.#buffers[instr.buf];
     const value = this.#in(instr.value);
-    const lanes = this.#kernel.params[instr.buf].elem === 'f32' ? value.f : value.i;
+    const type = registerOf[this.#kernel.params[instr.buf].elem];
     const at = this.#address(instr.at, instr.dyn);
     for (let l = 0; l < instr.lanes; l++) {
-      const element = this.#element(instr, at + l * instr.stride);
-      this.#races?.store(instr.buf, element);
-      buffer[element] = lanes[l]; // a Uint8Array takes the low byte
+      const to = this.#element(instr, at + l * instr.stride);
+      this.#races?.store(instr.buf, to);
+      if (buffer instanceof BigInt64Array) buffer[to] = value.q[l];
+      else if (type !== 'i64') buffer[to] = view(value, type)[l]; // a Uint8Array takes the low byte
     }
   }
 
-  #multiplyAdd(out: Lanes, aReg: Reg, bReg: Reg, c: Lanes): void {
-    const a = this.#in(aReg).f;
-    const b = this.#in(bReg).f;
-    for (let l = 0; l < out.f.length; l++) out.f[l] = this.#fma(a[l], b[l], c.f[l]);
+  #multiplyAdd(out: Lanes, aReg: Reg, bReg: Reg, c: Lanes, type: 'f32' | 'f64'): void {
+    const [to, a, b, addend] = [out, this.#in(aReg), this.#in(bReg), c].map((lanes) => view(lanes, type));
+    // In f64 the product is rounded before the sum: nothing may count on one rounding.
+    const fn = type === 'f64' ? scalar.fma : this.#fma;
+    for (let l = 0; l < to.length; l++) to[l] = fn(a[l], b[l], addend[l]);
   }
 
   #address(at: Affine, dyn: Dynamic | undefined): number {
@@ -287,42 +318,81 @@ class Run {
   }
 
   #out(reg: Reg): Lanes {
-    const f = this.#registers[reg]?.f ?? new Float32Array(this.#kernel.lanes);
-    this.#registers[reg] ??= { f, i: new Int32Array(f.buffer) };
+    this.#registers[reg] ??= newLanes(this.#kernel.lanes);
     return this.#registers[reg];
   }
 }
 
-function view(lanes: Lanes, type: 'f32' | 'i32' | 'mask'): Float32Array | Int32Array {
-  return type === 'f32' ? lanes.f : lanes.i;
+function newLanes(lanes: number): Lanes {
+  const bits = new ArrayBuffer(8 * lanes);
+  return {
+    f: new Float32Array(bits, 0, lanes),
+    i: new Int32Array(bits, 0, lanes),
+    d: new Float64Array(bits),
+    q: new BigInt64Array(bits),
+  };
+}
+
+function view(lanes: Lanes, type: scalar.Narrow): Narrow {
+  return type === 'f32' ? lanes.f : type === 'f64' ? lanes.d : lanes.i;
+}
+
+/** What puts an element of a buffer into a lane. */
+function element(buffer: Memory, out: Lanes, type: RegType): (lane: number, at: number) => void {
+  if (buffer instanceof BigInt64Array) {
+    return (lane, at) => {
+      out.q[lane] = buffer[at];
+    };
+  }
+  const to = view(out, type === 'i64' ? 'i32' : type);
+  return (lane, at) => {
+    to[lane] = buffer[at];
+  };
 }
 
 function convert(fn: Extract<Instr, { op: 'convert' }>['fn'], a: Lanes, out: Lanes): void {
+  const { from, to } = convertTypes[fn];
   for (let l = 0; l < a.i.length; l++) {
-    if (fn === 'f32ToI32') out.i[l] = scalar.saturate(a.f[l]);
-    else if (fn === 'i32ToF32') out.f[l] = a.i[l];
-    else if (fn === 'maskToI32') out.i[l] = a.i[l] !== 0 ? 1 : 0;
-    else if (fn === 'i32ToMask') out.i[l] = a.i[l] !== 0 ? -1 : 0;
-    else out.i[l] = a.i[l];
+    if (fn === 'i64ToF64') out.d[l] = Number(a.q[l]);
+    else if (fn === 'i64ToI32') out.i[l] = Number(BigInt.asIntN(32, a.q[l]));
+    else if (fn === 'bitsToF64' || fn === 'bitsToI64') out.q[l] = a.q[l];
+    else if (fn === 'bitsToF32' || fn === 'bitsToI32') out.i[l] = a.i[l];
+    else {
+      const value = scalar.convert[fn]?.(view(a, from as scalar.Narrow)[l]);
+      if (typeof value === 'bigint') out.q[l] = value;
+      else view(out, to as scalar.Narrow)[l] = value ?? Number.NaN;
+    }
   }
 }
 
+const long = (value: bigint): bigint => BigInt.asIntN(64, value);
+
+/** What a register makes of a number. */
+function fit(type: scalar.Narrow): (value: number) => number {
+  return type === 'f32' ? Math.fround : type === 'f64' ? (value) => value : (value) => value | 0;
+}
+
 /** The upper half of the lanes onto the lower half, until one is left. */
-function reduceTree(fn: scalar.Binary, lanes: Float32Array | Int32Array, count: number): number {
-  const rest = lanes.slice(0, count);
-  for (let n = count; n > 1; ) {
+function reduceTree<N extends number | bigint>(fn: (a: N, b: N) => N, lanes: N[], rounded: (value: N) => N): N {
+  for (let n = lanes.length; n > 1; ) {
     const half = (n + 1) >> 1;
-    for (let l = 0; l + half < n; l++) rest[l] = fn(rest[l], rest[l + half]);
+    for (let l = 0; l + half < n; l++) lanes[l] = rounded(fn(lanes[l], lanes[l + half]));
     n = half;
   }
-  return rest[0];
+  return lanes[0];
 }
 
 // ---- buffers and order -------------------------------------------------------------------------------------------------
 
-const arrayOf = { f32: Float32Array, i32: Int32Array, u8: Uint8Array } as const;
+export const arrayOf = {
+  f32: Float32Array,
+  i32: Int32Array,
+  u8: Uint8Array,
+  f64: Float64Array,
+  i64: BigInt64Array,
+} as const;
 
-function checkBuffers(kernel: Kernel, buffers: readonly TypedArray[]): void {
+function checkBuffers(kernel: Kernel, buffers: readonly Memory[]): void {
   invariant(
     buffers.length === kernel.params.length,
     `kernel ${kernel.name} takes ${kernel.params.length} buffers, got ${buffers.length}`,
@@ -332,14 +402,14 @@ function checkBuffers(kernel: Kernel, buffers: readonly TypedArray[]): void {
   });
 }
 
-function checkBuffer(what: string, spec: Pick<Param, 'elem' | 'size'>, buffer: TypedArray | undefined): void {
+function checkBuffer(what: string, spec: Pick<Param, 'elem' | 'size'>, buffer: Memory | undefined): void {
   invariant(
     buffer instanceof arrayOf[spec.elem] && buffer.length >= spec.size,
     `${what} takes ${spec.size} elements of ${spec.elem}, got ${buffer?.length} of ${buffer?.constructor.name}`,
   );
 }
 
-function bindBuffers(program: Program, inputs: readonly TypedArray[], outputs: readonly TypedArray[]): TypedArray[] {
+function bindBuffers(program: Program, inputs: readonly Memory[], outputs: readonly Memory[]): Memory[] {
   const arena = new ArrayBuffer(program.arenaBytes);
   return program.buffers.map((spec, index) => {
     if (spec.kind === 'window') return new arrayOf[spec.elem](0);
@@ -354,17 +424,21 @@ function bindBuffers(program: Program, inputs: readonly TypedArray[], outputs: r
   });
 }
 
-function arenaView(arena: ArrayBuffer, spec: BufferSpec): TypedArray {
+function arenaView(arena: ArrayBuffer, spec: BufferSpec): Memory {
   const view = newView(arena, spec.elem, spec.offset, spec.size);
-  if (spec.data) view.set(spec.data);
+  if (spec.data) bytesOf(view).set(bytesOf(spec.data));
   return view;
 }
 
-function newView(arena: ArrayBuffer, elem: Elem, offset: number, size: number): TypedArray {
+function bytesOf({ buffer, byteOffset, byteLength }: Memory): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+function newView(arena: ArrayBuffer, elem: Elem, offset: number, size: number): Memory {
   return new arrayOf[elem](arena, offset, size);
 }
 
-function checkAlias(program: Program, output: number, given: TypedArray, input: TypedArray | undefined): void {
+function checkAlias(program: Program, output: number, given: Memory, input: Memory | undefined): void {
   invariant(
     input !== undefined && input.buffer === given.buffer && input.byteOffset === given.byteOffset,
     `program ${program.name}: output ${output} shares its storage with an input, so both must be handed the same one`,

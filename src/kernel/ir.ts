@@ -1,13 +1,15 @@
 /**
  * Kernel IR: what a code generator sees. A kernel is a set of regions; a region is a loop nest whose outermost loop is shared
- * among threads. Values are vectors of `kernel.lanes` 32-bit lanes; addresses are affine in the loop variables. It knows
- * nothing of graphs, tensors or machines. The written spec is docs/kernel-ir.md; interpreter.ts is its definition.
+ * among threads. Values are vectors of `kernel.lanes` lanes of 32 or 64 bits; addresses are affine in the loop variables. It
+ * knows nothing of graphs, tensors or machines. The written spec is docs/kernel-ir.md; interpreter.ts is its definition.
  */
 
-/** Type of a register: every register has `lanes` lanes of 32 bits. A mask lane is all ones (true) or all zeros (false). */
-export type RegType = 'f32' | 'i32' | 'mask';
+/** Numbers that a register can hold. i32 and i64 are two's complement and wrap. */
+export type NumberType = 'f32' | 'i32' | 'f64' | 'i64';
+/** Type of a register: `lanes` lanes. A mask lane is true or false; how wide it is, is the target's business. */
+export type RegType = NumberType | 'mask';
 /** Type of an element in memory. u8 is loaded into, and stored from, an i32 register (its low byte). */
-export type Elem = 'f32' | 'i32' | 'u8';
+export type Elem = 'f32' | 'i32' | 'u8' | 'f64' | 'i64';
 export type Reg = number;
 
 export interface LoopVar {
@@ -41,34 +43,34 @@ export interface Dynamic {
 
 export type UnaryFn =
   | 'neg'
-  | 'abs' // f32, i32
-  | 'not' // i32 (bitwise), mask
+  | 'abs' // every number
+  | 'not' // integers (bitwise), mask
   | 'floor'
   | 'ceil'
   | 'round'
-  | 'sqrt' // f32; round is half to even
+  | 'sqrt' // f32, f64; round is half to even
   | 'exp'
   | 'log'
   | 'sin'
   | 'cos'
   | 'tanh'
-  | 'erf'; // f32; decomposed by legalisation where a target lacks them
+  | 'erf'; // f32, f64; decomposed by legalisation where a target lacks them
 
 export type BinaryFn =
   | 'add'
   | 'sub'
-  | 'mul' // f32, i32 (wrapping)
-  | 'div' // f32: IEEE; i32: floor of the quotient, 0 where the divisor is 0
-  | 'mod' // i32 only: a - b * div(a, b), 0 where the divisor is 0
-  | 'min' // f32: a < b ? a : b; i32
-  | 'max' // f32: a > b ? a : b; i32
-  | 'pow' // f32
+  | 'mul' // every number; integers wrap
+  | 'div' // floats: IEEE; integers: floor of the quotient, 0 where the divisor is 0
+  | 'mod' // integers only: a - b * div(a, b), 0 where the divisor is 0
+  | 'min' // every number: a < b ? a : b
+  | 'max' // every number: a > b ? a : b
+  | 'pow' // f32, f64
   | 'and'
   | 'or'
-  | 'xor' // i32, mask
+  | 'xor' // integers, mask
   | 'shl'
   | 'shr'
-  | 'sar'; // i32; the shift count must be a constant register in 0..31
+  | 'sar'; // integers; the shift count must be a constant register of the same type, in 0..31 or 0..63
 
 export type CompareFn = 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge';
 
@@ -78,12 +80,23 @@ export type ConvertFn =
   | 'maskToI32' // 1 or 0
   | 'i32ToMask' // a != 0
   | 'bitsToF32'
-  | 'bitsToI32'; // reinterpret
+  | 'bitsToI32' // reinterpret
+  | 'f32ToF64'
+  | 'f64ToF32' // nearest even
+  | 'i32ToF64'
+  | 'f64ToI32' // toward zero, saturating, NaN -> 0
+  | 'i64ToF64' // nearest even
+  | 'f64ToI64' // toward zero, saturating, NaN -> 0
+  | 'i32ToI64'
+  | 'i64ToI32' // the low half
+  | 'bitsToF64'
+  | 'bitsToI64'; // reinterpret
 
 export type ReduceFn = 'add' | 'mul' | 'min' | 'max';
 
 export type Instr =
-  | { readonly op: 'const'; readonly out: Reg; readonly type: 'f32' | 'i32'; readonly value: number }
+  | { readonly op: 'const'; readonly out: Reg; readonly type: 'f32' | 'i32' | 'f64'; readonly value: number }
+  | { readonly op: 'const'; readonly out: Reg; readonly type: 'i64'; readonly value: bigint }
   /** i32: at + lane * laneStep. */
   | { readonly op: 'index'; readonly out: Reg; readonly type: 'i32'; readonly at: Affine; readonly laneStep: number }
   /**
@@ -93,7 +106,7 @@ export type Instr =
   | {
       readonly op: 'load';
       readonly out: Reg;
-      readonly type: 'f32' | 'i32';
+      readonly type: NumberType;
       readonly buf: number;
       readonly at: Affine;
       readonly stride: number;
@@ -124,7 +137,7 @@ export type Instr =
       readonly out: Reg;
       readonly type: 'mask';
       readonly fn: CompareFn;
-      readonly of: 'f32' | 'i32';
+      readonly of: NumberType;
       readonly a: Reg;
       readonly b: Reg;
     }
@@ -138,13 +151,20 @@ export type Instr =
       readonly b: Reg;
     }
   /** a * b + c; rounded once or twice as the target likes best. */
-  | { readonly op: 'fma'; readonly out: Reg; readonly type: 'f32'; readonly a: Reg; readonly b: Reg; readonly c: Reg }
+  | {
+      readonly op: 'fma';
+      readonly out: Reg;
+      readonly type: 'f32' | 'f64';
+      readonly a: Reg;
+      readonly b: Reg;
+      readonly c: Reg;
+    }
   | { readonly op: 'convert'; readonly out: Reg; readonly type: RegType; readonly fn: ConvertFn; readonly a: Reg }
   /** Combines lanes 0..lanes-1 of a and puts the result in every lane. The order is fixed for a target. */
   | {
       readonly op: 'reduce';
       readonly out: Reg;
-      readonly type: 'f32' | 'i32';
+      readonly type: NumberType;
       readonly fn: ReduceFn;
       readonly a: Reg;
       readonly lanes: number;
@@ -205,14 +225,54 @@ export interface Kernel {
   readonly name: string;
   readonly params: readonly Param[];
   readonly regions: readonly Region[];
-  /** Lanes of every register: a power of two, at most the target's. */
+  /** Lanes of every register: a power of two, at most the target's (half of them where any register holds 64-bit lanes). */
   readonly lanes: number;
   /** What one run does, for reports: floating-point operations and bytes that must move at least. */
   readonly flops: number;
   readonly bytes: number;
 }
 
-export const elemBytes: { readonly [K in Elem]: number } = { f32: 4, i32: 4, u8: 1 };
+export const elemBytes: { readonly [K in Elem]: number } = { f32: 4, i32: 4, u8: 1, f64: 8, i64: 8 };
+
+/** What an element is loaded as and stored from. */
+export const registerOf: { readonly [K in Elem]: NumberType } = {
+  f32: 'f32',
+  i32: 'i32',
+  u8: 'i32',
+  f64: 'f64',
+  i64: 'i64',
+};
+
+export const convertTypes: { readonly [F in ConvertFn]: { readonly from: RegType; readonly to: RegType } } = {
+  f32ToI32: { from: 'f32', to: 'i32' },
+  i32ToF32: { from: 'i32', to: 'f32' },
+  maskToI32: { from: 'mask', to: 'i32' },
+  i32ToMask: { from: 'i32', to: 'mask' },
+  bitsToF32: { from: 'i32', to: 'f32' },
+  bitsToI32: { from: 'f32', to: 'i32' },
+  f32ToF64: { from: 'f32', to: 'f64' },
+  f64ToF32: { from: 'f64', to: 'f32' },
+  i32ToF64: { from: 'i32', to: 'f64' },
+  f64ToI32: { from: 'f64', to: 'i32' },
+  i64ToF64: { from: 'i64', to: 'f64' },
+  f64ToI64: { from: 'f64', to: 'i64' },
+  i32ToI64: { from: 'i32', to: 'i64' },
+  i64ToI32: { from: 'i64', to: 'i32' },
+  bitsToF64: { from: 'i64', to: 'f64' },
+  bitsToI64: { from: 'f64', to: 'i64' },
+};
+
+/** Whether lanes of this type have 64 bits. */
+export function isWide(type: RegType): boolean {
+  return type === 'f64' || type === 'i64';
+}
+
+/** Whether any register of the kernel has lanes of 64 bits. */
+export function holdsWide(kernel: Kernel): boolean {
+  const inBlock = (nodes: readonly Node[]): boolean =>
+    nodes.some((node) => (node.op === 'loop' ? inBlock(node.body) : 'type' in node && isWide(node.type)));
+  return kernel.params.some(({ elem }) => isWide(registerOf[elem])) || kernel.regions.some(({ body }) => inBlock(body));
+}
 
 // ---- affine arithmetic -------------------------------------------------------------------------------------------------
 

@@ -185,7 +185,7 @@ const bad: [string, Node[], RegExp][] = [
   [
     'fmaAcc into integers',
     [...base, { op: 'acc', out: 9, type: 'i32', init: 1 }, { op: 'fmaAcc', acc: 9, a: 0, b: 0 }],
-    /f32 accumulator/,
+    /accumulator of floats/,
   ],
   ['fmaAcc of integers', [...base, { op: 'fmaAcc', acc: 3, a: 1, b: 0 }], /f32 is needed/],
   ['an f32 constant that is none', [{ ...f, value: 0.1 } as Instr], /0.1 is no f32/],

@@ -7,7 +7,6 @@ import { Bounds } from './bounds.ts';
 import type {
   Affine,
   BinaryFn,
-  ConvertFn,
   Dynamic,
   Instr,
   Kernel,
@@ -19,6 +18,7 @@ import type {
   RegType,
   UnaryFn,
 } from './ir.ts';
+import { convertTypes, isWide, registerOf } from './ir.ts';
 import { printNode } from './printer.ts';
 
 const verified = new WeakMap<Kernel, KernelFacts>();
@@ -43,25 +43,26 @@ export function kernelFacts(kernel: Kernel): KernelFacts {
   return facts;
 }
 
-const f32: readonly RegType[] = ['f32'];
+const floats: readonly RegType[] = ['f32', 'f64'];
 const i32: readonly RegType[] = ['i32'];
-const numeric: readonly RegType[] = ['f32', 'i32'];
-const bits: readonly RegType[] = ['i32', 'mask'];
+const integers: readonly RegType[] = ['i32', 'i64'];
+const numeric: readonly RegType[] = ['f32', 'i32', 'f64', 'i64'];
+const bits: readonly RegType[] = ['i32', 'i64', 'mask'];
 
 const unaryTypes: { readonly [F in UnaryFn]: readonly RegType[] } = {
   neg: numeric,
   abs: numeric,
   not: bits,
-  floor: f32,
-  ceil: f32,
-  round: f32,
-  sqrt: f32,
-  exp: f32,
-  log: f32,
-  sin: f32,
-  cos: f32,
-  tanh: f32,
-  erf: f32,
+  floor: floats,
+  ceil: floats,
+  round: floats,
+  sqrt: floats,
+  exp: floats,
+  log: floats,
+  sin: floats,
+  cos: floats,
+  tanh: floats,
+  erf: floats,
 };
 
 const binaryTypes: { readonly [F in BinaryFn]: readonly RegType[] } = {
@@ -69,25 +70,16 @@ const binaryTypes: { readonly [F in BinaryFn]: readonly RegType[] } = {
   sub: numeric,
   mul: numeric,
   div: numeric,
-  mod: i32,
+  mod: integers,
   min: numeric,
   max: numeric,
-  pow: f32,
+  pow: floats,
   and: bits,
   or: bits,
   xor: bits,
-  shl: i32,
-  shr: i32,
-  sar: i32,
-};
-
-const convertTypes: { readonly [F in ConvertFn]: { readonly from: RegType; readonly to: RegType } } = {
-  f32ToI32: { from: 'f32', to: 'i32' },
-  i32ToF32: { from: 'i32', to: 'f32' },
-  maskToI32: { from: 'mask', to: 'i32' },
-  i32ToMask: { from: 'i32', to: 'mask' },
-  bitsToF32: { from: 'i32', to: 'f32' },
-  bitsToI32: { from: 'f32', to: 'i32' },
+  shl: integers,
+  shr: integers,
+  sar: integers,
 };
 
 type Access = Extract<Instr, { op: 'load' | 'store' }>;
@@ -167,9 +159,7 @@ class KernelVerifier {
   #instr(instr: Instr): void {
     switch (instr.op) {
       case 'const': {
-        const { type, value } = instr;
-        const fits = type === 'f32' ? Object.is(Math.fround(value), value) : (value | 0) === value;
-        if (!fits) this.#refuse(`${value} is no ${type}`, instr);
+        if (!fits(instr)) this.#refuse(`${instr.value} is no ${instr.type}`, instr);
         break;
       }
       case 'index':
@@ -201,8 +191,8 @@ class KernelVerifier {
         this.#use(instr, instr.b, instr.type);
         break;
       case 'fma':
-        this.#type(instr, f32);
-        for (const operand of [instr.a, instr.b, instr.c]) this.#use(instr, operand, 'f32');
+        this.#type(instr, floats);
+        for (const operand of [instr.a, instr.b, instr.c]) this.#use(instr, operand, instr.type);
         break;
       case 'convert': {
         const { from, to } = convertTypes[instr.fn];
@@ -230,11 +220,13 @@ class KernelVerifier {
       case 'set':
         this.#use(instr, instr.value, this.#accumulator(instr, instr.acc));
         break;
-      case 'fmaAcc':
-        if (this.#accumulator(instr, instr.acc) !== 'f32') this.#refuse('fmaAcc takes an f32 accumulator', instr);
-        this.#use(instr, instr.a, 'f32');
-        this.#use(instr, instr.b, 'f32');
+      case 'fmaAcc': {
+        const type = this.#accumulator(instr, instr.acc);
+        if (!floats.includes(type)) this.#refuse('fmaAcc takes an accumulator of floats', instr);
+        this.#use(instr, instr.a, type);
+        this.#use(instr, instr.b, type);
         break;
+      }
       case 'guard':
         this.#use(instr, instr.index, 'i32');
         if (!isCount(instr.bound, 1)) this.#refuse(`a guard's bound is at least 1, not ${instr.bound}`, instr);
@@ -249,7 +241,7 @@ class KernelVerifier {
   #access(instr: Access): void {
     const param = this.#kernel.params[instr.buf];
     if (!param) this.#refuse(`there is no param ${instr.buf}`, instr);
-    const type = param.elem === 'f32' ? 'f32' : 'i32';
+    const type = registerOf[param.elem];
     if (instr.op === 'store') {
       if (param.access === 'read') this.#refuse(`${param.name} may only be read`, instr);
       if (instr.stride === 0 && instr.lanes !== 1) this.#refuse('a store with stride 0 has one lane', instr);
@@ -319,8 +311,9 @@ class KernelVerifier {
 
   #shiftCount(instr: Instr, reg: Reg): void {
     const count = this.#definitions[reg];
-    if (count.op !== 'const' || count.value < 0 || count.value > 31) {
-      this.#refuse('a shift count is a constant in 0..31', instr);
+    const most = isWide(count.type) ? 63 : 31;
+    if (count.op !== 'const' || count.value < 0 || count.value > most) {
+      this.#refuse(`a shift count is a constant in 0..${most}`, instr);
     }
   }
 
@@ -355,6 +348,19 @@ class KernelVerifier {
   #refuse(message: string, node?: Node): never {
     const where = node ? `; in '${printNode(this.#kernel, node)}'` : '';
     throw new InternalError(`internal: kernel ${this.#kernel.name} is refused: ${message}${where}`);
+  }
+}
+
+function fits(instr: Extract<Instr, { op: 'const' }>): boolean {
+  switch (instr.type) {
+    case 'f32':
+      return Object.is(Math.fround(instr.value), instr.value);
+    case 'i32':
+      return (instr.value | 0) === instr.value;
+    case 'f64':
+      return typeof instr.value === 'number';
+    case 'i64':
+      return typeof instr.value === 'bigint' && BigInt.asIntN(64, instr.value) === instr.value;
   }
 }
 

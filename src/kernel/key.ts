@@ -13,6 +13,8 @@ const words = [
   ...['add', 'sub', 'mul', 'div', 'mod', 'min', 'max', 'pow', 'and', 'or', 'xor', 'shl', 'shr', 'sar'],
   ...['eq', 'ne', 'lt', 'le', 'gt', 'ge', 'exchange'],
   ...['f32ToI32', 'i32ToF32', 'maskToI32', 'i32ToMask', 'bitsToF32', 'bitsToI32'],
+  ...['f64', 'i64', 'f32ToF64', 'f64ToF32', 'i32ToF64', 'f64ToI32', 'i64ToF64', 'f64ToI64', 'i32ToI64', 'i64ToI32'],
+  ...['bitsToF64', 'bitsToI64'],
 ] as const;
 type Word = (typeof words)[number];
 const codes = Object.fromEntries(words.map((word, i) => [word, i])) as { readonly [W in Word]: number };
@@ -59,7 +61,8 @@ function writeInstr(key: KeyWriter, instr: Instr): void {
   switch (instr.op) {
     case 'const':
       key.word(instr.type);
-      key.number(instr.value);
+      if (instr.type === 'i64') key.bigint(instr.value);
+      else key.number(instr.value);
       break;
     case 'index':
       key.affine(instr.at);
@@ -104,6 +107,7 @@ function writeInstr(key: KeyWriter, instr: Instr): void {
       key.use(instr.b);
       break;
     case 'fma':
+      key.word(instr.type);
       key.use(instr.a);
       key.use(instr.b);
       key.use(instr.c);
@@ -167,6 +171,10 @@ class KeyWriter {
     this.#double[0] = value;
     this.#unit(0xffff);
     for (const unit of this.#doubleUnits) this.#unit(unit);
+  }
+
+  bigint(value: bigint): void {
+    for (let shift = 0n; shift < 64n; shift += 16n) this.#unit(Number((value >> shift) & 0xffffn));
   }
 
   /** Terms in the order in which their variables are declared, so that the order of writing does not count. */

@@ -151,7 +151,7 @@ function instruction(names: Names, instr: Instr): string {
     case 'select':
       return `${r(instr.out)} = ${typed('select', instr.type)} ${r(instr.mask)} ? ${r(instr.a)} : ${r(instr.b)}`;
     case 'fma':
-      return `${r(instr.out)} = fma ${r(instr.a)} * ${r(instr.b)} + ${r(instr.c)}`;
+      return `${r(instr.out)} = ${typed('fma', instr.type)} ${r(instr.a)} * ${r(instr.b)} + ${r(instr.c)}`;
     case 'convert':
       return `${r(instr.out)} = ${instr.fn} ${r(instr.a)}`;
     case 'reduce':
@@ -198,7 +198,7 @@ function affine(at: Affine, nameOf: (v: LoopVar) => string): string {
   return text;
 }
 
-function number(value: number): string {
+function number(value: number | bigint): string {
   return Object.is(value, -0) ? '-0' : String(value);
 }
 

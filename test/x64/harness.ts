@@ -2,7 +2,7 @@
 import { emitDriver } from '../../src/codegen/x64/driver.ts';
 import { x64Generator } from '../../src/codegen/x64/generate.ts';
 import { KernelBuilder } from '../../src/kernel/builder.ts';
-import { interpretKernel } from '../../src/kernel/interpreter.ts';
+import { arrayOf, interpretKernel } from '../../src/kernel/interpreter.ts';
 import type { Elem, Kernel } from '../../src/kernel/ir.ts';
 import { elemBytes } from '../../src/kernel/ir.ts';
 import type { BufferSpec, GuardSite, Program } from '../../src/kernel/program.ts';
@@ -36,10 +36,10 @@ export function storageOf(data: TypedArray): Storage {
   return storage;
 }
 
-const dtypeOf = { f32: 'float32', i32: 'int32', u8: 'bool' } as const;
-
 export function readBack(storage: Storage, elem: Elem, size: number): TypedArray {
-  return storage.view(dtypeOf[elem], size).slice();
+  const array = zeros(elem, size);
+  new Uint8Array(array.buffer).set(storage.bytes.subarray(0, array.byteLength));
+  return array;
 }
 
 export function generate(kernels: readonly Kernel[], listing = false) {
@@ -126,8 +126,7 @@ export function someIntegers(size: number, seed: number): Int32Array {
 }
 
 export function zeros(elem: Elem, size: number): TypedArray {
-  const buffer = new ArrayBuffer(size * elemBytes[elem]);
-  return elem === 'f32' ? new Float32Array(buffer) : elem === 'i32' ? new Int32Array(buffer) : new Uint8Array(buffer);
+  return new arrayOf[elem](new ArrayBuffer(size * elemBytes[elem])) as TypedArray;
 }
 
 export function builder(lanes = 8): KernelBuilder {

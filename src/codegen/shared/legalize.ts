@@ -1,21 +1,11 @@
 /**
  * Rewrites a kernel for a target that lacks some functions: each is decomposed into what the target has (one rule per function,
- * in math/). Asks the capability record, never the target's name. Integer division has no rule: targets do it themselves.
+ * in math/). Asks the capability record, never the target's name. Division of i32 has no rule: targets do it themselves.
  */
 import { KernelBuilder } from '../../kernel/builder.ts';
-import type { Capabilities } from '../../kernel/capabilities.ts';
-import type {
-  Affine,
-  BinaryFn,
-  ConvertFn,
-  Dynamic,
-  Instr,
-  Kernel,
-  LoopVar,
-  Node,
-  Reg,
-  UnaryFn,
-} from '../../kernel/ir.ts';
+import { type Capabilities, isNative } from '../../kernel/capabilities.ts';
+import type { Affine, Dynamic, Instr, Kernel, LoopVar, Node, Reg } from '../../kernel/ir.ts';
+import { convertTypes } from '../../kernel/ir.ts';
 import { eliminateDeadCode } from './deadcode.ts';
 import * as basic from './math/basic.ts';
 import { Emitter, type Rules } from './math/emitter.ts';
@@ -24,6 +14,7 @@ import { exp, tanh } from './math/exponential.ts';
 import { log } from './math/logarithm.ts';
 import { pow } from './math/power.ts';
 import { cos, sin } from './math/trigonometric.ts';
+import * as wide from './math/wide.ts';
 
 /** How to do without a function, by the type of its operand. */
 const rules: Rules = {
@@ -42,16 +33,27 @@ const rules: Rules = {
       erf,
     },
     i32: { neg: basic.negI32, abs: basic.absI32, not: basic.notI32 },
+    i64: { neg: wide.negI64, abs: wide.absI64, not: wide.notI64 },
     mask: { not: basic.notMask },
   },
   binary: {
     f32: { pow, min: basic.min, max: basic.max },
     i32: { min: basic.min, max: basic.max },
+    f64: { min: basic.min, max: basic.max },
+    i64: {
+      min: basic.min,
+      max: basic.max,
+      div: wide.divI64,
+      mod: wide.modI64,
+      sar: wide.sarI64,
+    },
   },
   convert: {
     f32: { f32ToI32: basic.f32ToI32 },
     i32: { i32ToF32: basic.i32ToF32, i32ToMask: basic.i32ToMask },
     mask: { maskToI32: basic.maskToI32 },
+    i64: { i64ToF64: wide.i64ToF64 },
+    f64: { f64ToI64: wide.f64ToI64 },
   },
 };
 
@@ -63,16 +65,21 @@ export function legalize(kernel: Kernel, caps: Pick<Capabilities, 'native'>): Ke
 
 function lacks(nodes: readonly Node[], native: Capabilities['native']): boolean {
   return nodes.some((node) => {
-    if (node.op === 'loop') return lacks(node.body, native);
-    if (node.op !== 'unary' && node.op !== 'binary' && node.op !== 'convert') return false;
-    return !native.has(node.fn) && hasRule(node);
+    switch (node.op) {
+      case 'loop':
+        return lacks(node.body, native);
+      case 'unary':
+        return !isNative(native, node.fn, node.type) && rules.unary[node.type]?.[node.fn] !== undefined;
+      case 'binary':
+        return !isNative(native, node.fn, node.type) && rules.binary[node.type]?.[node.fn] !== undefined;
+      case 'convert':
+        return !native.has(node.fn) && rules.convert[convertTypes[node.fn].from]?.[node.fn] !== undefined;
+      case 'reduce':
+        return node.type === 'i64' && !isNative(native, node.fn, node.type);
+      default:
+        return false;
+    }
   });
-}
-
-function hasRule(instr: Extract<Instr, { op: 'unary' | 'binary' | 'convert' }>): boolean {
-  if (instr.op === 'unary') return rules.unary[instr.type]?.[instr.fn] !== undefined;
-  if (instr.op === 'binary') return rules.binary[instr.type]?.[instr.fn] !== undefined;
-  return Object.values(rules.convert).some((table) => table[instr.fn] !== undefined);
 }
 
 /** Copies a kernel through a builder, which numbers registers and loop variables anew. */
@@ -83,7 +90,7 @@ class Rewriter {
   readonly #registers: Reg[] = [];
   readonly #vars: LoopVar[] = [];
 
-  constructor(kernel: Kernel, native: ReadonlySet<UnaryFn | BinaryFn | ConvertFn>) {
+  constructor(kernel: Kernel, native: Capabilities['native']) {
     this.#kernel = kernel;
     this.#b = new KernelBuilder(kernel.lanes);
     this.#emitter = new Emitter(this.#b, native, rules);
@@ -124,7 +131,7 @@ class Rewriter {
     const r = (reg: Reg): Reg => this.#registers[reg];
     switch (instr.op) {
       case 'const':
-        return instr.type === 'f32' ? b.f32(instr.value) : b.i32(instr.value);
+        return b.constant(instr.type, instr.value);
       case 'index':
         return b.index(this.#affine(instr.at), instr.laneStep);
       case 'load':
@@ -147,7 +154,7 @@ class Rewriter {
       case 'convert':
         return this.#emitter.convert(instr.fn, r(instr.a));
       case 'reduce':
-        return b.reduceLanes(instr.fn, r(instr.a), instr.lanes);
+        return this.#emitter.reduce(instr.fn, r(instr.a), instr.lanes);
       case 'exchange':
         return b.exchange(r(instr.a), r(instr.b), instr.size, instr.odd);
       case 'acc':

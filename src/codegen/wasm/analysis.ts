@@ -72,7 +72,7 @@ export function regInfo(regs: ReadonlyMap<Reg, RegInfo>, reg: Reg): RegInfo {
 /** The constant that a register holds, or null. */
 export function constantOf(regs: ReadonlyMap<Reg, RegInfo>, reg: Reg): number | null {
   const { instr } = regInfo(regs, reg);
-  return instr.op === 'const' ? instr.value : null;
+  return instr.op === 'const' ? Number(instr.value) : null;
 }
 
 /** Whether the divisor is a constant that division is specialised for. */

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Value } from '../../graph/graph.ts';
 import { compile } from '../../compiler/index.ts';
-import { interpretKernel } from '../../kernel/interpreter.ts';
+import { arrayOf, interpretKernel } from '../../kernel/interpreter.ts';
 import { elemBytes } from '../../kernel/ir.ts';
 import { walkProgram, windowStart } from '../../kernel/loop-walk.ts';
 import { apply } from '../../ops/apply.ts';
@@ -29,7 +29,6 @@ function arrayFor(input: Sample['inputs'][number]): TypedArray {
   return data.map(kind === 'float' ? () => low + random() * span : draw[kind]);
 }
 
-const elements = { f32: Float32Array, i32: Int32Array, u8: Uint8Array };
 const caps = wasmGenerator.capabilities(2, { relaxed: false });
 
 function check(kind: string, sample: Sample): void {
@@ -37,7 +36,7 @@ function check(kind: string, sample: Sample): void {
   const outputs = apply(kind, inputs, sample.attrs ?? {});
   const program = compile({ name: kind, inputs, outputs, donations: new Map(), capabilities: caps });
   const buffers = program.buffers.map((spec) => {
-    const made: TypedArray = new elements[spec.elem](spec.size);
+    const made = new arrayOf[spec.elem](spec.size) as TypedArray;
     if (spec.data) made.set(spec.data);
     return made;
   });

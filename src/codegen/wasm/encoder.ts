@@ -36,9 +36,23 @@ const plain = {
   'i32.shl': 0x74,
   'i32.shr_s': 0x75,
   'i32.shr_u': 0x76,
+  'i64.eqz': 0x50,
+  'i64.eq': 0x51,
+  'i64.ne': 0x52,
+  'i64.add': 0x7c,
+  'i64.sub': 0x7d,
+  'i64.mul': 0x7e,
+  'i64.div_s': 0x7f,
+  'i64.rem_s': 0x81,
+  'i64.and': 0x83,
   'i64.or': 0x84,
+  'i64.xor': 0x85,
   'i64.shl': 0x86,
+  'i64.shr_u': 0x88,
+  'i32.wrap_i64': 0xa7,
   'i64.extend_i32_u': 0xad,
+  'i64.trunc_sat_f64_s': 0xfc06,
+  'f64.convert_i64_s': 0xb9,
 } as const;
 
 /** Vector instructions without immediates: the number after the prefix 0xfd. */
@@ -88,7 +102,47 @@ const vector = {
   'f32x4.pmax': 0xeb,
   'i32x4.trunc_sat_f32x4_s': 0xf8,
   'f32x4.convert_i32x4_s': 0xfa,
+  'i64x2.splat': 0x12,
+  'f64x2.splat': 0x14,
+  'f64x2.eq': 0x47,
+  'f64x2.ne': 0x48,
+  'f64x2.lt': 0x49,
+  'f64x2.gt': 0x4a,
+  'f64x2.le': 0x4b,
+  'f64x2.ge': 0x4c,
+  'f32x4.demote_f64x2_zero': 0x5e,
+  'f64x2.promote_low_f32x4': 0x5f,
+  'f64x2.ceil': 0x74,
+  'f64x2.floor': 0x75,
+  'f64x2.nearest': 0x94,
+  'i64x2.abs': 0xc0,
+  'i64x2.neg': 0xc1,
+  'i64x2.extend_low_i32x4_s': 0xc7,
+  'i64x2.shl': 0xcb,
+  'i64x2.shr_s': 0xcc,
+  'i64x2.shr_u': 0xcd,
+  'i64x2.add': 0xce,
+  'i64x2.sub': 0xd1,
+  'i64x2.mul': 0xd5,
+  'i64x2.eq': 0xd6,
+  'i64x2.ne': 0xd7,
+  'i64x2.lt_s': 0xd8,
+  'i64x2.gt_s': 0xd9,
+  'i64x2.le_s': 0xda,
+  'i64x2.ge_s': 0xdb,
+  'f64x2.abs': 0xec,
+  'f64x2.neg': 0xed,
+  'f64x2.sqrt': 0xef,
+  'f64x2.add': 0xf0,
+  'f64x2.sub': 0xf1,
+  'f64x2.mul': 0xf2,
+  'f64x2.div': 0xf3,
+  'f64x2.pmin': 0xf6,
+  'f64x2.pmax': 0xf7,
+  'i32x4.trunc_sat_f64x2_s_zero': 0xfc,
+  'f64x2.convert_low_i32x4_s': 0xfe,
   'f32x4.relaxed_madd': 0x105,
+  'f64x2.relaxed_madd': 0x107,
   'i32x4.relaxed_laneselect': 0x10b,
 } as const;
 
@@ -99,6 +153,7 @@ const memory = {
   'i64.store': [false, 0x37, 3],
   'v128.load': [true, 0x00, 4],
   'v128.load32_splat': [true, 0x09, 2],
+  'v128.load64_splat': [true, 0x0a, 3],
   'v128.store': [true, 0x0b, 4],
   'v128.load32_zero': [true, 0x5c, 2],
   'v128.load64_zero': [true, 0x5d, 3],
@@ -108,13 +163,21 @@ const memory = {
 const memoryLane = {
   'v128.load8_lane': [0x54, 0],
   'v128.load32_lane': [0x56, 2],
+  'v128.load64_lane': [0x57, 3],
   'v128.store8_lane': [0x58, 0],
   'v128.store32_lane': [0x5a, 2],
   'v128.store64_lane': [0x5b, 3],
 } as const;
 
 /** Vector instructions that name a lane. */
-const lane = { 'i32x4.extract_lane': 0x1b, 'i32x4.replace_lane': 0x1c } as const;
+const lane = {
+  'i32x4.extract_lane': 0x1b,
+  'i32x4.replace_lane': 0x1c,
+  'i64x2.extract_lane': 0x1d,
+  'i64x2.replace_lane': 0x1e,
+  'f64x2.extract_lane': 0x21,
+  'f64x2.replace_lane': 0x22,
+} as const;
 
 export type PlainOp = keyof typeof plain;
 export type VectorOp = keyof typeof vector;
@@ -204,7 +267,10 @@ export class FunctionWriter {
 
   op(name: PlainOp): void {
     if (name === 'end') this.#depth--;
-    this.#code.u8(plain[name]);
+    const code = plain[name];
+    // Two bytes: a prefix and the instruction.
+    if (code > 0xff) this.#code.u8(code >> 8);
+    this.#code.u8(code & 0xff);
     this.#say(name);
   }
 

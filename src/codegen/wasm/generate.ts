@@ -1,6 +1,6 @@
 /** The wasm code generator: kernels in, one module out, a function for each region. It never runs what it makes. */
 import { debug, debugLevel } from '../../base/debug.ts';
-import type { Capabilities } from '../../kernel/capabilities.ts';
+import type { Capabilities, NativeFn } from '../../kernel/capabilities.ts';
 import type { WasmImage } from '../../kernel/image.ts';
 import type { Kernel } from '../../kernel/ir.ts';
 import { legalize } from '../shared/legalize.ts';
@@ -15,10 +15,16 @@ export interface WasmOptions {
   readonly relaxed: boolean;
 }
 
-const native: Capabilities['native'] = new Set([
+const native: Capabilities['native'] = new Set<NativeFn>([
   ...(['neg', 'abs', 'not', 'floor', 'ceil', 'round', 'sqrt'] as const),
   ...(['add', 'sub', 'mul', 'div', 'mod', 'min', 'max', 'and', 'or', 'xor', 'shl', 'shr', 'sar'] as const),
   ...(['f32ToI32', 'i32ToF32', 'maskToI32', 'i32ToMask', 'bitsToF32', 'bitsToI32'] as const),
+  ...(['f32ToF64', 'f64ToF32', 'i32ToF64', 'f64ToI32', 'i64ToF64', 'f64ToI64', 'i32ToI64', 'i64ToI32'] as const),
+  ...(['bitsToF64', 'bitsToI64'] as const),
+  ...(['f64.neg', 'f64.abs', 'f64.floor', 'f64.ceil', 'f64.round', 'f64.sqrt'] as const),
+  ...(['f64.add', 'f64.sub', 'f64.mul', 'f64.div', 'f64.min', 'f64.max'] as const),
+  ...(['i64.neg', 'i64.abs', 'i64.not', 'i64.add', 'i64.sub', 'i64.mul', 'i64.div', 'i64.mod'] as const),
+  ...(['i64.and', 'i64.or', 'i64.xor', 'i64.shl', 'i64.shr', 'i64.sar'] as const),
 ]);
 
 function capabilities(threads: number, options: WasmOptions): Capabilities {
@@ -39,10 +45,13 @@ function generate(kernels: readonly Kernel[], caps: Capabilities): WasmImage {
   const legal = kernels.map((kernel) => legalize(kernel, caps));
   const listed = debugLevel() >= 7;
   const helpers: FunctionWriter[] = [];
-  const helper = (make: (listed: boolean) => FunctionWriter): (() => number) => {
-    let index = -1;
-    return () => {
-      if (index < 0) index = regionCount + helpers.push(make(listed)) - 1;
+  const helper = (
+    make: (type: 'i32' | 'i64', listed: boolean) => FunctionWriter,
+  ): ((type: 'i32' | 'i64') => number) => {
+    const made = new Map<string, number>();
+    return (type) => {
+      const index = made.get(type) ?? regionCount + helpers.push(make(type, listed)) - 1;
+      made.set(type, index);
       return index;
     };
   };

@@ -4,6 +4,7 @@
  */
 import { InternalError } from '../../base/errors.ts';
 import type { Affine, Dynamic, Instr, Kernel, Loop, LoopVar, Node, Reg, Region } from '../../kernel/ir.ts';
+import { elemBytes, holdsWide } from '../../kernel/ir.ts';
 import type { Analysis, Block } from './analysis.ts';
 import { analyse, constantOf, regInfo } from './analysis.ts';
 import type { FunctionWriter, ValueType } from './encoder.ts';
@@ -22,8 +23,8 @@ export const regionParams: readonly ValueType[] = ['i32', 'i32', 'i32'];
 export interface Environment {
   readonly relaxed: boolean;
   /** Index of the function (a, b) -> floor of a / b, and of the one for the rest; made when first asked for. */
-  floorDivide(): number;
-  floorModulo(): number;
+  floorDivide(type: 'i32' | 'i64'): number;
+  floorModulo(type: 'i32' | 'i64'): number;
 }
 
 /** Expressions deeper than this become locals, so that nothing recurses without end. */
@@ -45,6 +46,10 @@ export class RegionEmitter {
   readonly env: Environment;
   readonly kernel: Kernel;
   readonly analysis: Analysis;
+  /**
+   * Whether some register has lanes of 64 bits: masks have them too then, and registers of 32-bit lanes use their lower half.
+   */
+  readonly wide: boolean;
   readonly #region: Region;
   readonly #plan: PointerPlan;
   readonly #pending = new Map<Reg, Pending>();
@@ -60,6 +65,9 @@ export class RegionEmitter {
     this.w = w;
     this.env = env;
     this.kernel = kernel;
+    this.wide = holdsWide(kernel);
+    if (kernel.lanes > (this.wide ? 2 : 4))
+      throw new InternalError(`internal: ${kernel.name} has ${kernel.lanes} lanes`);
     this.#region = region;
     this.analysis = analyse(region);
     this.#plan = planPointers(kernel, region, this.analysis);
@@ -86,7 +94,7 @@ export class RegionEmitter {
     }
     const { instr } = regInfo(this.analysis.regs, reg);
     if (instr.op === 'const') {
-      this.#pushConstant(instr.type, instr.value);
+      this.#pushConstant(instr);
       return;
     }
     this.w.get(this.#localOf(reg));
@@ -451,7 +459,7 @@ export class RegionEmitter {
 
   #addDynamic(dyn: Dynamic, buf: number): void {
     this.pushLane(dyn.index);
-    const bytes = dyn.scale * (this.kernel.params[buf].elem === 'u8' ? 1 : 4);
+    const bytes = dyn.scale * elemBytes[this.kernel.params[buf].elem];
     if (bytes !== 1) {
       this.w.i32(bytes);
       this.w.op('i32.mul');
@@ -468,20 +476,21 @@ export class RegionEmitter {
     }
     for (const [reg, { instr, vectorUses }] of this.analysis.regs) {
       if (instr.op !== 'const' || vectorUses === 0 || !inLoop.has(reg)) continue;
-      const bits = bitsOf(instr.type, instr.value);
+      const [low, high] = bitsOf(instr);
+      const key = `${low} ${high}`;
       // Zero is one short instruction.
-      if (bits === 0 || this.#constants.has(String(bits))) continue;
+      if ((low === 0 && high === 0) || this.#constants.has(key)) continue;
       const local = this.w.local('v128');
-      this.w.splat(bits);
+      this.w.lanes([low, high, low, high]);
       this.w.set(local);
-      this.#constants.set(String(bits), local);
+      this.#constants.set(key, local);
     }
   }
 
-  #pushConstant(type: 'f32' | 'i32', value: number): void {
-    const bits = bitsOf(type, value);
-    const hoisted = this.#constants.get(String(bits));
-    if (hoisted === undefined) this.w.splat(bits);
+  #pushConstant(instr: Constant): void {
+    const [low, high] = bitsOf(instr);
+    const hoisted = this.#constants.get(`${low} ${high}`);
+    if (hoisted === undefined) this.w.lanes([low, high, low, high]);
     else this.w.get(hoisted);
   }
 
@@ -526,10 +535,23 @@ function operands(instr: Instr): Reg[] {
   }
 }
 
-const scratch = new DataView(new ArrayBuffer(4));
+type Constant = Extract<Instr, { op: 'const' }>;
 
-function bitsOf(type: 'f32' | 'i32', value: number): number {
-  if (type === 'i32') return value | 0;
-  scratch.setFloat32(0, value);
-  return scratch.getInt32(0);
+const scratch = new DataView(new ArrayBuffer(8));
+
+/** Two words, which are equal where lanes have 32 bits. */
+function bitsOf(instr: Constant): [low: number, high: number] {
+  switch (instr.type) {
+    case 'i32':
+      return [instr.value | 0, instr.value | 0];
+    case 'f32':
+      scratch.setFloat32(0, instr.value);
+      return [scratch.getInt32(0), scratch.getInt32(0)];
+    case 'f64':
+      scratch.setFloat64(0, instr.value);
+      break;
+    case 'i64':
+      scratch.setBigInt64(0, instr.value);
+  }
+  return [scratch.getInt32(4), scratch.getInt32(0)];
 }

@@ -1,8 +1,9 @@
 /** What each instruction of the kernel IR becomes. Every function leaves the value on the stack; order and locals are region.ts's business. */
 import { InternalError } from '../../base/errors.ts';
-import type { BinaryFn, CompareFn, Instr, Reg, UnaryFn } from '../../kernel/ir.ts';
+import type { BinaryFn, CompareFn, ConvertFn, Instr, NumberType, Reg, RegType, UnaryFn } from '../../kernel/ir.ts';
+import { elemBytes, isWide } from '../../kernel/ir.ts';
 import { constantOf, isSimpleDivisor, regInfo } from './analysis.ts';
-import type { VectorOp } from './encoder.ts';
+import type { LaneOp, PlainOp, VectorOp } from './encoder.ts';
 import type { RegionEmitter } from './region.ts';
 import { ERROR_RECORD } from './region.ts';
 
@@ -27,7 +28,7 @@ export function emitInstr(e: RegionEmitter, instr: Instr, beforeStore: () => voi
       return;
     case 'unary':
       e.push(instr.a);
-      e.w.vector(unaryOp(instr.fn, instr.type));
+      e.w.vector(vectorOp(instr.fn, instr.type));
       return;
     case 'binary':
       emitBinary(e, instr);
@@ -36,18 +37,20 @@ export function emitInstr(e: RegionEmitter, instr: Instr, beforeStore: () => voi
       e.push(instr.a);
       e.push(instr.b);
       e.w.vector(compareOps[instr.of][instr.fn]);
+      if (!isWide(instr.of)) widenMask(e);
       return;
     case 'select':
       e.push(instr.a);
       e.push(instr.b);
       e.push(instr.mask);
+      if (instr.type === 'f32' || instr.type === 'i32') narrowMask(e);
       e.w.vector(e.env.relaxed ? 'i32x4.relaxed_laneselect' : 'v128.bitselect');
       return;
     case 'fma':
-      emitFma(e, instr.a, instr.b, instr.c);
+      emitFma(e, instr.type, instr.a, instr.b, instr.c);
       return;
     case 'fmaAcc':
-      emitFma(e, instr.a, instr.b, instr.acc);
+      emitFma(e, typeOf(e, instr.acc), instr.a, instr.b, instr.acc);
       return;
     case 'set':
       e.push(instr.value);
@@ -58,19 +61,51 @@ export function emitInstr(e: RegionEmitter, instr: Instr, beforeStore: () => voi
     case 'reduce':
       emitReduce(e, instr);
       return;
-    case 'exchange': {
-      const { size, odd } = instr;
-      e.push(instr.a);
-      e.push(instr.b);
-      // Lanes 4 to 7 are b's.
-      const source = (l: number) => (Math.floor(l / size) % 2 === 0 ? (odd ? l + size : l) : 4 + (odd ? l : l - size));
-      e.w.shuffle(laneBytes([0, 1, 2, 3].map(source)));
+    case 'exchange':
+      emitExchange(e, instr);
       return;
-    }
     case 'guard':
       emitGuard(e, instr);
       return;
   }
+}
+
+/** Masks have lanes of 64 bits where any register of the kernel has: a mask just made of lanes of 32. */
+function widenMask(e: RegionEmitter): void {
+  if (e.wide) e.w.vector('i64x2.extend_low_i32x4_s');
+}
+
+/** And such a mask for lanes of 32 bits, in the lower half. */
+function narrowMask(e: RegionEmitter): void {
+  if (e.wide) packLow(e);
+}
+
+/** The low word of each 64-bit lane, in the lower half. */
+function packLow(e: RegionEmitter): void {
+  const local = e.local('v128');
+  e.w.tee(local);
+  e.w.get(local);
+  e.w.shuffle(laneBytes([0, 2, 0, 2], 4));
+}
+
+function typeOf(e: RegionEmitter, reg: Reg): RegType {
+  const { instr } = regInfo(e.analysis.regs, reg);
+  return 'type' in instr ? instr.type : 'f32';
+}
+
+function emitExchange(e: RegionEmitter, { type, a, b, size, odd }: Of<'exchange'>): void {
+  e.push(a);
+  e.push(b);
+  const bytes = isWide(type) || (type === 'mask' && e.wide) ? 8 : 4;
+  // Lanes from `count` on are b's.
+  const count = 16 / bytes;
+  const source = (l: number) => (Math.floor(l / size) % 2 === 0 ? (odd ? l + size : l) : count + (odd ? l : l - size));
+  e.w.shuffle(
+    laneBytes(
+      Array.from({ length: count }, (_, l) => source(l)),
+      bytes,
+    ),
+  );
 }
 
 /** Pushes lane 0 of an i32 instruction as an integer, where that is shorter than making the vector. Emits nothing otherwise. */
@@ -110,64 +145,90 @@ const laneOps: { readonly [K in BinaryFn]?: 'i32.add' | 'i32.sub' | 'i32.mul' | 
 
 // ---- functions of lanes ------------------------------------------------------------------------------------------------
 
-const floatUnary: { readonly [K in UnaryFn]?: VectorOp } = {
-  neg: 'f32x4.neg',
-  abs: 'f32x4.abs',
-  floor: 'f32x4.floor',
-  ceil: 'f32x4.ceil',
-  round: 'f32x4.nearest',
-  sqrt: 'f32x4.sqrt',
+const floatUnary: { readonly [K in UnaryFn]?: Float } = {
+  neg: 'neg',
+  abs: 'abs',
+  floor: 'floor',
+  ceil: 'ceil',
+  round: 'nearest',
+  sqrt: 'sqrt',
 };
-const integerUnary: { readonly [K in UnaryFn]?: VectorOp } = {
-  neg: 'i32x4.neg',
-  abs: 'i32x4.abs',
+const floatBinary: { readonly [K in BinaryFn]?: Float } = {
+  add: 'add',
+  sub: 'sub',
+  mul: 'mul',
+  div: 'div',
+  min: 'pmin',
+  max: 'pmax',
+};
+type Float = 'neg' | 'abs' | 'floor' | 'ceil' | 'nearest' | 'sqrt' | 'add' | 'sub' | 'mul' | 'div' | 'pmin' | 'pmax';
+
+const bitwise: { readonly [K in UnaryFn | BinaryFn]?: VectorOp } = {
   not: 'v128.not',
-};
-const floatBinary: { readonly [K in BinaryFn]?: VectorOp } = {
-  add: 'f32x4.add',
-  sub: 'f32x4.sub',
-  mul: 'f32x4.mul',
-  div: 'f32x4.div',
-  min: 'f32x4.pmin',
-  max: 'f32x4.pmax',
-};
-const integerBinary: { readonly [K in BinaryFn]?: VectorOp } = {
-  add: 'i32x4.add',
-  sub: 'i32x4.sub',
-  mul: 'i32x4.mul',
-  min: 'i32x4.min_s',
-  max: 'i32x4.max_s',
   and: 'v128.and',
   or: 'v128.or',
   xor: 'v128.xor',
-  shl: 'i32x4.shl',
-  shr: 'i32x4.shr_u',
-  sar: 'i32x4.shr_s',
 };
-const compareOps: { readonly [T in 'f32' | 'i32']: { readonly [K in CompareFn]: VectorOp } } = {
+/** What is not here is gone before. */
+const integers: { readonly [T in RegType]?: { readonly [K in UnaryFn | BinaryFn]?: VectorOp } } = {
+  i32: {
+    ...bitwise,
+    neg: 'i32x4.neg',
+    abs: 'i32x4.abs',
+    add: 'i32x4.add',
+    sub: 'i32x4.sub',
+    mul: 'i32x4.mul',
+    min: 'i32x4.min_s',
+    max: 'i32x4.max_s',
+    shl: 'i32x4.shl',
+    shr: 'i32x4.shr_u',
+    sar: 'i32x4.shr_s',
+  },
+  i64: {
+    ...bitwise,
+    neg: 'i64x2.neg',
+    abs: 'i64x2.abs',
+    add: 'i64x2.add',
+    sub: 'i64x2.sub',
+    mul: 'i64x2.mul',
+    shl: 'i64x2.shl',
+    shr: 'i64x2.shr_u',
+    sar: 'i64x2.shr_s',
+  },
+  mask: bitwise,
+};
+const compareOps: { readonly [T in NumberType]: { readonly [K in CompareFn]: VectorOp } } = {
   f32: { eq: 'f32x4.eq', ne: 'f32x4.ne', lt: 'f32x4.lt', le: 'f32x4.le', gt: 'f32x4.gt', ge: 'f32x4.ge' },
   i32: { eq: 'i32x4.eq', ne: 'i32x4.ne', lt: 'i32x4.lt_s', le: 'i32x4.le_s', gt: 'i32x4.gt_s', ge: 'i32x4.ge_s' },
+  f64: { eq: 'f64x2.eq', ne: 'f64x2.ne', lt: 'f64x2.lt', le: 'f64x2.le', gt: 'f64x2.gt', ge: 'f64x2.ge' },
+  i64: { eq: 'i64x2.eq', ne: 'i64x2.ne', lt: 'i64x2.lt_s', le: 'i64x2.le_s', gt: 'i64x2.gt_s', ge: 'i64x2.ge_s' },
 };
 
-function unaryOp(fn: UnaryFn, type: string): VectorOp {
-  const op = (type === 'f32' ? floatUnary : integerUnary)[fn];
+function isFloat(type: RegType): type is 'f32' | 'f64' {
+  return type === 'f32' || type === 'f64';
+}
+
+function vectorOp(fn: UnaryFn | BinaryFn, type: RegType): VectorOp {
+  const float = { ...floatUnary, ...floatBinary }[fn];
+  const op = isFloat(type)
+    ? float && (`${type === 'f32' ? 'f32x4' : 'f64x2'}.${float}` as const)
+    : integers[type]?.[fn];
   if (!op) throw new InternalError(`internal: wasm has no ${type} ${fn}; legalisation should have expanded it`);
   return op;
 }
 
 function emitBinary(e: RegionEmitter, { fn, type, a, b }: Of<'binary'>): void {
-  if (type === 'i32' && (fn === 'div' || fn === 'mod')) {
-    emitDivision(e, fn, a, b);
+  if ((type === 'i32' || type === 'i64') && (fn === 'div' || fn === 'mod')) {
+    emitDivision(e, fn, type, a, b);
     return;
   }
-  const op = (type === 'f32' ? floatBinary : integerBinary)[fn];
-  if (!op) throw new InternalError(`internal: wasm has no ${type} ${fn}; legalisation should have expanded it`);
+  const op = vectorOp(fn, type);
   if (fn === 'shl' || fn === 'shr' || fn === 'sar') {
     const count = constantOf(e.analysis.regs, b);
     if (count === null) throw new InternalError('internal: a shift count must be a constant');
     e.push(a);
     e.w.i32(count);
-  } else if (type === 'f32' && (fn === 'min' || fn === 'max')) {
+  } else if (isFloat(type) && (fn === 'min' || fn === 'max')) {
     // pmin(x, y) is y < x ? y : x, so a < b ? a : b is pmin(b, a).
     e.push(b);
     e.push(a);
@@ -178,45 +239,82 @@ function emitBinary(e: RegionEmitter, { fn, type, a, b }: Of<'binary'>): void {
   e.w.vector(op);
 }
 
-function emitFma(e: RegionEmitter, a: Reg, b: Reg, c: Reg): void {
+function emitFma(e: RegionEmitter, type: RegType, a: Reg, b: Reg, c: Reg): void {
+  const double = type === 'f64';
   e.push(a);
   e.push(b);
   if (e.env.relaxed) {
     e.push(c);
-    e.w.vector('f32x4.relaxed_madd');
+    e.w.vector(double ? 'f64x2.relaxed_madd' : 'f32x4.relaxed_madd');
   } else {
-    e.w.vector('f32x4.mul');
+    e.w.vector(double ? 'f64x2.mul' : 'f32x4.mul');
     e.push(c);
-    e.w.vector('f32x4.add');
+    e.w.vector(double ? 'f64x2.add' : 'f32x4.add');
   }
 }
+
+/** Conversions that are one instruction. */
+const directConversions: { readonly [F in ConvertFn]?: VectorOp } = {
+  f32ToI32: 'i32x4.trunc_sat_f32x4_s',
+  i32ToF32: 'f32x4.convert_i32x4_s',
+  f32ToF64: 'f64x2.promote_low_f32x4',
+  f64ToF32: 'f32x4.demote_f64x2_zero',
+  i32ToF64: 'f64x2.convert_low_i32x4_s',
+  f64ToI32: 'i32x4.trunc_sat_f64x2_s_zero',
+  i32ToI64: 'i64x2.extend_low_i32x4_s',
+};
 
 function emitConvert(e: RegionEmitter, { fn, a }: Of<'convert'>): void {
+  const { w } = e;
   e.push(a);
+  const direct = directConversions[fn];
+  if (direct) {
+    w.vector(direct);
+    return;
+  }
   switch (fn) {
-    case 'f32ToI32':
-      e.w.vector('i32x4.trunc_sat_f32x4_s');
-      return;
-    case 'i32ToF32':
-      e.w.vector('f32x4.convert_i32x4_s');
-      return;
     case 'maskToI32':
-      e.w.vector('i32x4.neg');
+      narrowMask(e);
+      w.vector('i32x4.neg');
       return;
     case 'i32ToMask':
-      e.w.splat(0);
-      e.w.vector('i32x4.ne');
+      w.splat(0);
+      w.vector('i32x4.ne');
+      widenMask(e);
       return;
-    case 'bitsToF32':
-    case 'bitsToI32':
+    case 'i64ToI32':
+      packLow(e);
+      return;
+    case 'i64ToF64':
+      laneByLane(e, 'i64x2.extract_lane', 'f64.convert_i64_s', 'f64x2.splat', 'f64x2.replace_lane');
+      return;
+    case 'f64ToI64':
+      laneByLane(e, 'f64x2.extract_lane', 'i64.trunc_sat_f64_s', 'i64x2.splat', 'i64x2.replace_lane');
+      return;
+    default: // the same bits
       return;
   }
 }
 
-/** i32 floor division: shifts and masks for powers of two, else lane by lane, where nothing may trap. */
-function emitDivision(e: RegionEmitter, fn: 'div' | 'mod', a: Reg, b: Reg): void {
+function laneByLane(e: RegionEmitter, extract: LaneOp, op: PlainOp, splat: VectorOp, replace: LaneOp): void {
   const { w } = e;
-  const divisor = constantOf(e.analysis.regs, b);
+  const local = e.local('v128');
+  w.tee(local);
+  w.lane(extract, 0);
+  w.op(op);
+  w.vector(splat);
+  if (e.kernel.lanes === 1) return;
+  w.get(local);
+  w.lane(extract, 1);
+  w.op(op);
+  w.lane(replace, 1);
+}
+
+/** Floor division: shifts and masks for powers of two in i32, else lane by lane, where nothing may trap. */
+function emitDivision(e: RegionEmitter, fn: 'div' | 'mod', type: 'i32' | 'i64', a: Reg, b: Reg): void {
+  const { w } = e;
+  const divisor = type === 'i32' ? constantOf(e.analysis.regs, b) : null;
+  const lanes = type === 'i32' ? 'i32x4' : 'i64x2';
   e.push(a);
   if (isSimpleDivisor(divisor) && (divisor & (divisor - 1)) === 0) {
     if (fn === 'mod') {
@@ -236,17 +334,17 @@ function emitDivision(e: RegionEmitter, fn: 'div' | 'mod', a: Reg, b: Reg): void
     const right = e.inLocal(b, e.local('v128'));
     pushDivisor = (lane) => {
       w.get(right);
-      w.lane('i32x4.extract_lane', lane);
+      w.lane(`${lanes}.extract_lane`, lane);
     };
   }
-  const helper = fn === 'div' ? e.env.floorDivide() : e.env.floorModulo();
+  const helper = fn === 'div' ? e.env.floorDivide(type) : e.env.floorModulo(type);
   for (let lane = 0; lane < e.kernel.lanes; lane++) {
     w.get(left);
-    w.lane('i32x4.extract_lane', lane);
+    w.lane(`${lanes}.extract_lane`, lane);
     pushDivisor(lane);
     w.call(helper);
-    if (lane === 0) w.vector('i32x4.splat');
-    else w.lane('i32x4.replace_lane', lane);
+    if (lane === 0) w.vector(`${lanes}.splat`);
+    else w.lane(`${lanes}.replace_lane`, lane);
   }
 }
 
@@ -264,44 +362,47 @@ function emitIndex(e: RegionEmitter, { at, laneStep }: Of<'index'>): void {
 function emitLoad(e: RegionEmitter, instr: Of<'load'>): void {
   const { w } = e;
   const { lanes } = instr;
-  const step = instr.stride * 4;
+  const bytes = elemBytes[e.kernel.params[instr.buf].elem];
+  const double = bytes === 8;
   if (instr.stride === 0) {
-    w.memory('v128.load32_splat', e.pushAddress(instr));
+    w.memory(double ? 'v128.load64_splat' : 'v128.load32_splat', e.pushAddress(instr), 2);
     return;
   }
   if (lanes === 1) {
-    w.memory('v128.load32_zero', e.pushAddress(instr));
+    w.memory(double ? 'v128.load64_zero' : 'v128.load32_zero', e.pushAddress(instr), 2);
     return;
   }
-  if (instr.stride === 1 && lanes === 4) {
-    w.memory('v128.load', e.pushAddress(instr), 2);
-    return;
-  }
-  if (instr.stride === 1 && lanes === 2) {
-    w.memory('v128.load64_zero', e.pushAddress(instr), 2);
+  const together = instr.stride === 1 ? lanes * bytes : 0;
+  if (together === 16 || together === 8) {
+    w.memory(together === 16 ? 'v128.load' : 'v128.load64_zero', e.pushAddress(instr), 2);
     return;
   }
   const { local, offset } = e.addressLocal(instr, () => e.local('i32'));
   // A lane's load takes the address below the vector, so the addresses are pushed before the first load.
   const first = instr.stride === 1 ? 2 : 1;
   for (let lane = first; lane <= lanes; lane++) w.get(local);
-  if (first === 2) w.memory('v128.load64_zero', offset, 2);
+  if (first === 2 || double) w.memory('v128.load64_zero', offset, 2);
   else w.memory('v128.load32_zero', offset);
-  for (let lane = first; lane < lanes; lane++) w.memoryLane('v128.load32_lane', offset + lane * step, lane);
+  const step = instr.stride * bytes;
+  const next = double ? 'v128.load64_lane' : 'v128.load32_lane';
+  for (let lane = first; lane < lanes; lane++) w.memoryLane(next, offset + lane * step, lane);
 }
 
 function emitStore(e: RegionEmitter, instr: Of<'store'>, beforeStore: () => void): void {
   const { w } = e;
   const { lanes } = instr;
-  if (lanes === 1 || (instr.stride === 1 && lanes !== 3)) {
+  const bytes = elemBytes[e.kernel.params[instr.buf].elem];
+  const double = bytes === 8;
+  const together = lanes === 1 || instr.stride === 1 ? lanes * bytes : 0;
+  if (together === 4 || together === 8 || together === 16) {
     const offset = e.pushAddress(instr);
     e.push(instr.value);
     beforeStore();
-    if (lanes === 4) {
+    if (together === 16) {
       w.memory('v128.store', offset, 2);
       return;
     }
-    w.memoryLane(lanes === 2 ? 'v128.store64_lane' : 'v128.store32_lane', offset, 0);
+    w.memoryLane(together === 8 ? 'v128.store64_lane' : 'v128.store32_lane', offset, 0);
     return;
   }
   const { local, offset } = e.addressLocal(instr, () => e.local('i32'));
@@ -316,7 +417,8 @@ function emitStore(e: RegionEmitter, instr: Of<'store'>, beforeStore: () => void
   for (let lane = packed ? 2 : 0; lane < lanes; lane++) {
     w.get(local);
     w.get(value);
-    w.memoryLane('v128.store32_lane', offset + lane * instr.stride * 4, lane);
+    const at = offset + lane * instr.stride * bytes;
+    w.memoryLane(double ? 'v128.store64_lane' : 'v128.store32_lane', at, lane);
   }
 }
 
@@ -365,21 +467,21 @@ function emitByteStore(e: RegionEmitter, instr: Of<'store'>, beforeStore: () => 
 
 // ---- across lanes ------------------------------------------------------------------------------------------------------
 
-const laneBytes = (lanes: readonly number[]): number[] =>
-  lanes.flatMap((l) => [4 * l, 4 * l + 1, 4 * l + 2, 4 * l + 3]);
+const laneBytes = (lanes: readonly number[], bytes: number): number[] =>
+  lanes.flatMap((l) => Array.from({ length: bytes }, (_, b) => bytes * l + b));
 
 /** The upper half of the lanes onto the lower half until one is left, as the interpreter does, so that sums and NaN come out as there. */
 function emitReduce(e: RegionEmitter, { fn, type, a, lanes }: Of<'reduce'>): void {
   const { w } = e;
-  const op = (type === 'f32' ? floatBinary : integerBinary)[fn];
-  if (!op) throw new InternalError(`internal: reduce ${fn} of ${type}`);
+  const op = vectorOp(fn, type);
   // pmin and pmax take their operands the other way round.
-  const swapped = type === 'f32' && (fn === 'min' || fn === 'max');
+  const swapped = isFloat(type) && (fn === 'min' || fn === 'max');
+  const bytes = isWide(type) ? 8 : 4;
   const value = e.inLocal(a, e.local('v128'));
   const pushShuffled = (from: number, order: readonly number[]): void => {
     w.get(from);
     w.get(from);
-    w.shuffle(laneBytes(order));
+    w.shuffle(laneBytes(order.slice(0, 16 / bytes), bytes));
   };
   let total = value;
   /** Lane 0 (and for four lanes lane 1) of `total` with a lane of `from`. */

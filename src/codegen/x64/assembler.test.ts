@@ -98,14 +98,15 @@ function evexShapes(
   if (!evex) return [];
   const kinds = evex.operands.split(' ');
   const memoryAt = row.form.indexOf('m');
-  const useMemory = round % 3 !== 0 && kinds[memoryAt] !== 'k' && row.form !== 'vmi' && !kinds.includes('k');
+  const useMemory =
+    round % 3 !== 0 && kinds[memoryAt] !== 'k' && row.form !== 'vmi' && kinds[0] !== 'h' && !kinds.includes('k');
   const list = kinds.map((kind, i): Operand => {
     if (i === memoryAt && (useMemory || kind === 'm')) return memory();
     if (kind === 'i') return imm(kinds[0] === 'k' ? 32 + next(90) : next(4));
     if (kind === 'd') return gpr32[next(16)];
     if (kind === 'k') return k[1 + next(7)];
     if (kind === 'x') return xmm[16 + next(16)];
-    return kind === 'y' ? ymm[16 + next(16)] : zmm[next(32)];
+    return kind === 'y' || kind === 'h' ? ymm[16 + next(16)] : zmm[next(32)];
   });
   if (!list.some((o) => o.kind === 'reg' && (o.bits === 512 || (o.cls === 'vec' && o.id >= 16)))) return [];
   const cases = [list];
@@ -132,15 +133,16 @@ function shapes(mnemonic: Mnemonic, row: Encoding, next: (n: number) => number):
     if (row.enc === 'vex' && row.evex) cases.push(...evexShapes(row, round, next, memory));
     if (row.enc === 'vex') {
       if (row.onlyEvex) continue;
-      const useMemory = round % 3 !== 0 && !row.operands.startsWith('k');
+      // From memory, nothing would tell how wide a narrowing conversion reads: it is only used on registers.
+      const useMemory = round % 3 !== 0 && !/^[kh]/.test(row.operands);
       const kinds = row.operands === '' ? [] : row.operands.split(' ');
       const memoryAt = row.form === 'none' ? -1 : row.form.indexOf('m');
       const list = kinds.map((kind, i): Operand => {
         if (i === memoryAt && row.form !== 'vmi' && (useMemory || kind === 'm')) return memory();
-        if (kind === 'i') return imm(mnemonic === 'vcmpps' ? 32 + next(100) : next(row.form === 'vmi' ? 32 : 8));
+        if (kind === 'i') return imm(mnemonic.startsWith('vcmpp') ? 32 + next(100) : next(row.form === 'vmi' ? 32 : 8));
         if (kind === 'd') return gpr32[next(16)];
         if (kind === 'k') return k[next(8)];
-        if (kind === 'x' || (kind === 'v' && !wide)) return xmm[next(16)];
+        if (kind === 'x' || kind === 'h' || (kind === 'v' && !wide)) return xmm[next(16)];
         return ymm[next(16)];
       });
       cases.push(list);

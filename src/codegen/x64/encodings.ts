@@ -138,8 +138,9 @@ function vex(space: Space, opcode: number, form: VexForm, o: VexOptions = {}): V
   };
 }
 
-const fused = (opcode: number, w: 0 | 1 = 0): VexRow => vex('66.0f38', opcode, 'rvm', { w, roles: 'xrr' });
-const shiftBy = (opcode: number, digit: number): VexRow => vex('66.0f', opcode, 'vmi', { digit });
+const fused = (opcode: number, w: 0 | 1 = 0): VexRow => vex('66.0f38', opcode, 'rvm', { w, roles: 'xrr', evex: { w } });
+const shiftBy = (opcode: number, digit: number, w: 0 | 1 = 0): VexRow =>
+  vex('66.0f', opcode, 'vmi', { digit, evex: { w } });
 
 function gpr(shape: GprRow['shape'], opcode: number, roles: string, digit = 0, bytes: readonly number[] = []): GprRow {
   return { enc: 'gpr', shape, opcode, digit, roles, bytes };
@@ -151,7 +152,7 @@ const evex = (space: Space, opcode: number, form: VexForm, o: VexOptions = {}): 
 
 const plain = (...bytes: number[]): GprRow => gpr('bytes', 0, '', 0, bytes);
 
-/** Operand widths in `operands`: v = the vector, x, y, z = xmm, ymm, zmm, k = a mask, d = 32-bit gpr, m = only memory. */
+/** Operand widths in `operands`: v = the vector, h = half of it (at least xmm), x, y, z = xmm, ymm, zmm, k = a mask, d = 32-bit gpr, m = only memory. */
 export const encodings = {
   // moves
   vmovups: vex('np.0f', 0x10, 'rm', { store: 0x11 }),
@@ -195,6 +196,33 @@ export const encodings = {
   vpmovzxbd: vex('66.0f38', 0x31, 'rm', { operands: 'v x', evex: { bytes: 'quarter' } }),
   vblendps: vex('66.0f3a', 0x0c, 'rvmi', { evex: null }),
   vblendvps: vex('66.0f3a', 0x4a, 'rvms', { evex: null }),
+  // 64-bit lanes: moves and shuffles
+  vmovupd: vex('66.0f', 0x10, 'rm', { store: 0x11, evex: { w: 1 } }),
+  vmovhpd: vex('66.0f', 0x16, 'rvm', {
+    length: 128,
+    store: 0x17,
+    foldable: false,
+    operands: 'x x m',
+    evex: { w: 1, bytes: 8 },
+  }),
+  vmovddup: vex('f2.0f', 0x12, 'rm', { length: 128, foldable: false, operands: 'x x', evex: null }),
+  vbroadcastsd: vex('66.0f38', 0x19, 'rm', {
+    foldable: false,
+    operands: 'y x',
+    evex: { w: 1, bytes: 8, operands: 'z x' },
+  }),
+  vpmovsxdq: vex('66.0f38', 0x25, 'rm', { operands: 'v h', foldable: false, evex: { bytes: 'half' } }),
+  vblendvpd: vex('66.0f3a', 0x4b, 'rvms', { evex: null }),
+  // f64 arithmetic
+  vaddpd: vex('66.0f', 0x58, 'rvm', { evex: { w: 1 } }),
+  vsubpd: vex('66.0f', 0x5c, 'rvm', { evex: { w: 1 } }),
+  vmulpd: vex('66.0f', 0x59, 'rvm', { evex: { w: 1 } }),
+  vminpd: vex('66.0f', 0x5d, 'rvm', { evex: { w: 1 } }),
+  vmaxpd: vex('66.0f', 0x5f, 'rvm', { evex: { w: 1 } }),
+  vsqrtpd: vex('66.0f', 0x51, 'rm', { evex: { w: 1 } }),
+  vcmppd: vex('66.0f', 0xc2, 'rvmi', { evex: { w: 1, operands: 'k v v i' } }),
+  vfmadd213pd: fused(0xa8, 1),
+  vfmadd231pd: fused(0xb8, 1),
   // f32 arithmetic
   vaddps: vex('np.0f', 0x58, 'rvm'),
   vsubps: vex('np.0f', 0x5c, 'rvm'),
@@ -226,7 +254,17 @@ export const encodings = {
   vpslld: shiftBy(0x72, 6),
   vpsrld: shiftBy(0x72, 2),
   vpsrad: shiftBy(0x72, 4),
+  // i64 arithmetic
+  vpaddq: vex('66.0f', 0xd4, 'rvm', { evex: { w: 1 } }),
+  vpsubq: vex('66.0f', 0xfb, 'rvm', { evex: { w: 1 } }),
+  vpcmpeqq: vex('66.0f38', 0x29, 'rvm', { evex: null }),
+  vpcmpgtq: vex('66.0f38', 0x37, 'rvm', { evex: null }),
+  vpsllq: shiftBy(0x73, 6, 1),
+  vpsrlq: shiftBy(0x73, 2, 1),
+  vpmuludq: vex('66.0f', 0xf4, 'rvm', { evex: { w: 1 } }),
   // conversions
+  vcvtps2pd: vex('np.0f', 0x5a, 'rm', { operands: 'v h', foldable: false, evex: { bytes: 'half' } }),
+  vcvtpd2ps: vex('66.0f', 0x5a, 'rm', { operands: 'h v', foldable: false, evex: { w: 1 } }),
   vcvtdq2ps: vex('np.0f', 0x5b, 'rm'),
   vcvttps2dq: vex('f3.0f', 0x5b, 'rm'),
   vcvtdq2pd: vex('f3.0f', 0xe6, 'rm', { length: 256, operands: 'y x', evex: { bytes: 'half', operands: 'z y' } }),
@@ -253,6 +291,18 @@ export const encodings = {
   vpmovm2d: evex('f3.0f38', 0x38, 'rm', { evex: { operands: 'v k' }, foldable: false }),
   vpmovd2m: evex('f3.0f38', 0x39, 'rm', { evex: { operands: 'k v' }, foldable: false }),
   vpmovdb: evex('f3.0f38', 0x31, 'mr', { evex: { bytes: 'quarter', operands: 'x z' }, foldable: false }),
+  vpmovm2q: evex('f3.0f38', 0x38, 'rm', { evex: { w: 1, operands: 'v k' }, foldable: false }),
+  vpmovq2m: evex('f3.0f38', 0x39, 'rm', { evex: { w: 1, operands: 'k v' }, foldable: false }),
+  vpmovqd: evex('f3.0f38', 0x35, 'mr', { evex: { bytes: 'half', operands: 'y z' }, foldable: false }),
+  vblendmpd: evex('66.0f38', 0x65, 'rvm', { evex: { w: 1 }, blends: true }),
+  vpcmpq: evex('66.0f3a', 0x1f, 'rvmi', { evex: { w: 1, operands: 'k v v i' } }),
+  vpmullq: evex('66.0f38', 0x40, 'rvm', { evex: { w: 1 } }),
+  vpminsq: evex('66.0f38', 0x39, 'rvm', { evex: { w: 1 } }),
+  vpmaxsq: evex('66.0f38', 0x3d, 'rvm', { evex: { w: 1 } }),
+  vpabsq: evex('66.0f38', 0x1f, 'rm', { evex: { w: 1 } }),
+  vpsraq: evex('66.0f', 0x72, 'vmi', { digit: 4, evex: { w: 1 } }),
+  vcvtqq2pd: evex('f3.0f', 0xe6, 'rm', { evex: { w: 1 } }),
+  vcvttpd2qq: evex('66.0f', 0x7a, 'rm', { evex: { w: 1 } }),
   kmovw: vex('np.0f', 0x92, 'rm', { length: 128, operands: 'k d', foldable: false, evex: null }),
   // integers and addresses
   mov: gpr('mov', 0x89, 'wr'),

@@ -1,5 +1,5 @@
 /** What instruction selection asks about a region: who uses a value, where last, and which loop variables are read. */
-import type { Affine, Instr, Loop, Node, Reg, Region } from '../../kernel/ir.ts';
+import type { Affine, Instr, Loop, Node, Reg, Region, RegType } from '../../kernel/ir.ts';
 import { elemBytes } from '../../kernel/ir.ts';
 import type { Param } from '../../kernel/ir.ts';
 
@@ -10,13 +10,13 @@ export interface Facts {
   dies(reg: Reg, at: Instr, block: readonly Node[]): boolean;
   /** The accumulator that `reg` may be computed into directly, because a set hands it over unchanged. */
   target(reg: Reg): Reg | undefined;
-  constantOf(reg: Reg): number | undefined;
   /** Byte scales by which a guarded index is used in addresses. */
   dynamicScales(reg: Reg): ReadonlySet<number>;
   /** Uses of reg other than as a dynamic index. */
   valueUses(reg: Reg): number;
   readsVariable(loop: Loop): boolean;
   isAccumulator(reg: Reg): boolean;
+  accumulatorType(reg: Reg): RegType | undefined;
 }
 
 interface RegFacts {
@@ -65,9 +65,9 @@ export function operandsOf(i: Instr): Reg[] {
 export function collectFacts(region: Region, params: readonly Param[]): Facts {
   const regs = new Map<Reg, RegFacts>();
   const numberOf = new Map<Instr, number>();
-  const constants = new Map<Reg, number>();
+  const constants = new Set<Reg>();
   const scales = new Map<Reg, Set<number>>();
-  const accumulators = new Set<Reg>();
+  const accumulators = new Map<Reg, RegType>();
   const sets: { acc: Reg; value: Reg; at: number; block: readonly Node[] }[] = [];
   const factsOf = (reg: Reg): RegFacts => {
     let f = regs.get(reg);
@@ -101,8 +101,8 @@ export function collectFacts(region: Region, params: readonly Param[]): Facts {
         const set = scales.get(node.dyn.index) ?? new Set();
         scales.set(node.dyn.index, set.add(node.dyn.scale * elemBytes[params[node.buf].elem]));
       }
-      if (node.op === 'acc') accumulators.add(node.out);
-      if (node.op === 'const') constants.set(node.out, node.value);
+      if (node.op === 'acc') accumulators.set(node.out, node.type);
+      if (node.op === 'const') constants.add(node.out);
       if (node.op === 'set') sets.push({ acc: node.acc, value: node.value, at, block });
       if ('out' in node) {
         const f = factsOf(node.out);
@@ -130,10 +130,10 @@ export function collectFacts(region: Region, params: readonly Param[]): Facts {
       return f !== undefined && f.lastUse === numberOf.get(at) && f.defBlock === block;
     },
     target: (reg) => targets.get(reg),
-    constantOf: (reg) => constants.get(reg),
     dynamicScales: (reg) => scales.get(reg) ?? empty,
     readsVariable,
     isAccumulator: (reg) => accumulators.has(reg),
+    accumulatorType: (reg) => accumulators.get(reg),
   };
 }
 

@@ -3,7 +3,7 @@
  * `void entry(void** args, int64 chunk, int32* errors)` of the System V convention. Knows kernel IR and nothing above it.
  */
 import { debug, debugLevel } from '../../base/debug.ts';
-import type { Capabilities } from '../../kernel/capabilities.ts';
+import type { Capabilities, NativeFn } from '../../kernel/capabilities.ts';
 import type { X64Image } from '../../kernel/image.ts';
 import type { Kernel } from '../../kernel/ir.ts';
 import { kernelKey } from '../../kernel/key.ts';
@@ -15,6 +15,7 @@ import { printItem } from './lir.ts';
 import { lowerRegion } from './lower-region.ts';
 import { withoutUnreadMasks } from './masks.ts';
 import { unroll } from './unroll.ts';
+import { vectorBits } from './values.ts';
 
 export interface GenerateOptions {
   /** Puts the assembly into image.listing. */
@@ -35,13 +36,26 @@ function capabilities(
     fma: true,
     threads,
     cacheBytes,
-    native: new Set([
-      ...(['neg', 'abs', 'not', 'floor', 'ceil', 'round', 'sqrt'] as const),
-      ...(['add', 'sub', 'mul', 'div', 'mod', 'min', 'max', 'and', 'or', 'xor', 'shl', 'shr', 'sar'] as const),
-      ...(['f32ToI32', 'i32ToF32', 'maskToI32', 'i32ToMask', 'bitsToF32', 'bitsToI32'] as const),
-    ]),
+    native: wide ? nativeWide : native,
   };
 }
+
+const native: ReadonlySet<NativeFn> = new Set<NativeFn>([
+  ...(['neg', 'abs', 'not', 'floor', 'ceil', 'round', 'sqrt'] as const),
+  ...(['add', 'sub', 'mul', 'div', 'mod', 'min', 'max', 'and', 'or', 'xor', 'shl', 'shr', 'sar'] as const),
+  ...(['f32ToI32', 'i32ToF32', 'maskToI32', 'i32ToMask', 'bitsToF32', 'bitsToI32'] as const),
+  ...(['f32ToF64', 'f64ToF32', 'i32ToF64', 'f64ToI32', 'i32ToI64', 'i64ToI32', 'bitsToF64', 'bitsToI64'] as const),
+  ...(['f64.neg', 'f64.abs', 'f64.floor', 'f64.ceil', 'f64.round', 'f64.sqrt'] as const),
+  ...(['f64.add', 'f64.sub', 'f64.mul', 'f64.div', 'f64.min', 'f64.max'] as const),
+  ...(['i64.neg', 'i64.not', 'i64.add', 'i64.sub', 'i64.mul', 'i64.shl', 'i64.shr'] as const),
+  ...(['i64.and', 'i64.or', 'i64.xor'] as const),
+]);
+
+/** With AVX-512, in kernels that fill its vectors: smaller ones are AVX2 code. */
+const nativeWide: ReadonlySet<NativeFn> = new Set<NativeFn>([
+  ...native,
+  ...(['i64.abs', 'i64.min', 'i64.max', 'i64.sar', 'i64ToF64', 'f64ToI64'] as const),
+]);
 
 function generate(kernels: readonly Kernel[], caps: Capabilities, options: GenerateOptions = {}): X64Image {
   const wantsListing = options.listing === true || debugLevel() >= 7;
@@ -96,7 +110,7 @@ function cached(kernel: Kernel, caps: Capabilities, listing: boolean): KernelCod
 }
 
 function generateKernel(source: Kernel, caps: Capabilities, listing: boolean): KernelCode {
-  const kernel = unroll(legalize(source, caps));
+  const kernel = unroll(legalize(source, vectorBits(source) === 512 ? caps : { native }));
   const assembler = new Assembler({ listing });
   const entries: number[] = [];
   for (const region of kernel.regions) {

@@ -1,6 +1,8 @@
 /** Instruction selection for what looks across lanes or out of the vector unit: index, reduce, guard. */
 import { InternalError } from '../../base/errors.ts';
-import type { Instr, ReduceFn } from '../../kernel/ir.ts';
+import type { Instr, NumberType, ReduceFn } from '../../kernel/ir.ts';
+import { isWide } from '../../kernel/ir.ts';
+import { multiplyLong } from './arithmetic.ts';
 import type { Mnemonic } from './encodings.ts';
 import { isAddressScale } from './memory-access.ts';
 import type { Register } from './operands.ts';
@@ -29,37 +31,52 @@ export function index(values: Values, i: Of<'index'>): void {
   lir.op('vpaddd', values.destination(i.out), all, lir.constant(steps));
 }
 
-const combine: { readonly [T in 'f32' | 'i32']: { readonly [K in ReduceFn]: Mnemonic } } = {
+const combine: { readonly [T in NumberType]: { readonly [K in ReduceFn]: Mnemonic } } = {
   f32: { add: 'vaddps', mul: 'vmulps', min: 'vminps', max: 'vmaxps' },
   i32: { add: 'vpaddd', mul: 'vpmulld', min: 'vpminsd', max: 'vpmaxsd' },
+  f64: { add: 'vaddpd', mul: 'vmulpd', min: 'vminpd', max: 'vmaxpd' },
+  i64: { add: 'vpaddq', mul: 'vpmullq', min: 'vpminsq', max: 'vpmaxsq' },
 };
 
-/** The tree of the interpreter: the upper half onto the lower one until one lane is left, which then goes everywhere. */
+/**
+ * The tree of the interpreter: the upper half onto the lower one until one lane is left, which then goes everywhere. Lanes of 64
+ * bits move as two words.
+ */
 export function reduce(values: Values, i: Of<'reduce'>): void {
   const { lir } = values;
   const mnemonic = combine[i.type][i.fn];
+  const words = isWide(i.type) ? 2 : 1;
   let rest = values.register(i.a);
   for (let n = i.lanes; n > 1; ) {
     const half = (n + 1) >> 1;
-    const upper = shiftDown(values, rest, half);
+    const upper = shiftDown(values, rest, half * words);
     // Only lanes below `half` matter from here on.
-    if (half <= 4) rest = resized(rest, 128);
-    else if (half <= 8) rest = resized(rest, 256);
+    if (half * words <= 4) rest = resized(rest, 128);
+    else if (half * words <= 8) rest = resized(rest, 256);
     const combined = values.vec(rest.bits as 128 | 256 | 512);
-    lir.op(mnemonic, combined, rest, resized(upper, rest.bits));
-    rest = n % 2 === 1 ? keepLane(values, combined, rest, half - 1) : combined;
+    const other = resized(upper, rest.bits);
+    if (mnemonic === 'vpmullq' && !values.wide) multiplyLong(values, () => combined, rest, other);
+    else lir.op(mnemonic, combined, rest, other);
+    rest = n % 2 === 1 ? keepLane(values, combined, rest, half - 1, words) : combined;
     n = half;
   }
-  lir.op('vbroadcastss', values.destination(i.out), resized(rest, 128));
+  broadcast(values, isWide(i.type), values.destination(i.out), rest);
 }
 
-/** Blocks of four, two and one lanes: each is one shuffle, and for single lanes a blend. */
+/** Lane 0 in every lane. */
+function broadcast(values: Values, wide: boolean, out: Register, from: Register): void {
+  const mnemonic = !wide ? 'vbroadcastss' : values.bits === 128 ? 'vmovddup' : 'vbroadcastsd';
+  values.lir.op(mnemonic, out, resized(from, 128));
+}
+
+/** Blocks of four, two and one words of 32 bits: each is one shuffle, and for single words a blend. */
 export function exchange(values: Values, i: Of<'exchange'>): void {
   const { lir } = values;
-  const { size, odd } = i;
+  const { odd } = i;
+  const size = i.size * (isWide(i.type) || (i.type === 'mask' && values.laneBits === 64) ? 2 : 1);
   const [a, b] = [values.register(i.a), values.register(i.b)];
   if (values.wide) {
-    exchangeWide(values, i, a, b);
+    exchangeWide(values, i, size, a, b);
   } else if (size === 4) {
     lir.op('vperm2f128', values.destination(i.out), a, b, imm(odd ? 0x31 : 0x20));
   } else if (size === 2) {
@@ -71,14 +88,14 @@ export function exchange(values: Values, i: Of<'exchange'>): void {
     const [even, other] = odd ? [moved, b] : [a, moved];
     lir.op('vblendps', values.destination(i.out), even, other, imm(0xaa));
   } else {
-    throw new InternalError(`internal: exchange of blocks of ${size} lanes; this is a bug in tensorloom`);
+    throw new InternalError(`internal: exchange of blocks of ${size} words; this is a bug in tensorloom`);
   }
 }
 
 /** Within quarters by a shuffle; larger blocks by a permutation of two vectors. */
-function exchangeWide(values: Values, i: Of<'exchange'>, a: Register, b: Register): void {
+function exchangeWide(values: Values, i: Of<'exchange'>, size: number, a: Register, b: Register): void {
   const { lir } = values;
-  const { size, odd } = i;
+  const { odd } = i;
   if (size === 2) {
     lir.op('vshufps', values.destination(i.out), a, b, imm(odd ? 0xee : 0x44));
     return;
@@ -103,18 +120,19 @@ function exchangeWide(values: Values, i: Of<'exchange'>, a: Register, b: Registe
 }
 
 /** `combined`, with one lane of `rest` as it was. */
-function keepLane(values: Values, combined: Register, rest: Register, lane: number): Register {
+function keepLane(values: Values, combined: Register, rest: Register, lane: number, words: number): Register {
   const { lir } = values;
+  const bits = (2 ** words - 1) << (lane * words);
   if (!values.wide) {
-    lir.op('vblendps', combined, combined, rest, imm(1 << lane));
+    lir.op('vblendps', combined, combined, rest, imm(bits));
     return combined;
   }
   const out = values.vec(combined.bits as 128 | 256 | 512);
-  lir.op('vblendmps', masked(out, values.masks.constant(1 << lane), false), combined, rest);
+  lir.op('vblendmps', masked(out, values.masks.constant(bits), false), combined, rest);
   return out;
 }
 
-/** Lane l + by in lane l. */
+/** Word l + by in word l. */
 function shiftDown(values: Values, r: Register, by: number): Register {
   const { lir } = values;
   if (values.wide && by > 2) return permuteDown(values, r, by);
@@ -134,7 +152,7 @@ function shiftDown(values: Values, r: Register, by: number): Register {
   } else if (by === 2 || by === 1) {
     lir.op('vpermilps', out, resized(r, 128), imm(by === 2 ? 0b1110 : 0b0001));
   } else {
-    throw new InternalError(`internal: reduce cannot shift by ${by} lanes; this is a bug in tensorloom`);
+    throw new InternalError(`internal: reduce cannot shift by ${by} words; this is a bug in tensorloom`);
   }
   return out;
 }

@@ -41,7 +41,7 @@ export class Lir {
   readonly assembler: Assembler;
   /** 32-bit lanes of a constant. */
   readonly lanes: 8 | 16;
-  readonly #splats = new Map<number, Memory>();
+  readonly #splats = new Map<string, Memory>();
   #next = FIRST_VIRTUAL;
 
   constructor(assembler: Assembler, lanes: 8 | 16) {
@@ -85,21 +85,41 @@ export class Lir {
     return ripRelative(this.assembler.constant(new Uint8Array(words.buffer)));
   }
 
-  splat(bits: number): Memory {
-    let known = this.#splats.get(bits);
+  /** The same 32 bits in each lane, or the same 64: the low half and the high one. */
+  splat(low: number, high = low): Memory {
+    const key = `${low} ${high}`;
+    let known = this.#splats.get(key);
     if (!known) {
-      known = this.constant(() => bits);
-      this.#splats.set(bits, known);
+      known = this.constant((l) => (l % 2 === 0 ? low : high));
+      this.#splats.set(key, known);
     }
     return known;
   }
+
+  /** The same double in each lane of 64 bits. */
+  splatDouble(value: number): Memory {
+    const [low, high] = doubleBits(value);
+    return this.splat(low, high);
+  }
 }
 
-const word = new DataView(new ArrayBuffer(4));
+const word = new DataView(new ArrayBuffer(8));
 
 export function floatBits(value: number): number {
   word.setFloat32(0, value);
   return word.getInt32(0);
+}
+
+/** The low and the high half of a double. */
+export function doubleBits(value: number): [low: number, high: number] {
+  word.setFloat64(0, value);
+  return [word.getInt32(4), word.getInt32(0)];
+}
+
+/** The low and the high half of a 64-bit integer. */
+export function longBits(value: bigint): [low: number, high: number] {
+  word.setBigInt64(0, value);
+  return [word.getInt32(4), word.getInt32(0)];
 }
 
 export function printItem(item: Item): string {

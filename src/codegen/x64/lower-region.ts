@@ -9,13 +9,13 @@ import { emitLoad, emitStore } from './memory-access.ts';
 import type { Register } from './operands.ts';
 import { imm, rdi, rdx, resized, rsi } from './operands.ts';
 import { Pointers } from './pointers.ts';
-import { Values } from './values.ts';
+import { Values, vectorBits } from './values.ts';
 
 /** Where an entry's arguments arrive: System V. Another convention needs another line here, or an adapter in the driver. */
 export const entryArguments = { args: rdi, chunk: rsi, errors: rdx } as const;
 
 export function lowerRegion(assembler: Assembler, kernel: Kernel, region: Region): Lir {
-  const lir = new Lir(assembler, kernel.lanes > 8 ? 16 : 8);
+  const lir = new Lir(assembler, vectorBits(kernel) === 512 ? 16 : 8);
   const [args, chunk, errors] = [lir.gpr(), lir.gpr(), lir.gpr()];
   lir.items.push({
     kind: 'entry',
@@ -66,7 +66,7 @@ class Walk {
     const values = this.#values;
     switch (i.op) {
       case 'const':
-        values.defineConstant(i.out, i.type, i.value);
+        values.defineConstant(i);
         return;
       case 'index':
         lanes.index(values, i);

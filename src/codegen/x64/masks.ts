@@ -3,6 +3,7 @@
  * register as well, and a select that follows takes it from there. k1 to k3 hold results in turn, k4 to k6 the constants
  * that partial vectors need (set once, at the region's entry), k7 further constants. Knows no kernel IR.
  */
+import type { Mnemonic } from './encodings.ts';
 import type { Item, Lir } from './lir.ts';
 import { operation } from './lir.ts';
 import { mentions } from './mentions.ts';
@@ -17,10 +18,13 @@ export class Masks {
   readonly #lir: Lir;
   readonly #held = new Map<number, Register>();
   readonly #constants = new Map<number, Register>();
+  readonly #laneBits: 32 | 64;
   #turn = 0;
 
-  constructor(lir: Lir) {
+  /** `laneBits`: of masks that are vectors. */
+  constructor(lir: Lir, laneBits: 32 | 64) {
     this.#lir = lir;
+    this.#laneBits = laneBits;
   }
 
   /** A mask register to write a result into; what it held before is forgotten. */
@@ -39,10 +43,20 @@ export class Masks {
   of(vector: Register): Register {
     const held = this.#held.get(vector.id);
     if (held) return held;
-    const register = this.fresh();
-    this.#lir.op('vpmovd2m', register, vector);
+    const register = this.fromVector(vector);
     this.hold(vector, register);
     return register;
+  }
+
+  /** The same, of a vector that may change. */
+  fromVector(vector: Register): Register {
+    const register = this.fresh();
+    this.#lir.op(this.#laneBits === 64 ? 'vpmovq2m' : 'vpmovd2m', register, vector);
+    return register;
+  }
+
+  toVector(vector: Register, mask: Register): void {
+    this.#lir.op(this.#laneBits === 64 ? 'vpmovm2q' : 'vpmovm2d', vector, mask);
   }
 
   /** At every place that code can be reached from elsewhere. */
@@ -50,7 +64,7 @@ export class Masks {
     this.#held.clear();
   }
 
-  /** The first `count` lanes. */
+  /** The first `count` lanes of 32 bits. */
   lanes(count: number): Register {
     return this.constant(2 ** count - 1);
   }
@@ -86,15 +100,19 @@ export function withoutUnreadMasks(items: readonly Item[]): readonly Item[] {
   const read = new Set<number>();
   let made = false;
   for (const item of items) {
-    made ||= item.kind === 'op' && item.mnemonic === 'vpmovm2d';
+    made ||= item.kind === 'op' && isVectorOfMask(item.mnemonic);
     mentions(item, (r, role) => {
       if (role !== 'w') read.add(r.id);
     });
   }
   if (!made) return items;
   return items.filter((item) => {
-    if (item.kind !== 'op' || item.mnemonic !== 'vpmovm2d') return true;
+    if (item.kind !== 'op' || !isVectorOfMask(item.mnemonic)) return true;
     const [out] = item.operands;
     return out.kind === 'reg' && read.has(out.id);
   });
+}
+
+function isVectorOfMask(mnemonic: Mnemonic): boolean {
+  return mnemonic === 'vpmovm2d' || mnemonic === 'vpmovm2q';
 }

@@ -23,8 +23,37 @@ function at(values: Values, access: Load | Store, lane: number): Memory {
 }
 
 export function emitLoad(values: Values, load: Load, into: Register): void {
-  if (values.kernel.params[load.buf].elem === 'u8') loadBytes(values, load, into);
+  const bytes = elemBytes[values.kernel.params[load.buf].elem];
+  if (bytes === 1) loadBytes(values, load, into);
+  else if (bytes === 8) loadDoubles(values, load, into);
   else loadWords(values, load, into);
+}
+
+function loadDoubles(values: Values, load: Load, into: Register): void {
+  const { lir } = values;
+  if (load.stride === 0) {
+    lir.op(values.bits === 128 ? 'vmovddup' : 'vbroadcastsd', into, at(values, load, 0));
+    return;
+  }
+  if (load.stride === 1) {
+    loadContiguous(values, load, 2 * load.lanes, into);
+    return;
+  }
+  let sofar = gatherTwo(values, load, 0, load.lanes > 2 ? values.vec(128) : resized(into, 128));
+  for (let lane = 2; lane < load.lanes; lane += 2) {
+    const two = gatherTwo(values, load, lane, values.vec(128));
+    const next = lane + 2 >= load.lanes ? into : values.vec();
+    lir.op(values.wide ? 'vinsertf32x4' : 'vinsertf128', next, resized(sofar, values.bits), two, imm(lane / 2));
+    sofar = next;
+  }
+}
+
+/** Lanes first and first + 1, where it is active, of a strided load of 64-bit lanes. */
+function gatherTwo(values: Values, load: Load, first: number, into: Register): Register {
+  const { lir } = values;
+  lir.op('vmovsd', into, at(values, load, first));
+  if (first + 1 < load.lanes) lir.op('vmovhpd', into, into, at(values, load, first + 1));
+  return into;
 }
 
 function loadWords(values: Values, load: Load, into: Register): void {
@@ -34,7 +63,7 @@ function loadWords(values: Values, load: Load, into: Register): void {
     return;
   }
   if (load.stride === 1) {
-    loadContiguous(values, load, into);
+    loadContiguous(values, load, load.lanes, into);
     return;
   }
   let sofar = gatherFour(values, load, 0, load.lanes > 4 ? values.vec(128) : resized(into, 128));
@@ -46,10 +75,11 @@ function loadWords(values: Values, load: Load, into: Register): void {
   }
 }
 
-function loadContiguous(values: Values, load: Load, into: Register): void {
+/** `words` of 32 bits that lie together. */
+function loadContiguous(values: Values, load: Load, words: number, into: Register): void {
   const { lir } = values;
   const memory = at(values, load, 0);
-  switch (load.lanes) {
+  switch (words) {
     case 16:
       lir.op('vmovups', into, memory);
       return;
@@ -67,14 +97,14 @@ function loadContiguous(values: Values, load: Load, into: Register): void {
       return;
     default: {
       if (values.wide) {
-        lir.op('vmovups', masked(into, values.masks.lanes(load.lanes), true), memory);
+        lir.op('vmovups', masked(into, values.masks.lanes(words), true), memory);
         return;
       }
       const mask = values.vec();
       lir.op(
         'vmovups',
         mask,
-        lir.constant((l) => (l < load.lanes ? -1 : 0)),
+        lir.constant((l) => (l < words ? -1 : 0)),
       );
       lir.op('vmaskmovps', into, mask, memory);
     }
@@ -116,34 +146,47 @@ function loadBytes(values: Values, load: Load, into: Register): void {
 
 export function emitStore(values: Values, store: Store): void {
   const value = values.register(store.value);
-  if (values.kernel.params[store.buf].elem === 'u8') storeBytes(values, store, value);
-  else if (store.lanes === 1 || store.stride === 1) storeContiguous(values, store, value);
+  const bytes = elemBytes[values.kernel.params[store.buf].elem];
+  const together = store.lanes === 1 || store.stride === 1;
+  if (bytes === 1) storeBytes(values, store, value);
+  else if (together) storeContiguous(values, store, value, (store.lanes * bytes) / 4);
+  else if (bytes === 8) storeDoublesStrided(values, store, value);
   else storeStrided(values, store, value);
 }
 
-/** With AVX2 in pieces of 4, 2 and 1 lanes: its masked stores are slow on several processors. */
-function storeContiguous(values: Values, store: Store, value: Register): void {
+/** `words` of 32 bits. With AVX2 in pieces of 4, 2 and 1: its masked stores are slow on several processors. */
+function storeContiguous(values: Values, store: Store, value: Register, words: number): void {
   const { lir } = values;
-  if (store.lanes === 16 || store.lanes === 8) {
-    lir.op('vmovups', at(values, store, 0), resized(value, store.lanes === 16 ? 512 : 256));
+  const memory = at(values, store, 0);
+  const from = (word: number): Memory => ({ ...memory, disp: memory.disp + 4 * word });
+  if (words === 16 || words === 8) {
+    lir.op('vmovups', memory, resized(value, words === 16 ? 512 : 256));
     return;
   }
-  if (values.wide && ![4, 2, 1].includes(store.lanes)) {
-    lir.op('vmovups', masked(at(values, store, 0), values.masks.lanes(store.lanes)), value);
+  if (values.wide && ![4, 2, 1].includes(words)) {
+    lir.op('vmovups', masked(memory, values.masks.lanes(words)), value);
     return;
   }
   let half = resized(value, 128);
-  let lane = 0;
-  if (store.lanes >= 4) {
-    lir.op('vmovups', at(values, store, 0), half);
-    if (store.lanes === 4) return;
+  let word = 0;
+  if (words >= 4) {
+    lir.op('vmovups', memory, half);
+    if (words === 4) return;
     half = upperHalf(values, value);
-    lane = 4;
+    word = 4;
   }
-  const left = store.lanes - lane;
-  if (left >= 2) lir.op('vmovsd', at(values, store, lane), half);
-  if (left === 1) lir.op('vmovss', at(values, store, lane), half);
-  if (left === 3) lir.op('vextractps', at(values, store, lane + 2), half, imm(2));
+  const left = words - word;
+  if (left >= 2) lir.op('vmovsd', from(word), half);
+  if (left === 1) lir.op('vmovss', from(word), half);
+  if (left === 3) lir.op('vextractps', from(word + 2), half, imm(2));
+}
+
+function storeDoublesStrided(values: Values, store: Store, value: Register): void {
+  let two = resized(value, 128);
+  for (let l = 0; l < store.lanes; l++) {
+    if (l > 0 && l % 2 === 0) two = quarter(values, value, l / 2);
+    values.lir.op(l % 2 === 0 ? 'vmovsd' : 'vmovhpd', at(values, store, l), two);
+  }
 }
 
 function storeStrided(values: Values, store: Store, value: Register): void {

@@ -5,21 +5,29 @@
  */
 import { invariant } from '../../base/errors.ts';
 import type { Instr, Kernel, Node, Reg } from '../../kernel/ir.ts';
-import { elemBytes } from '../../kernel/ir.ts';
+import { elemBytes, holdsWide } from '../../kernel/ir.ts';
 import type { Facts } from './facts.ts';
 import type { Lir } from './lir.ts';
-import { floatBits } from './lir.ts';
+import { doubleBits, floatBits, longBits } from './lir.ts';
 import { Masks } from './masks.ts';
 import type { Memory, Register } from './operands.ts';
-import { imm } from './operands.ts';
+import { imm, resized } from './operands.ts';
 import type { Pointers } from './pointers.ts';
 
 export type Load = Extract<Instr, { op: 'load' }>;
 
 type Value =
   | { readonly kind: 'register'; readonly register: Register }
-  | { readonly kind: 'constant'; readonly bits: number }
+  /** A splat: the low and the high half of 64 bits, which are equal for lanes of 32. */
+  | { readonly kind: 'constant'; readonly low: number; readonly high: number }
   | { readonly kind: 'load'; readonly load: Load; readonly block: readonly Node[] };
+
+/** Width of the vectors that a kernel is written with. */
+export function vectorBits(kernel: Kernel): 128 | 256 | 512 {
+  const bits = kernel.lanes * (holdsWide(kernel) ? 64 : 32);
+  invariant(bits <= 512, `${kernel.name} has ${kernel.lanes} lanes, more than a vector can hold`);
+  return bits > 256 ? 512 : bits > 128 ? 256 : 128;
+}
 
 export class Values {
   readonly lir: Lir;
@@ -30,6 +38,11 @@ export class Values {
   readonly bits: 128 | 256 | 512;
   /** Whether this kernel is written in AVX-512: 512 bits, 32 registers, masks. */
   readonly wide: boolean;
+  /**
+   * 64 where some register of the kernel has lanes of 64 bits: masks have them too then, and registers of 32-bit lanes use their
+   * lower half.
+   */
+  readonly laneBits: 32 | 64;
   readonly masks: Masks;
   /** The error record's address. */
   readonly errors: Register;
@@ -48,9 +61,10 @@ export class Values {
     this.facts = facts;
     this.pointers = pointers;
     this.errors = errors;
-    this.bits = kernel.lanes > 8 ? 512 : kernel.lanes > 4 ? 256 : 128;
+    this.bits = vectorBits(kernel);
     this.wide = this.bits === 512;
-    this.masks = new Masks(lir);
+    this.laneBits = holdsWide(kernel) ? 64 : 32;
+    this.masks = new Masks(lir, this.laneBits);
   }
 
   vec(bits: 128 | 256 | 512 = this.bits): Register {
@@ -61,8 +75,20 @@ export class Values {
     this.#values.set(reg, { kind: 'register', register });
   }
 
-  defineConstant(reg: Reg, type: 'f32' | 'i32', value: number): void {
-    this.#values.set(reg, { kind: 'constant', bits: type === 'f32' ? floatBits(value) : value | 0 });
+  /** The lower half of a vector register: where 32-bit lanes are in a kernel of 64-bit ones. */
+  half(r: Register): Register {
+    return resized(r, this.bits === 512 ? 256 : 128);
+  }
+
+  defineConstant(i: Extract<Instr, { op: 'const' }>): void {
+    let words: [number, number];
+    if (i.type === 'i64') words = longBits(i.value);
+    else if (i.type === 'f64') words = doubleBits(i.value);
+    else {
+      const bits = i.type === 'f32' ? floatBits(i.value) : i.value | 0;
+      words = [bits, bits];
+    }
+    this.#values.set(i.out, { kind: 'constant', low: words[0], high: words[1] });
   }
 
   defer(load: Load): void {
@@ -91,7 +117,7 @@ export class Values {
     const into = this.vec();
     // A constant is loaded again at each use: it would otherwise occupy a register over the whole kernel.
     if (value.kind === 'constant') {
-      this.constantInto(value.bits, into);
+      this.#constantInto(value, into);
     } else {
       this.#consume(reg);
       this.emitLoad(value.load, into);
@@ -104,7 +130,7 @@ export class Values {
   into(reg: Reg, to: Register): void {
     const value = this.#get(reg);
     if (value.kind === 'constant') {
-      this.constantInto(value.bits, to);
+      this.#constantInto(value, to);
     } else if (value.kind === 'load' && this.facts.useCount(reg) === 1) {
       this.#consume(reg);
       this.emitLoad(value.load, to);
@@ -113,17 +139,18 @@ export class Values {
     }
   }
 
-  constantInto(bits: number, to: Register): void {
-    if (bits === 0) this.lir.op('vxorps', to, to, to);
-    else if (bits === -1 && this.wide) this.lir.op('vpternlogd', to, to, to, imm(255));
-    else if (bits === -1) this.lir.op('vpcmpeqd', to, to, to);
-    else this.lir.op('vmovups', to, this.lir.splat(bits));
+  #constantInto({ low, high }: { readonly low: number; readonly high: number }, to: Register): void {
+    const both = low === high ? low : null;
+    if (both === 0) this.lir.op('vxorps', to, to, to);
+    else if (both === -1 && this.wide) this.lir.op('vpternlogd', to, to, to, imm(255));
+    else if (both === -1) this.lir.op('vpcmpeqd', to, to, to);
+    else this.lir.op('vmovups', to, this.lir.splat(low, high));
   }
 
   /** A register, or memory where an instruction's last source may be memory. */
   operand(reg: Reg): Register | Memory {
     const value = this.#get(reg);
-    if (value.kind === 'constant') return this.lir.splat(value.bits);
+    if (value.kind === 'constant') return this.lir.splat(value.low, value.high);
     if (value.kind === 'load' && this.#foldable(value.load)) {
       this.#consume(reg);
       return this.pointers.memory(value.load.buf, value.load.at);
@@ -137,9 +164,20 @@ export class Values {
     return value.kind === 'constant' || (value.kind === 'load' && this.#foldable(value.load));
   }
 
-  constantBits(reg: Reg): number | undefined {
+  isConstant(reg: Reg): boolean {
+    return this.#get(reg).kind === 'constant';
+  }
+
+  /** Whether it is the constant of which no bit is set. */
+  isZero(reg: Reg): boolean {
     const value = this.#get(reg);
-    return value.kind === 'constant' ? value.bits : undefined;
+    return value.kind === 'constant' && value.low === 0 && value.high === 0;
+  }
+
+  shiftCount(reg: Reg): number {
+    const value = this.#get(reg);
+    invariant(value.kind === 'constant', 'a shift needs a constant count');
+    return value.low;
   }
 
   /** The register of a value that nobody reads after this instruction, which may therefore be overwritten. */
@@ -195,12 +233,14 @@ export class Values {
 
   #foldable(load: Load): boolean {
     const { lanes } = this.kernel;
+    const bits = 8 * elemBytes[this.kernel.params[load.buf].elem];
+    // The whole register, no less: an instruction reads all of its memory operand.
     return (
-      (lanes === 16 || lanes === 8 || lanes === 4) &&
+      bits === this.laneBits &&
+      lanes * bits >= 128 &&
       load.lanes === lanes &&
       load.stride === 1 &&
       load.dyn === undefined &&
-      elemBytes[this.kernel.params[load.buf].elem] === 4 &&
       this.facts.useCount(load.out) === 1
     );
   }

@@ -3,7 +3,18 @@
  * capabilities of a target but no target by name.
  */
 import type { KernelBuilder } from '../../../kernel/builder.ts';
-import type { BinaryFn, CompareFn, ConvertFn, Reg, RegType, UnaryFn } from '../../../kernel/ir.ts';
+import { isNative, type NativeFn } from '../../../kernel/capabilities.ts';
+import type {
+  BinaryFn,
+  CompareFn,
+  ConvertFn,
+  NumberType,
+  ReduceFn,
+  Reg,
+  RegType,
+  UnaryFn,
+} from '../../../kernel/ir.ts';
+import { constant } from '../../../kernel/ir.ts';
 
 export type UnaryRule = (e: Emitter, a: Reg) => Reg;
 export type BinaryRule = (e: Emitter, a: Reg, b: Reg) => Reg;
@@ -16,7 +27,7 @@ export interface Rules {
   readonly convert: RulesOf<ConvertFn, UnaryRule>;
 }
 
-export type Native = ReadonlySet<UnaryFn | BinaryFn | ConvertFn>;
+export type Native = ReadonlySet<NativeFn>;
 
 export class Emitter {
   readonly #b: KernelBuilder;
@@ -30,12 +41,14 @@ export class Emitter {
   }
 
   unary(fn: UnaryFn, a: Reg): Reg {
-    const rule = this.#native.has(fn) ? undefined : this.#rules.unary[this.#b.typeOf(a)]?.[fn];
+    const type = this.#b.typeOf(a);
+    const rule = isNative(this.#native, fn, type) ? undefined : this.#rules.unary[type]?.[fn];
     return rule ? rule(this, a) : this.#b.unary(fn, a);
   }
 
   binary(fn: BinaryFn, a: Reg, b: Reg): Reg {
-    const rule = this.#native.has(fn) ? undefined : this.#rules.binary[this.#b.typeOf(a)]?.[fn];
+    const type = this.#b.typeOf(a);
+    const rule = isNative(this.#native, fn, type) ? undefined : this.#rules.binary[type]?.[fn];
     return rule ? rule(this, a, b) : this.#b.binary(fn, a, b);
   }
 
@@ -44,8 +57,44 @@ export class Emitter {
     return rule ? rule(this, a) : this.#b.convert(fn, a);
   }
 
+  /**
+   * Lanes 0..count-1 combined. Where the target has no instruction for it, by pairs of blocks that grow: of i64 only, where the
+   * order does not matter.
+   */
+  reduce(fn: ReduceFn, a: Reg, count: number): Reg {
+    const type = this.#b.typeOf(a);
+    if (type !== 'i64' || isNative(this.#native, fn, type)) return this.#b.reduceLanes(fn, a, count);
+    const neutral = { add: 0n, mul: 1n, min: 2n ** 63n - 1n, max: -(2n ** 63n) }[fn];
+    let rest = a;
+    if (count < this.#b.lanes) {
+      const active = this.compare('lt', this.#b.index(constant(0), 1), this.i32(count));
+      rest = this.select(active, a, this.i64(neutral));
+    }
+    for (let size = 1; size < this.#b.lanes; size *= 2) {
+      const side = (odd: boolean): Reg => this.#b.exchange(rest, rest, size, odd);
+      rest = this.binary(fn, side(false), side(true));
+    }
+    return rest;
+  }
+
+  typeOf(a: Reg): RegType {
+    return this.#b.typeOf(a);
+  }
+
+  constant(type: NumberType, value: number): Reg {
+    return this.#b.constant(type, value);
+  }
+
   f32(value: number): Reg {
     return this.#b.f32(value);
+  }
+
+  f64(value: number): Reg {
+    return this.#b.f64(value);
+  }
+
+  i64(value: bigint): Reg {
+    return this.#b.i64(value);
   }
 
   i32(value: number): Reg {
@@ -82,7 +131,7 @@ export class Emitter {
   }
 
   shift(fn: 'shl' | 'shr' | 'sar', a: Reg, count: number): Reg {
-    return this.binary(fn, a, this.i32(count));
+    return this.binary(fn, a, this.#b.typeOf(a) === 'i64' ? this.i64(BigInt(count)) : this.i32(count));
   }
 
   compare(fn: CompareFn, a: Reg, b: Reg): Reg {
