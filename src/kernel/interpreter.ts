@@ -4,6 +4,7 @@
  */
 import { InternalError, invariant } from '../base/errors.ts';
 import { Mulberry } from '../base/mulberry.ts';
+import type { TypedArray } from '../types/dtype.ts';
 import type { Affine, Dynamic, Elem, Instr, Kernel, Loop, Node, Param, Reg, Region, RegType } from './ir.ts';
 import { convertTypes, elemBytes, isWide, registerOf } from './ir.ts';
 import { walkProgram, windowStart } from './loop-walk.ts';
@@ -18,7 +19,7 @@ export interface GuardFailure {
 }
 
 /** What a buffer may be. */
-export type Memory = Float32Array | Int32Array | Uint8Array | Float64Array | BigInt64Array;
+export type Memory = TypedArray | BigInt64Array;
 
 export interface InterpretOptions {
   /** Runs the chunks of a kernel (and the steps of a stage), which are independent, in an order drawn from this seed. */
