@@ -12,6 +12,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { deferral } from './deferred.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
@@ -44,6 +45,7 @@ const shared = {
 
 // The worker is loaded by URL, never imported, so it is an entry.
 const worker = 'src/runtime/wasm/worker.ts';
+const deferred = deferral(root);
 const node = {
   ...shared,
   splitting: true,
@@ -53,11 +55,13 @@ const node = {
     index: 'src/index.ts',
     'cli/main': 'src/cli/main.ts',
     // Loaded by file name, synchronously, when the first value is needed.
-    'node-x64-backend': 'src/tensor/x64-backend.ts',
-    'node-wasm-backend': 'src/tensor/wasm-backend.ts',
-    'node-reference-backend': 'src/tensor/reference-backend.ts',
+    'node-x64-backend': 'bundle:src/tensor/x64-backend.ts',
+    'node-wasm-backend': 'bundle:src/tensor/wasm-backend.ts',
+    'node-reference-backend': 'bundle:src/tensor/reference-backend.ts',
+    ...deferred.entryPoints,
   },
-  define: { ...shared.define, __TENSORLOOM_BACKENDS__: '"./node-"' },
+  plugins: [deferred.plugin],
+  define: { ...shared.define, __TENSORLOOM_BUNDLES__: '"./node-"' },
   chunkNames: 'node-[name]-[hash]',
 };
 const browser = {

@@ -1,6 +1,8 @@
 /** The Node entry of tensorloom: everything that users import. */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { type DeferredGroup, setDeferredLoader } from './base/deferred.ts';
+import { loadDeferred } from './deferred-groups.ts';
 import { currentBackend, deferChoice } from './tensor/backends.ts';
 import { ready, registerBackend } from './tensor/index.ts';
 import { pool } from './tensor/memory.ts';
@@ -9,28 +11,30 @@ type X64 = typeof import('./tensor/x64-backend.ts');
 type Wasm = typeof import('./tensor/wasm-backend.ts');
 type Reference = typeof import('./tensor/reference-backend.ts');
 
-/** Filled in by scripts/build.js: where the backends' bundles are, without '-backend.js'. */
-declare const __TENSORLOOM_BACKENDS__: string;
+/** Filled in by scripts/build.js: how the names of the bundles begin that are loaded when they are needed. */
+declare const __TENSORLOOM_BUNDLES__: string;
 
-/** A way to load a backend's bundle without waiting, or null: before Node 20.19, from source, in a bundle of somebody else's. */
+/** A way to load a bundle without waiting, or null: before Node 20.19, from source, in a bundle of somebody else's. */
 function findLoader(): ((name: string) => unknown) | null {
-  if (typeof __TENSORLOOM_BACKENDS__ !== 'string' || !process.features.require_module) return null;
-  const file = (name: string) => `${__TENSORLOOM_BACKENDS__}${name}-backend.js`;
-  if (!existsSync(new URL(file('x64'), import.meta.url))) return null;
+  if (typeof __TENSORLOOM_BUNDLES__ !== 'string' || !process.features.require_module) return null;
+  const file = (name: string) => `${__TENSORLOOM_BUNDLES__}${name}.js`;
+  if (!existsSync(new URL(file('x64-backend'), import.meta.url))) return null;
   const require = createRequire(import.meta.url);
   return (name) => require(file(name));
 }
 
 const load = findLoader();
+if (load) setDeferredLoader((group) => load(`deferred-${group}`) as DeferredGroup);
+else await loadDeferred();
 
 // In the order of preference.
 if (load) {
-  registerBackend('x64', () => (process.arch === 'x64' ? (load('x64') as X64).x64Backend() : null));
+  registerBackend('x64', () => (process.arch === 'x64' ? (load('x64-backend') as X64).x64Backend() : null));
   registerBackend('wasm', () => {
     const node = { os: process.getBuiltinModule('node:os'), threads: process.getBuiltinModule('node:worker_threads') };
-    return (load('wasm') as Wasm).wasmBackendWith(node);
+    return (load('wasm-backend') as Wasm).wasmBackendWith(node);
   });
-  registerBackend('reference', () => (load('reference') as Reference).referenceBackend());
+  registerBackend('reference', () => (load('reference-backend') as Reference).referenceBackend());
 } else {
   registerBackend('x64', async () =>
     process.arch === 'x64' ? (await import('./tensor/x64-backend.ts')).x64Backend() : null,

@@ -4,7 +4,6 @@
  * that `--help` stays instant.
  */
 import { Command, Option } from 'commander';
-import { TensorloomError } from '../base/errors.ts';
 
 declare const __TENSORLOOM_VERSION__: string;
 
@@ -37,6 +36,7 @@ Examples:
 try {
   await program.parseAsync();
 } catch (error) {
+  const { TensorloomError } = await import('../base/errors.ts');
   if (!(error instanceof TensorloomError)) throw error;
   console.error(error.message);
   process.exitCode = 1;

@@ -357,12 +357,14 @@ export const attentionRows = {
       emit: emitAttention,
       flops: (_, [[, t, d], , [, s, e]]) => (pairs(t, s, d) + pairs(t, s, e)) / Math.max(1, t * (e + 1)),
     },
-    samples: samplesOf(({ n, t, s, d, e, bias }) => [
-      f32([n, t, d], -0.7, 0.7),
-      f32([n, d, s], -0.7, 0.7),
-      f32([n, s, e], -0.7, 0.7),
-      ...biasInput(bias),
-    ]),
+    get samples() {
+      return samplesOf(({ n, t, s, d, e, bias }) => [
+        f32([n, t, d], -0.7, 0.7),
+        f32([n, d, s], -0.7, 0.7),
+        f32([n, s, e], -0.7, 0.7),
+        ...biasInput(bias),
+      ]);
+    },
     tolerance,
   },
   attentionBackpropQuery: {
@@ -378,16 +380,18 @@ export const attentionRows = {
       emit: emitAttentionBackpropQuery,
       flops: (_, [[, , d], , [, s], , [, , e]]) => (2 * s * (2 * d + e)) / Math.max(1, d),
     },
-    samples: samplesOf(({ n, t, s, d, e, bias }) => [
-      f32([n, t, d], -0.7, 0.7),
-      f32([n, d, s], -0.7, 0.7),
-      f32([n, s, d], -0.7, 0.7),
-      f32([n, e, s], -0.7, 0.7),
-      f32([n, t, e], -0.7, 0.7),
-      f32([n, t], 2, 4),
-      f32([n, t], -0.7, 0.7),
-      ...biasInput(bias),
-    ]),
+    get samples() {
+      return samplesOf(({ n, t, s, d, e, bias }) => [
+        f32([n, t, d], -0.7, 0.7),
+        f32([n, d, s], -0.7, 0.7),
+        f32([n, s, d], -0.7, 0.7),
+        f32([n, e, s], -0.7, 0.7),
+        f32([n, t, e], -0.7, 0.7),
+        f32([n, t], 2, 4),
+        f32([n, t], -0.7, 0.7),
+        ...biasInput(bias),
+      ]);
+    },
     tolerance,
   },
   attentionBackpropKeyValue: {
@@ -403,17 +407,19 @@ export const attentionRows = {
       emit: emitAttentionBackpropKeyValue,
       flops: (_, [[, , d], , [, t], [, , e]]) => (4 * t * (d + e)) / Math.max(1, d + e),
     },
-    samples: samplesOf(({ n, t, s, d, e, bias }) => [
-      f32([n, s, d], -0.7, 0.7),
-      f32([n, d, t], -0.7, 0.7),
-      f32([n, t, d], -0.7, 0.7),
-      f32([n, s, e], -0.7, 0.7),
-      f32([n, e, t], -0.7, 0.7),
-      f32([n, t, e], -0.7, 0.7),
-      f32([n, t], 2, 4),
-      f32([n, t], -0.7, 0.7),
-      ...biasInput(bias && [bias[0], bias[2], bias[1]]),
-    ]),
+    get samples() {
+      return samplesOf(({ n, t, s, d, e, bias }) => [
+        f32([n, s, d], -0.7, 0.7),
+        f32([n, d, t], -0.7, 0.7),
+        f32([n, t, d], -0.7, 0.7),
+        f32([n, s, e], -0.7, 0.7),
+        f32([n, e, t], -0.7, 0.7),
+        f32([n, t, e], -0.7, 0.7),
+        f32([n, t], 2, 4),
+        f32([n, t], -0.7, 0.7),
+        ...biasInput(bias && [bias[0], bias[2], bias[1]]),
+      ]);
+    },
     tolerance,
   },
 } satisfies Record<string, OpRow>;

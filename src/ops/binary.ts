@@ -39,14 +39,12 @@ interface BinaryOptions {
   readonly tolerance?: { readonly absolute: number; readonly relative: number };
 }
 
-/** A row of an elementwise function of two inputs. */
-export function binary(name: string, options: BinaryOptions): OpRow {
-  const { dtypes, gradient } = options;
-  const [ra, rb] = options.ranges ?? [
+function binarySamples({ dtypes, ranges, intRanges }: BinaryOptions): Sample[] {
+  const [ra, rb] = ranges ?? [
     [-2, 2],
     [-2, 2],
   ];
-  const [ia, ib] = options.intRanges ?? [
+  const [ia, ib] = intRanges ?? [
     [-9, 10],
     [-9, 10],
   ];
@@ -68,6 +66,12 @@ export function binary(name: string, options: BinaryOptions): OpRow {
     );
   }
   if (dtypes.includes('bool')) samples.push(...fewShapes(bool, bool));
+  return samples;
+}
+
+/** A row of an elementwise function of two inputs. */
+export function binary(name: string, options: BinaryOptions): OpRow {
+  const { dtypes, gradient } = options;
   return {
     name,
     summary: options.summary,
@@ -91,7 +95,9 @@ export function binary(name: string, options: BinaryOptions): OpRow {
     },
     batching: 'elementwise',
     lowering: { tag: 'map', emit: (b, [x, y], _attrs, [dtype]) => options.emit(b, x, y, dtype) },
-    samples,
+    get samples() {
+      return binarySamples(options);
+    },
     ...(options.tolerance && { tolerance: options.tolerance }),
   };
 }

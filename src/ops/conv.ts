@@ -167,7 +167,9 @@ export const convRows = {
     },
     batching: batchConv,
     lowering: { tag: 'contraction', specs: forwardSpecs },
-    samples: samplesOf((x, filter, _y, attrs) => ({ inputs: [f32(x), f32(filter)], attrs })),
+    get samples() {
+      return samplesOf((x, filter, _y, attrs) => ({ inputs: [f32(x), f32(filter)], attrs }));
+    },
     tolerance,
   },
   convBackpropInput: {
@@ -194,10 +196,12 @@ export const convRows = {
     },
     batching: batchConvBackpropInput,
     lowering: { tag: 'contraction', specs: inputSpecs },
-    samples: samplesOf((x, filter, y, attrs) => ({
-      inputs: [f32(y), f32(filter)],
-      attrs: { ...attrs, inputShape: x },
-    })),
+    get samples() {
+      return samplesOf((x, filter, y, attrs) => ({
+        inputs: [f32(y), f32(filter)],
+        attrs: { ...attrs, inputShape: x },
+      }));
+    },
     tolerance,
   },
   convBackpropFilter: {
@@ -224,10 +228,12 @@ export const convRows = {
     },
     batching: batchConvBackpropFilter,
     lowering: { tag: 'contraction', specs: filterSpecs },
-    samples: samplesOf((x, filter, y, attrs) => ({
-      inputs: [f32(x), f32(y)],
-      attrs: { ...attrs, filterShape: filter },
-    })),
+    get samples() {
+      return samplesOf((x, filter, y, attrs) => ({
+        inputs: [f32(x), f32(y)],
+        attrs: { ...attrs, filterShape: filter },
+      }));
+    },
     tolerance,
   },
 } satisfies Record<string, OpRow>;

@@ -166,7 +166,9 @@ export const cumulateRows = {
       return [out];
     },
     lowering: { tag: 'kernels', emit: (context) => emitScan(context, stepOf(context.attrs, context.inputs[0].dtype)) },
-    samples: cumulateSamples(),
+    get samples() {
+      return cumulateSamples();
+    },
     tolerance: { absolute: 2e-5, relative: 2e-5 },
   },
   linearScan: {
@@ -217,10 +219,12 @@ export const cumulateRows = {
           },
         }),
     },
-    samples: shapes.map((shape, i) => ({
-      inputs: [f32(shape, -1, 1), f32(shape)],
-      attrs: { reverse: i % 2 === 1 },
-    })),
+    get samples() {
+      return shapes.map((shape, i) => ({
+        inputs: [f32(shape, -1, 1), f32(shape)],
+        attrs: { reverse: i % 2 === 1 },
+      }));
+    },
     tolerance: { absolute: 2e-5, relative: 2e-5 },
   },
 } satisfies Record<string, OpRow>;

@@ -176,14 +176,16 @@ export const dynamicSliceRows = {
       tag: 'kernels',
       emit: ({ kernel, inputs: [x], attrs }) => kernel('', (stage) => emitSlice(stage, x, intsAttr(attrs, 'size'))),
     },
-    samples: [
-      { inputs: [f32([]), i32([0], 0, 1)], attrs: { size: [] } },
-      { inputs: [f32([9]), i32([1], 0, 3)], attrs: { size: [7] } },
-      { inputs: [f32([9]), i32([1], 0, 10)], attrs: { size: [0] } },
-      { inputs: [f32([7, 33]), i32([2], 0, 4)], attrs: { size: [3, 19] } },
-      { inputs: [i32([3, 4, 5]), i32([3], 0, 1)], attrs: { size: [3, 2, 5] } },
-      { inputs: [bool([3, 12]), i32([2], 0, 2)], attrs: { size: [2, 11] } },
-    ],
+    get samples() {
+      return [
+        { inputs: [f32([]), i32([0], 0, 1)], attrs: { size: [] } },
+        { inputs: [f32([9]), i32([1], 0, 3)], attrs: { size: [7] } },
+        { inputs: [f32([9]), i32([1], 0, 10)], attrs: { size: [0] } },
+        { inputs: [f32([7, 33]), i32([2], 0, 4)], attrs: { size: [3, 19] } },
+        { inputs: [i32([3, 4, 5]), i32([3], 0, 1)], attrs: { size: [3, 2, 5] } },
+        { inputs: [bool([3, 12]), i32([2], 0, 2)], attrs: { size: [2, 11] } },
+      ];
+    },
   },
   dynamicUpdateSlice: {
     name: 'dynamicUpdateSlice',
@@ -218,14 +220,16 @@ export const dynamicSliceRows = {
       tag: 'kernels',
       emit: ({ kernel, inputs: [x, updates] }) => kernel('', (stage) => emitUpdate(stage, x, updates.shape)),
     },
-    samples: [
-      { inputs: [f32([]), f32([]), i32([0], 0, 1)] },
-      { inputs: [f32([9]), f32([7]), i32([1], 0, 3)] },
-      { inputs: [f32([9]), f32([0]), i32([1], 0, 10)] },
-      { inputs: [f32([7, 33]), f32([3, 19]), i32([2], 0, 4)] },
-      { inputs: [f32([4, 6, 5]), f32([4, 2, 5]), i32([3], 0, 1)] },
-      { inputs: [i32([3, 4, 5]), i32([3, 2, 5]), i32([3], 0, 1)] },
-      { inputs: [bool([3, 12]), bool([2, 11]), i32([2], 0, 2)] },
-    ],
+    get samples() {
+      return [
+        { inputs: [f32([]), f32([]), i32([0], 0, 1)] },
+        { inputs: [f32([9]), f32([7]), i32([1], 0, 3)] },
+        { inputs: [f32([9]), f32([0]), i32([1], 0, 10)] },
+        { inputs: [f32([7, 33]), f32([3, 19]), i32([2], 0, 4)] },
+        { inputs: [f32([4, 6, 5]), f32([4, 2, 5]), i32([3], 0, 1)] },
+        { inputs: [i32([3, 4, 5]), i32([3, 2, 5]), i32([3], 0, 1)] },
+        { inputs: [bool([3, 12]), bool([2, 11]), i32([2], 0, 2)] },
+      ];
+    },
   },
 } satisfies Record<string, OpRow>;

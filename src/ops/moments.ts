@@ -275,7 +275,9 @@ export const momentsRows = {
       return [mean, variance];
     },
     lowering: { tag: 'kernels', emit: emitMoments },
-    samples: shapes.map((shape) => ({ inputs: [f32(shape)] })),
+    get samples() {
+      return shapes.map((shape) => ({ inputs: [f32(shape)] }));
+    },
     tolerance: { absolute: 2e-6, relative: 1e-5 },
   },
   channelSums: {
@@ -319,7 +321,9 @@ export const momentsRows = {
       return [plain, product];
     },
     lowering: { tag: 'kernels', emit: emitSums },
-    samples: shapes.map((shape) => ({ inputs: [f32(shape), f32(shape), f32([shape[0], shape[2]])] })),
+    get samples() {
+      return shapes.map((shape) => ({ inputs: [f32(shape), f32(shape), f32([shape[0], shape[2]])] }));
+    },
     // A block's sum of 1,024 products of up to 8 passes 128, whose last place is 1.5e-5; its roundings, up to half of that each,
     // wander by 1.5e-5 / sqrt(12) * sqrt(1024) = 1.4e-4 (one sigma).
     tolerance: { absolute: 6e-4, relative: 1e-5 },

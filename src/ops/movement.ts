@@ -65,19 +65,21 @@ export const viewRows = {
     batching: (context) =>
       stackedApply(context, { perm: [0, ...intsAttr(context.attrs, 'perm').map((axis) => axis + 1)] }),
     lowering: { tag: 'view', axes: transposeAxes },
-    samples: [
-      { inputs: [f32([])], attrs: { perm: [] } },
-      { inputs: [f32([5])], attrs: { perm: [0] } },
-      { inputs: [f32([0, 3])], attrs: { perm: [1, 0] } },
-      { inputs: [f32([3, 5])], attrs: { perm: [1, 0] } },
-      { inputs: [f32([33, 17])], attrs: { perm: [1, 0] } },
-      { inputs: [f32([300, 37])], attrs: { perm: [1, 0] } },
-      { inputs: [bool([2, 33, 18])], attrs: { perm: [0, 2, 1] } },
-      { inputs: [i32([17, 3, 40])], attrs: { perm: [2, 1, 0] } },
-      { inputs: [i32([2, 3, 4])], attrs: { perm: [2, 0, 1] } },
-      { inputs: [bool([2, 3, 4])], attrs: { perm: [1, 0, 2] } },
-      { inputs: [f32([2, 3, 4, 9])], attrs: { perm: [0, 2, 1, 3] } },
-    ],
+    get samples() {
+      return [
+        { inputs: [f32([])], attrs: { perm: [] } },
+        { inputs: [f32([5])], attrs: { perm: [0] } },
+        { inputs: [f32([0, 3])], attrs: { perm: [1, 0] } },
+        { inputs: [f32([3, 5])], attrs: { perm: [1, 0] } },
+        { inputs: [f32([33, 17])], attrs: { perm: [1, 0] } },
+        { inputs: [f32([300, 37])], attrs: { perm: [1, 0] } },
+        { inputs: [bool([2, 33, 18])], attrs: { perm: [0, 2, 1] } },
+        { inputs: [i32([17, 3, 40])], attrs: { perm: [2, 1, 0] } },
+        { inputs: [i32([2, 3, 4])], attrs: { perm: [2, 0, 1] } },
+        { inputs: [bool([2, 3, 4])], attrs: { perm: [1, 0, 2] } },
+        { inputs: [f32([2, 3, 4, 9])], attrs: { perm: [0, 2, 1, 3] } },
+      ];
+    },
   },
   broadcastTo: {
     name: 'broadcastTo',
@@ -105,16 +107,18 @@ export const viewRows = {
       return [broadcastTo(aligned, [size, ...intsAttr(attrs, 'shape')])];
     },
     lowering: { tag: 'view', axes: broadcastAxes },
-    samples: [
-      { inputs: [f32([])], attrs: { shape: [] } },
-      { inputs: [f32([])], attrs: { shape: [7] } },
-      { inputs: [f32([1])], attrs: { shape: [2, 0] } },
-      { inputs: [f32([9])], attrs: { shape: [3, 9] } },
-      { inputs: [f32([3, 1])], attrs: { shape: [3, 9] } },
-      { inputs: [i32([2, 1, 4])], attrs: { shape: [3, 2, 5, 4] } },
-      { inputs: [bool([1, 4])], attrs: { shape: [5, 4] } },
-      { inputs: [f32([1, 17])], attrs: { shape: [33, 17] } },
-    ],
+    get samples() {
+      return [
+        { inputs: [f32([])], attrs: { shape: [] } },
+        { inputs: [f32([])], attrs: { shape: [7] } },
+        { inputs: [f32([1])], attrs: { shape: [2, 0] } },
+        { inputs: [f32([9])], attrs: { shape: [3, 9] } },
+        { inputs: [f32([3, 1])], attrs: { shape: [3, 9] } },
+        { inputs: [i32([2, 1, 4])], attrs: { shape: [3, 2, 5, 4] } },
+        { inputs: [bool([1, 4])], attrs: { shape: [5, 4] } },
+        { inputs: [f32([1, 17])], attrs: { shape: [33, 17] } },
+      ];
+    },
   },
   slice: {
     name: 'slice',
@@ -154,16 +158,18 @@ export const viewRows = {
     evaluate: ([x], attrs, [type]) => evaluateView(x, sliceAxes(attrs), type),
     batching: withLeadingEntry({ begin: () => 0, size: (size) => size, strides: () => 1 }),
     lowering: { tag: 'view', axes: sliceAxes },
-    samples: [
-      { inputs: [f32([])], attrs: { begin: [], size: [], strides: [] } },
-      { inputs: [f32([9])], attrs: { begin: [2], size: [5], strides: [1] } },
-      { inputs: [f32([9])], attrs: { begin: [1], size: [3], strides: [3] } },
-      { inputs: [f32([9])], attrs: { begin: [9], size: [0], strides: [1] } },
-      { inputs: [f32([33, 17])], attrs: { begin: [3, 0], size: [20, 17], strides: [1, 1] } },
-      { inputs: [f32([8, 9])], attrs: { begin: [1, 1], size: [3, 4], strides: [2, 2] } },
-      { inputs: [i32([4, 5, 6])], attrs: { begin: [0, 1, 2], size: [4, 3, 2], strides: [1, 1, 2] } },
-      { inputs: [bool([4, 5])], attrs: { begin: [1, 1], size: [3, 4], strides: [1, 1] } },
-    ],
+    get samples() {
+      return [
+        { inputs: [f32([])], attrs: { begin: [], size: [], strides: [] } },
+        { inputs: [f32([9])], attrs: { begin: [2], size: [5], strides: [1] } },
+        { inputs: [f32([9])], attrs: { begin: [1], size: [3], strides: [3] } },
+        { inputs: [f32([9])], attrs: { begin: [9], size: [0], strides: [1] } },
+        { inputs: [f32([33, 17])], attrs: { begin: [3, 0], size: [20, 17], strides: [1, 1] } },
+        { inputs: [f32([8, 9])], attrs: { begin: [1, 1], size: [3, 4], strides: [2, 2] } },
+        { inputs: [i32([4, 5, 6])], attrs: { begin: [0, 1, 2], size: [4, 3, 2], strides: [1, 1, 2] } },
+        { inputs: [bool([4, 5])], attrs: { begin: [1, 1], size: [3, 4], strides: [1, 1] } },
+      ];
+    },
   },
   reverse: {
     name: 'reverse',
@@ -177,14 +183,16 @@ export const viewRows = {
     evaluate: ([x], attrs, [type]) => evaluateView(x, reverseAxes(attrs, x.shape), type),
     batching: shiftedAxes('axes'),
     lowering: { tag: 'view', axes: reverseAxes },
-    samples: [
-      { inputs: [f32([])], attrs: { axes: [] } },
-      { inputs: [f32([0])], attrs: { axes: [0] } },
-      { inputs: [f32([9])], attrs: { axes: [0] } },
-      { inputs: [f32([3, 17])], attrs: { axes: [1] } },
-      { inputs: [i32([2, 3, 4])], attrs: { axes: [0, 2] } },
-      { inputs: [bool([3, 4])], attrs: { axes: [0] } },
-    ],
+    get samples() {
+      return [
+        { inputs: [f32([])], attrs: { axes: [] } },
+        { inputs: [f32([0])], attrs: { axes: [0] } },
+        { inputs: [f32([9])], attrs: { axes: [0] } },
+        { inputs: [f32([3, 17])], attrs: { axes: [1] } },
+        { inputs: [i32([2, 3, 4])], attrs: { axes: [0, 2] } },
+        { inputs: [bool([3, 4])], attrs: { axes: [0] } },
+      ];
+    },
   },
 } satisfies Record<string, OpRow>;
 
@@ -200,7 +208,9 @@ function renaming(name: string, summary: string, passes: boolean): OpRow {
     evaluate: ([x]) => [x.data.slice()],
     batching: 'elementwise',
     lowering: { tag: 'reshape' },
-    samples: [{ inputs: [f32([])] }, { inputs: [f32([0])] }, { inputs: [f32([3, 5])] }, { inputs: [i32([9])] }],
+    get samples() {
+      return [{ inputs: [f32([])] }, { inputs: [f32([0])] }, { inputs: [f32([3, 5])] }, { inputs: [i32([9])] }];
+    },
   };
 }
 
@@ -225,13 +235,15 @@ export const reshapeRows = {
     evaluate: ([x]) => [x.data.slice()],
     batching: withLeadingEntry({ shape: (size) => size }),
     lowering: { tag: 'reshape' },
-    samples: [
-      { inputs: [f32([])], attrs: { shape: [1, 1] } },
-      { inputs: [f32([2, 0])], attrs: { shape: [0, 5] } },
-      { inputs: [f32([3, 4])], attrs: { shape: [2, 6] } },
-      { inputs: [i32([24])], attrs: { shape: [2, 3, 4] } },
-      { inputs: [bool([2, 3])], attrs: { shape: [6] } },
-    ],
+    get samples() {
+      return [
+        { inputs: [f32([])], attrs: { shape: [1, 1] } },
+        { inputs: [f32([2, 0])], attrs: { shape: [0, 5] } },
+        { inputs: [f32([3, 4])], attrs: { shape: [2, 6] } },
+        { inputs: [i32([24])], attrs: { shape: [2, 3, 4] } },
+        { inputs: [bool([2, 3])], attrs: { shape: [6] } },
+      ];
+    },
   },
   identity: renaming('identity', 'the input itself', true),
   stopGradient: renaming('stopGradient', 'the input itself, through which no gradient flows', false),
@@ -247,12 +259,14 @@ export const reshapeRows = {
     },
     evaluate: ([x]) => [x.data.slice()],
     lowering: { tag: 'after' },
-    samples: [
-      { inputs: [f32([]), f32([3])] },
-      { inputs: [f32([0]), f32([])] },
-      { inputs: [f32([3, 5]), f32([2]), i32([7])] },
-      { inputs: [i32([9])] },
-    ],
+    get samples() {
+      return [
+        { inputs: [f32([]), f32([3])] },
+        { inputs: [f32([0]), f32([])] },
+        { inputs: [f32([3, 5]), f32([2]), i32([7])] },
+        { inputs: [i32([9])] },
+      ];
+    },
   },
   identityWithGradient: renaming('identityWithGradient', 'the input itself, with a gradient from customGradient', true),
 } satisfies Record<string, OpRow>;
@@ -347,14 +361,16 @@ export const pieceRows = {
     evaluate: ([x], attrs, [type]) => evaluatePieces([x], padPieces(attrs, [x.shape], type.shape), type),
     batching: withLeadingEntry({ paddings: () => [0, 0] }),
     lowering: { tag: 'pieces', pieces: padPieces },
-    samples: [
-      { inputs: [f32([])], attrs: { paddings: [], value: 0 } },
-      { inputs: [f32([0])], attrs: { paddings: [[1, 2]], value: 3 } },
-      { inputs: [f32([7])], attrs: { paddings: [[1, 2]], value: 0.5 } },
-      { inputs: [f32([3, 9])], attrs: { paddings: [[0, 1], [2, 0]], value: 0 } }, // biome-ignore format: pairs read best so
-      { inputs: [i32([2, 3, 4])], attrs: { paddings: [[1, 1], [0, 0], [2, 3]], value: -1 } }, // biome-ignore format: pairs
-      { inputs: [bool([3])], attrs: { paddings: [[1, 1]], value: 1 } },
-    ],
+    get samples() {
+      return [
+        { inputs: [f32([])], attrs: { paddings: [], value: 0 } },
+        { inputs: [f32([0])], attrs: { paddings: [[1, 2]], value: 3 } },
+        { inputs: [f32([7])], attrs: { paddings: [[1, 2]], value: 0.5 } },
+        { inputs: [f32([3, 9])], attrs: { paddings: [[0, 1], [2, 0]], value: 0 } }, // biome-ignore format: pairs read best so
+        { inputs: [i32([2, 3, 4])], attrs: { paddings: [[1, 1], [0, 0], [2, 3]], value: -1 } }, // biome-ignore format: pairs
+        { inputs: [bool([3])], attrs: { paddings: [[1, 1]], value: 1 } },
+      ];
+    },
   },
   concat: {
     name: 'concat',
@@ -398,12 +414,14 @@ export const pieceRows = {
       ),
     batching: shiftedAxes('axis'),
     lowering: { tag: 'pieces', pieces: concatPieces },
-    samples: [
-      { inputs: [f32([7])], attrs: { axis: 0 } },
-      { inputs: [f32([7]), f32([2])], attrs: { axis: 0 } },
-      { inputs: [f32([3, 0]), f32([3, 5]), f32([3, 9])], attrs: { axis: 1 } },
-      { inputs: [i32([2, 1, 3]), i32([2, 4, 3])], attrs: { axis: 1 } },
-      { inputs: [bool([2, 3]), bool([1, 3])], attrs: { axis: 0 } },
-    ],
+    get samples() {
+      return [
+        { inputs: [f32([7])], attrs: { axis: 0 } },
+        { inputs: [f32([7]), f32([2])], attrs: { axis: 0 } },
+        { inputs: [f32([3, 0]), f32([3, 5]), f32([3, 9])], attrs: { axis: 1 } },
+        { inputs: [i32([2, 1, 3]), i32([2, 4, 3])], attrs: { axis: 1 } },
+        { inputs: [bool([2, 3]), bool([1, 3])], attrs: { axis: 0 } },
+      ];
+    },
   },
 } satisfies Record<string, OpRow>;

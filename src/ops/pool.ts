@@ -243,7 +243,9 @@ export const poolRows = {
     },
     batching: foldedFirst(),
     lowering: { ...overWindows(emitMax), window: (attrs) => sideBySide(attrs, combineMax) },
-    samples: samplesOf((x, _y, attrs) => ({ inputs: [f32(x)], attrs })),
+    get samples() {
+      return samplesOf((x, _y, attrs) => ({ inputs: [f32(x)], attrs }));
+    },
   },
   maxPoolBackprop: {
     name: 'maxPoolBackprop',
@@ -262,10 +264,12 @@ export const poolRows = {
     },
     batching: foldedFirst('inputShape'),
     lowering: overCovers(emitMaxBackprop),
-    samples: samplesOf((x, y, attrs) => ({
-      inputs: [f32(y), positions(attrs.filter)(y)],
-      attrs: { ...attrs, inputShape: x },
-    })),
+    get samples() {
+      return samplesOf((x, y, attrs) => ({
+        inputs: [f32(y), positions(attrs.filter)(y)],
+        attrs: { ...attrs, inputShape: x },
+      }));
+    },
     tolerance: sums,
   },
   maxPoolGather: {
@@ -289,7 +293,9 @@ export const poolRows = {
     },
     batching: foldedFirst(),
     lowering: overWindows(emitGather),
-    samples: samplesOf((x, y, attrs) => ({ inputs: [f32(x), positions(attrs.filter)(y)], attrs })),
+    get samples() {
+      return samplesOf((x, y, attrs) => ({ inputs: [f32(x), positions(attrs.filter)(y)], attrs }));
+    },
   },
   windowSum: {
     name: 'windowSum',
@@ -307,7 +313,9 @@ export const poolRows = {
     },
     batching: foldedFirst(),
     lowering: overWindows(emitSum),
-    samples: samplesOf((x, _y, attrs) => ({ inputs: [f32(x)], attrs })),
+    get samples() {
+      return samplesOf((x, _y, attrs) => ({ inputs: [f32(x)], attrs }));
+    },
     tolerance: sums,
   },
   windowSumBackprop: {
@@ -322,7 +330,9 @@ export const poolRows = {
     },
     batching: foldedFirst('inputShape'),
     lowering: overCovers(emitSumBackprop),
-    samples: samplesOf((x, y, attrs) => ({ inputs: [f32(y)], attrs: { ...attrs, inputShape: x } })),
+    get samples() {
+      return samplesOf((x, y, attrs) => ({ inputs: [f32(y)], attrs: { ...attrs, inputShape: x } }));
+    },
     tolerance: sums,
   },
 } satisfies Record<string, OpRow>;

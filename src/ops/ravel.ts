@@ -56,12 +56,14 @@ export const ravelRows = {
         return [flat];
       },
     },
-    samples: [
-      { inputs: [i32([1, 1], 0, 1)], attrs: { dims: [1] } },
-      { inputs: [i32([0, 2], 0, 1)], attrs: { dims: [3, 0] } },
-      { inputs: [i32([5, 0], 0, 1)], attrs: { dims: [] } },
-      { inputs: [i32([9, 2], 0, 3)], attrs: { dims: [3, 5] } },
-      { inputs: [i32([33, 3], 0, 2)], attrs: { dims: [2, 3, 4] } },
-    ],
+    get samples() {
+      return [
+        { inputs: [i32([1, 1], 0, 1)], attrs: { dims: [1] } },
+        { inputs: [i32([0, 2], 0, 1)], attrs: { dims: [3, 0] } },
+        { inputs: [i32([5, 0], 0, 1)], attrs: { dims: [] } },
+        { inputs: [i32([9, 2], 0, 3)], attrs: { dims: [3, 5] } },
+        { inputs: [i32([33, 3], 0, 2)], attrs: { dims: [2, 3, 4] } },
+      ];
+    },
   },
 } satisfies Record<string, OpRow>;

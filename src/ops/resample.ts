@@ -133,13 +133,14 @@ const cases: readonly (readonly [number, number, number[], number[], Partial<Res
   [0, 3, [4, 4], [2, 2], { ...plain, method: 'bilinear' }],
 ];
 
-const samples: Sample[] = cases.flatMap(([batch, channels, inputSize, outputSize, how]) => {
-  const attrs = { ...how, inputSize, outputSize } as ResampleAttrs;
-  return [
-    { inputs: [f32([batch, ...inputSize, channels])], attrs },
-    { inputs: [f32([batch, ...outputSize, channels])], attrs: { ...attrs, adjoint: true } },
-  ];
-});
+const drawSamples = (): Sample[] =>
+  cases.flatMap(([batch, channels, inputSize, outputSize, how]) => {
+    const attrs = { ...how, inputSize, outputSize } as ResampleAttrs;
+    return [
+      { inputs: [f32([batch, ...inputSize, channels])], attrs },
+      { inputs: [f32([batch, ...outputSize, channels])], attrs: { ...attrs, adjoint: true } },
+    ];
+  });
 
 export const resampleRows = {
   resample: {
@@ -176,7 +177,9 @@ export const resampleRows = {
       ];
     },
     lowering: { tag: 'kernel', emit },
-    samples,
+    get samples() {
+      return drawSamples();
+    },
     tolerance: { absolute: 3e-6, relative: 3e-6 },
   },
 } satisfies Record<string, OpRow>;

@@ -54,7 +54,10 @@ export interface OpRow {
   /** The definition: small, slow, obviously right; one array for each output. */
   evaluate(inputs: readonly NDArray[], attrs: Attrs, outputs: readonly TensorType[]): TypedArray[];
   readonly lowering: Lowering;
-  /** Shapes (scalar, empty, one, ragged, large), dtypes and values that the generated tests draw from. */
+  /**
+   * Shapes (scalar, empty, one, ragged, large), dtypes and values that the generated tests draw from. Written as a getter: an
+   * import makes none of them.
+   */
   readonly samples: readonly Sample[];
   /** Allowed distance of targets from the reference: |x - y| <= absolute + relative * |y|. */
   readonly tolerance?: { readonly absolute: number; readonly relative: number };

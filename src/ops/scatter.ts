@@ -123,17 +123,19 @@ export const scatterRows = {
       tag: 'kernels',
       emit: (context) => emitScatter(context, { mode: 'add', base: null, indices: 0, updates: 1 }),
     },
-    samples: [
-      { inputs: [i32([1, 1], 0, 1), f32([1, 1, 1, 1])], attrs: { rows: 1 } },
-      { inputs: [i32([1, 9], 0, 3), f32([1, 1, 9, 1])], attrs: { rows: 3 } },
-      { inputs: [i32([1, 7], 0, 5), f32([1, 1, 7, 17])], attrs: { rows: 5 } },
-      { inputs: [i32([1, 9], 0, 5), f32([1, 2, 9, 150])], attrs: { rows: 5 } },
-      { inputs: [i32([2, 5], 0, 4), f32([2, 3, 5, 9])], attrs: { rows: 4 } },
-      { inputs: [i32([1, 0], 0, 4), f32([1, 2, 0, 3])], attrs: { rows: 4 } },
-      { inputs: [i32([1, 6], 0, 5), i32([1, 2, 6, 8])], attrs: { rows: 5 } },
-      { inputs: [i32([1, 16400], 0, 9), i32([1, 1, 16400, 1])], attrs: { rows: 9 } },
-      { inputs: [i32([1, 16390], 0, 5), f32([1, 2, 16390, 3], -0.1, 0.1)], attrs: { rows: 5 } },
-    ],
+    get samples() {
+      return [
+        { inputs: [i32([1, 1], 0, 1), f32([1, 1, 1, 1])], attrs: { rows: 1 } },
+        { inputs: [i32([1, 9], 0, 3), f32([1, 1, 9, 1])], attrs: { rows: 3 } },
+        { inputs: [i32([1, 7], 0, 5), f32([1, 1, 7, 17])], attrs: { rows: 5 } },
+        { inputs: [i32([1, 9], 0, 5), f32([1, 2, 9, 150])], attrs: { rows: 5 } },
+        { inputs: [i32([2, 5], 0, 4), f32([2, 3, 5, 9])], attrs: { rows: 4 } },
+        { inputs: [i32([1, 0], 0, 4), f32([1, 2, 0, 3])], attrs: { rows: 4 } },
+        { inputs: [i32([1, 6], 0, 5), i32([1, 2, 6, 8])], attrs: { rows: 5 } },
+        { inputs: [i32([1, 16400], 0, 9), i32([1, 1, 16400, 1])], attrs: { rows: 9 } },
+        { inputs: [i32([1, 16390], 0, 5), f32([1, 2, 16390, 3], -0.1, 0.1)], attrs: { rows: 5 } },
+      ];
+    },
     tolerance: { absolute: 1e-4, relative: 1e-5 },
   },
   scatter: {
@@ -178,7 +180,9 @@ export const scatterRows = {
       tag: 'kernels',
       emit: (context) => emitScatter(context, { mode: modeOf(context.attrs), base: 0, indices: 1, updates: 2 }),
     },
-    samples: scatterSamples(),
+    get samples() {
+      return scatterSamples();
+    },
     tolerance: { absolute: 1e-5, relative: 1e-4 },
   },
 } satisfies Record<string, OpRow>;

@@ -112,13 +112,15 @@ export const searchSortedRows = {
     },
     lowering: { tag: 'kernels', emit: emitSearch },
     // Constant lists are sorted whatever is drawn; real ones are in the tests of the function.
-    samples: [
-      { inputs: [f32([1, 0]), f32([1, 5])], attrs: { right: false } },
-      { inputs: [f32([1, 1]), f32([1, 9])], attrs: { right: false } },
-      { inputs: [f32([2, 7], 1, 1), f32([2, 5], 0, 2)], attrs: { right: true } },
-      { inputs: [f32([3, 6], 0, 0), f32([3, 0])], attrs: { right: true } },
-      { inputs: [i32([1, 12], 3, 4), i32([1, 2050], 0, 7)], attrs: { right: true } },
-      { inputs: [i32([1, 12], 3, 4), i32([1, 11], 0, 7)], attrs: { right: false } },
-    ],
+    get samples() {
+      return [
+        { inputs: [f32([1, 0]), f32([1, 5])], attrs: { right: false } },
+        { inputs: [f32([1, 1]), f32([1, 9])], attrs: { right: false } },
+        { inputs: [f32([2, 7], 1, 1), f32([2, 5], 0, 2)], attrs: { right: true } },
+        { inputs: [f32([3, 6], 0, 0), f32([3, 0])], attrs: { right: true } },
+        { inputs: [i32([1, 12], 3, 4), i32([1, 2050], 0, 7)], attrs: { right: true } },
+        { inputs: [i32([1, 12], 3, 4), i32([1, 11], 0, 7)], attrs: { right: false } },
+      ];
+    },
   },
 } satisfies Record<string, OpRow>;

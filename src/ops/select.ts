@@ -59,7 +59,9 @@ export const selectRows = {
     },
     batching: 'elementwise',
     lowering: { tag: 'map', emit: (b, [condition, x, y]) => b.select(condition, x, y) },
-    samples: [...everyShape(bool, f32, f32), ...fewShapes(bool, i32, i32), ...fewShapes(bool, bool, bool)],
+    get samples() {
+      return [...everyShape(bool, f32, f32), ...fewShapes(bool, i32, i32), ...fewShapes(bool, bool, bool)];
+    },
   },
   cast: {
     name: 'cast',
@@ -78,10 +80,12 @@ export const selectRows = {
     },
     batching: 'elementwise',
     lowering: { tag: 'map', emit: (b, [x], _attrs, [from], to) => emitCast(b, x, from, to) },
-    samples: (['float32', 'int32', 'bool'] as const).flatMap((dtype) => [
-      ...everyShape((s) => f32(s, -9, 9)).map((sample) => ({ ...sample, attrs: { dtype } })),
-      ...fewShapes((s) => i32(s)).map((sample) => ({ ...sample, attrs: { dtype } })),
-      ...fewShapes(bool).map((sample) => ({ ...sample, attrs: { dtype } })),
-    ]),
+    get samples() {
+      return (['float32', 'int32', 'bool'] as const).flatMap((dtype) => [
+        ...everyShape((s) => f32(s, -9, 9)).map((sample) => ({ ...sample, attrs: { dtype } })),
+        ...fewShapes((s) => i32(s)).map((sample) => ({ ...sample, attrs: { dtype } })),
+        ...fewShapes(bool).map((sample) => ({ ...sample, attrs: { dtype } })),
+      ]);
+    },
   },
 } satisfies Record<string, OpRow>;

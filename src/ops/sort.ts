@@ -61,26 +61,28 @@ export const sortRows = {
       return [out];
     },
     lowering: { tag: 'kernels', emit: emitArgsort },
-    samples: [
-      ...[
-        [1, 1, 1],
-        [1, 0, 1],
-        [2, 3, 0],
-        [1, 2, 1],
-        [8, 8, 1],
-        [9, 13, 1],
-        [20, 31, 1],
-        [3, 5, 7],
-        [2, 17, 19],
-        [3, 100, 1],
-      ].flatMap((shape, i) => [
-        { inputs: [f32(shape)], attrs: { descending: i % 2 === 0 } },
-        { inputs: [i32(shape, -3, 4)], attrs: { descending: i % 2 === 1 } },
-      ]),
-      { inputs: [f32([1, 1500, 1])], attrs: { descending: false } },
-      { inputs: [i32([2, 5000, 1], -(2 ** 31), 2 ** 31)], attrs: { descending: false } },
-      { inputs: [f32([1, 66000, 1])], attrs: { descending: true } },
-    ],
+    get samples() {
+      return [
+        ...[
+          [1, 1, 1],
+          [1, 0, 1],
+          [2, 3, 0],
+          [1, 2, 1],
+          [8, 8, 1],
+          [9, 13, 1],
+          [20, 31, 1],
+          [3, 5, 7],
+          [2, 17, 19],
+          [3, 100, 1],
+        ].flatMap((shape, i) => [
+          { inputs: [f32(shape)], attrs: { descending: i % 2 === 0 } },
+          { inputs: [i32(shape, -3, 4)], attrs: { descending: i % 2 === 1 } },
+        ]),
+        { inputs: [f32([1, 1500, 1])], attrs: { descending: false } },
+        { inputs: [i32([2, 5000, 1], -(2 ** 31), 2 ** 31)], attrs: { descending: false } },
+        { inputs: [f32([1, 66000, 1])], attrs: { descending: true } },
+      ];
+    },
   },
   topkPlaces: {
     name: 'topkPlaces',
@@ -109,15 +111,17 @@ export const sortRows = {
       tag: 'kernels',
       emit: (context) => emitTopk(context, intAttr(context.attrs, 'k'), boolAttr(context.attrs, 'descending')),
     },
-    samples: [
-      { inputs: [f32([1, 1])], attrs: { k: 1, descending: true } },
-      { inputs: [f32([0, 3])], attrs: { k: 2, descending: true } },
-      { inputs: [f32([5, 33])], attrs: { k: 3, descending: true } },
-      { inputs: [i32([3, 130], -3, 4)], attrs: { k: 7, descending: true } },
-      { inputs: [i32([3, 70], -3, 4)], attrs: { k: 16, descending: false } },
-      { inputs: [i32([2, 9], 2147483647, 2147483648)], attrs: { k: 5, descending: false } },
-      { inputs: [f32([2, 20], 0, 0)], attrs: { k: 9, descending: true } },
-      { inputs: [f32([1, 66001])], attrs: { k: 4, descending: true } },
-    ],
+    get samples() {
+      return [
+        { inputs: [f32([1, 1])], attrs: { k: 1, descending: true } },
+        { inputs: [f32([0, 3])], attrs: { k: 2, descending: true } },
+        { inputs: [f32([5, 33])], attrs: { k: 3, descending: true } },
+        { inputs: [i32([3, 130], -3, 4)], attrs: { k: 7, descending: true } },
+        { inputs: [i32([3, 70], -3, 4)], attrs: { k: 16, descending: false } },
+        { inputs: [i32([2, 9], 2147483647, 2147483648)], attrs: { k: 5, descending: false } },
+        { inputs: [f32([2, 20], 0, 0)], attrs: { k: 9, descending: true } },
+        { inputs: [f32([1, 66001])], attrs: { k: 4, descending: true } },
+      ];
+    },
   },
 } satisfies Record<string, OpRow>;

@@ -39,11 +39,13 @@ export const sourceRows = {
     },
     batching: 'none',
     lowering: { tag: 'source' },
-    samples: [
-      { inputs: [], attrs: { value: 1.5, dtype: 'float32' } },
-      { inputs: [], attrs: { value: -7, dtype: 'int32' } },
-      { inputs: [], attrs: { value: 1, dtype: 'bool' } },
-    ],
+    get samples() {
+      return [
+        { inputs: [], attrs: { value: 1.5, dtype: 'float32' } },
+        { inputs: [], attrs: { value: -7, dtype: 'int32' } },
+        { inputs: [], attrs: { value: 1, dtype: 'bool' } },
+      ];
+    },
   },
   iota: {
     name: 'iota',
@@ -70,9 +72,11 @@ export const sourceRows = {
         return [type.dtype === 'float32' ? b.convert('i32ToF32', index) : index];
       },
     },
-    samples: (['float32', 'int32'] as const).flatMap((dtype) => [
-      ...[[0], [1], [7], [9], [1023]].map((shape) => ({ inputs: [], attrs: { shape, axis: 0, dtype } })),
-      ...[0, 1, 2].map((axis) => ({ inputs: [], attrs: { shape: [3, 4, 5] as Shape, axis, dtype } })),
-    ]),
+    get samples() {
+      return (['float32', 'int32'] as const).flatMap((dtype) => [
+        ...[[0], [1], [7], [9], [1023]].map((shape) => ({ inputs: [], attrs: { shape, axis: 0, dtype } })),
+        ...[0, 1, 2].map((axis) => ({ inputs: [], attrs: { shape: [3, 4, 5] as Shape, axis, dtype } })),
+      ]);
+    },
   },
 } satisfies Record<string, OpRow>;

@@ -138,7 +138,6 @@ import {
   StackedRNNCells,
   type StackedRNNCellsArgs,
 } from './recurrent_cells.ts';
-import { PositionEmbedding, type PositionEmbeddingArgs } from './position_embedding.ts';
 import { registerLayer } from './registry.ts';
 import { Flatten, type FlattenArgs, Reshape, type ReshapeArgs } from './reshaping.ts';
 import {
@@ -239,7 +238,6 @@ export const layers = {
   multiHeadAttention: (args: MultiHeadAttentionArgs): MultiHeadAttention => new MultiHeadAttention(args),
   multiply: (args?: LayerArgs): Multiply => new Multiply(args),
   permute: (args: PermuteArgs): Permute => new Permute(args),
-  positionEmbedding: (args: PositionEmbeddingArgs): PositionEmbedding => new PositionEmbedding(args),
   prelu: (args?: PReLUArgs): PReLU => new PReLU(args),
   reLU: (args?: ReLUArgs): ReLU => new ReLU(args),
   repeatVector: (args: RepeatVectorArgs): RepeatVector => new RepeatVector(args),
@@ -294,7 +292,6 @@ for (const layer of [
   RepeatVector,
   Dense,
   Embedding,
-  PositionEmbedding,
   InputLayer,
   Add,
   Average,

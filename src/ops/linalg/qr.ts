@@ -294,7 +294,9 @@ export const qrRows = {
       return [vt, t, r];
     },
     lowering: { tag: 'kernels', emit: emitPanel },
-    samples: [...matrixShapes, [40, 37], [75, 32]].map((shape) => ({ inputs: [shiftedMatrix(shape, 0)] })),
+    get samples() {
+      return [...matrixShapes, [40, 37], [75, 32]].map((shape) => ({ inputs: [shiftedMatrix(shape, 0)] }));
+    },
     tolerance: { absolute: 1e-4, relative: 1e-4 },
   },
   qr: {
@@ -327,17 +329,19 @@ export const qrRows = {
       return [q, r];
     },
     lowering: { tag: 'expand', expand },
-    samples: [
-      ...[...matrixShapes, [40, 37], [75, 70], [35, 80]].map((shape) => ({
-        inputs: [shiftedMatrix(shape, 2)],
-        attrs: { fullMatrices: false },
-      })),
-      ...[
-        [3, 3],
-        [3, 5],
-        [2, 3, 4],
-      ].map((shape) => ({ inputs: [shiftedMatrix(shape, 2)], attrs: { fullMatrices: true } })),
-    ],
+    get samples() {
+      return [
+        ...[...matrixShapes, [40, 37], [75, 70], [35, 80]].map((shape) => ({
+          inputs: [shiftedMatrix(shape, 2)],
+          attrs: { fullMatrices: false },
+        })),
+        ...[
+          [3, 3],
+          [3, 5],
+          [2, 3, 4],
+        ].map((shape) => ({ inputs: [shiftedMatrix(shape, 2)], attrs: { fullMatrices: true } })),
+      ];
+    },
     tolerance: { absolute: 1e-4, relative: 1e-4 },
   },
 } satisfies Record<string, OpRow>;

@@ -1,0 +1,123 @@
+/**
+ * A plugin of scripts/build.js that keeps half of the package out of what an import has to parse. A module of these rooms
+ * whose exports are all functions is replaced, for everybody who imports it at once, by functions of the same names that
+ * load the module's group when the first of them is called (src/base/deferred.ts). Among themselves the modules of all
+ * groups know each other as they are. Sources know nothing of this: from source, and in browsers, nothing is deferred.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+/** Each group is one bundle, loaded as a whole; a module belongs to the first that its path begins with. */
+const groups = {
+  linalg: ['ops/linalg/', 'ops/composite-linalg', 'tensor/api/linalg'],
+  families: [
+    ...[
+      'image/',
+      'signal',
+      'spectral',
+      'windows',
+      'morphology',
+      'browser',
+      'ragged',
+      'sparse',
+      'string',
+      'segments',
+      'unique',
+    ].map((family) => `tensor/api/${family}`),
+    ...['bessel', 'colour', 'crop', 'error', 'fft', 'gamma', 'incomplete', 'signal', 'statistics'].map(
+      (family) => `ops/composite-${family}`,
+    ),
+  ],
+  kernels: ['attention', 'branch', 'fft', 'resample', 'scan', 'scatter', 'search', 'sort', 'topk'].map(
+    (name) => `ops/${name}`,
+  ),
+  ops: ['ops/', 'autodiff/'],
+  api: ['tensor/api/'],
+  nn: ['nn/', 'data/', 'io/'],
+};
+
+/** Modules whose functions are called while the package is imported. */
+const eager = new Set(['nn/layers/registry.ts', 'nn/models/saving.ts', 'ops/batching.ts', 'tensor/api/methods.ts']);
+
+/** A line outside of every declaration that does something when its module is evaluated. */
+const statement = /^(?!import|export|const|let|function|async|type|interface|declare|class|[})\]\s/*]|$)/m;
+const exported = /^export (?!type |interface |declare )(.*)$/gm;
+const functionName = /^(?:async )?function (\w+)/;
+
+/** The functions that a module exports; null where it exports something else too, or acts by itself. */
+function onlyFunctions(source) {
+  const names = [...source.matchAll(exported)].map(([, rest]) => functionName.exec(rest)?.[1]);
+  return names.length > 0 && names.every(Boolean) && !statement.test(source) ? [...new Set(names)] : null;
+}
+
+/** file -> { group, index, names } */
+function findModules(src) {
+  const modules = new Map();
+  const files = readdirSync(src, { recursive: true }).map((file) => file.replaceAll('\\', '/'));
+  for (const file of files.sort()) {
+    const group = Object.keys(groups).find((name) => groups[name].some((prefix) => file.startsWith(prefix)));
+    if (!group || !/(?<!\.test|\.d)\.ts$/.test(file) || eager.has(file)) continue;
+    const names = onlyFunctions(readFileSync(path.join(src, file), 'utf8'));
+    if (names) modules.set(path.join(src, file), { group, index: modules.size, names });
+  }
+  return modules;
+}
+
+/** The plugin, and the entry points that it adds. */
+export function deferral(root) {
+  const src = path.join(root, 'src');
+  const modules = findModules(src);
+  const runtime = JSON.stringify(path.join(src, 'base/deferred.ts'));
+  // Every bundle imports what the package's entry imports. So all of that belongs to the same set of bundles, and esbuild
+  // writes it as one file, where it would otherwise write one for each set: a file costs an import more than its bytes do.
+  const core = `import ${JSON.stringify(path.join(src, 'exports.ts'))};`;
+
+  const bundle = (group) =>
+    [...modules]
+      .filter(([, module]) => module.group === group)
+      .map(([file, { index }]) => `export * as m${index} from ${JSON.stringify(file)};`)
+      .join('\n');
+  const loadAll = [
+    `import { setDeferredGroup } from ${runtime};`,
+    'export async function loadDeferred() {',
+    ...Object.keys(groups).map((group) => `  setDeferredGroup('${group}', await import('deferred:${group}'));`),
+    '}',
+  ].join('\n');
+  const standIn = ({ group, index, names }) =>
+    [
+      `import { deferred } from ${runtime};`,
+      ...names.map(
+        (name) => `export function ${name}(...args) { return deferred('${group}').m${index}.${name}(...args); }`,
+      ),
+    ].join('\n');
+
+  const plugin = {
+    name: 'deferral',
+    setup(build) {
+      const contents = (text) => ({ contents: text, loader: 'js', resolveDir: root });
+      build.onResolve({ filter: /^deferred:/ }, ({ path: name }) => ({ path: name.slice(9), namespace: 'deferred' }));
+      build.onResolve({ filter: /^bundle:/ }, ({ path: name }) => ({
+        path: path.join(root, name.slice(7)),
+        namespace: 'bundle',
+      }));
+      build.onResolve({ filter: /\.ts$/ }, ({ path: name, importer, resolveDir, namespace, kind }) => {
+        const file = path.resolve(resolveDir, name);
+        if (kind === 'dynamic-import') return { path: file, namespace: 'bundle' };
+        if (namespace === 'file' && modules.has(file) && !modules.has(importer)) {
+          return { path: file, namespace: 'stand-in', sideEffects: false };
+        }
+        return kind === 'entry-point' ? undefined : { path: file, sideEffects: true };
+      });
+      build.onLoad({ filter: /.*/, namespace: 'deferred' }, ({ path: group }) => contents(`${core}\n${bundle(group)}`));
+      build.onLoad({ filter: /.*/, namespace: 'bundle' }, ({ path: file }) =>
+        contents(`${core}\nexport * from ${JSON.stringify(file)};`),
+      );
+      build.onLoad({ filter: /.*/, namespace: 'stand-in' }, ({ path: file }) => contents(standIn(modules.get(file))));
+      build.onLoad({ filter: /[\\/]src[\\/]deferred-groups\.ts$/ }, () => contents(loadAll));
+    },
+  };
+  const entryPoints = Object.fromEntries(
+    Object.keys(groups).map((group) => [`node-deferred-${group}`, `deferred:${group}`]),
+  );
+  return { plugin, entryPoints };
+}
