@@ -18,6 +18,7 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 /** What each example writes, besides results.json. A new example gets a row. */
 const files: { [example: string]: string[] } = {
   'fashion-cnn': ['loss.svg', 'accuracy.svg', 'confusions.txt', 'mistakes.png', 'model/model.json'],
+  'mnist-gan': ['losses.svg', 'scores.svg', 'epochs.png', 'samples.png', 'generator/model.json'],
   'mnist-cnn': ['loss.svg', 'accuracy.svg', 'confusions.txt', 'mistakes.png', 'model/model.json'],
 };
 

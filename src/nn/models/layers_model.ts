@@ -22,6 +22,7 @@ import {
 } from '../training/evaluate.ts';
 import { fitDataset, fitModel, type ModelFitArgs, type ModelFitDatasetArgs, trainOnBatch } from '../training/fit.ts';
 import type { BatchWeights, TensorsOf } from '../training/samples.ts';
+import type { Step } from '../training/step.ts';
 import { type ModelPredictArgs, Predictor } from '../training/predict.ts';
 import { type SaveConfig, saveModel, type SaveTarget } from './saving.ts';
 import { printSummary } from './summary.ts';
@@ -84,6 +85,12 @@ export abstract class LayersModel extends Layer {
   trainStep?(data: TrainStepData): StepLogs;
   /** The same for evaluate and validation. */
   testStep?(data: TrainStepData): StepLogs;
+  /** Where one training step is several programs, as tf.gan's: makes it. Comes before trainStep. */
+  makeTrainStep?(): Step;
+  /** Whether training is the model's own affair: then it may want no labels, and compile no loss. */
+  get hasOwnStep(): boolean {
+    return this.trainStep !== undefined || this.makeTrainStep !== undefined;
+  }
 
   /** What leaves the model has the masks of its last layers. */
   protected override masked(_list: readonly Tensor[], output: Tensor | Tensor[]): Tensor | Tensor[] {

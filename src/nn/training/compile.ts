@@ -1,28 +1,17 @@
 /** What model.compile makes: optimizer, losses and metrics, and from them the compiled training and test steps. */
 import { fail } from '../../base/errors.ts';
-import {
-  add,
-  concat,
-  jit,
-  mul,
-  type Scalar,
-  scalar,
-  type Tensor,
-  untracked,
-  type Variable,
-  variableGrads,
-} from '../../tensor/index.ts';
-import { collectLosses } from '../layers/call_context.ts';
+import { add, concat, jit, mul, type Scalar, scalar, type Tensor, untracked } from '../../tensor/index.ts';
 import type { LayerVariable } from '../layers/layer_variable.ts';
 import type { Loss } from '../losses.ts';
 import { Metric } from '../metrics/metric.ts';
-import type { LayersModel, StepLogs, TrainStepData } from '../models/layers_model.ts';
+import type { LayersModel, TrainStepData } from '../models/layers_model.ts';
 import { getOptimizer } from '../optimizers/index.ts';
 import { Optimizer } from '../optimizers/optimizer.ts';
 import { type LossSpecs, lossValue, type OutputPlan, outputPlans } from './outputs.ts';
-import { packed, type Step, stepOf } from './step.ts';
+import { customStep, packed, type Step, stepOf } from './step.ts';
 import type { LogEntry, LogLayout } from './tally.ts';
 import { type TrainingConfig, trainingConfig } from './training_config.ts';
+import { penalized, updateWeights } from './update.ts';
 import { watch } from './watch.ts';
 import type { OptimizerIdentifier } from '../optimizers/index.ts';
 
@@ -53,7 +42,7 @@ export class CompiledModel {
     this.#ownsOptimizer = !(args.optimizer instanceof Optimizer);
     // Names of outputs are known now where the model has a graph; mistakes are then reported by compile.
     if (model.outputs.length > 0) this.outputs;
-    else if (!model.trainStep && (args.loss === undefined || args.loss === null))
+    else if (!model.hasOwnStep && (args.loss === undefined || args.loss === null))
       outputPlans('compile', ['output'], args);
   }
 
@@ -64,7 +53,7 @@ export class CompiledModel {
       if (names.length === 0) {
         fail('compile', 'the model must be built', undefined, 'call fit, predict or build first');
       }
-      this.#outputs = outputPlans('compile', names, this.#args, this.#model.trainStep !== undefined);
+      this.#outputs = outputPlans('compile', names, this.#args, this.#model.hasOwnStep);
     }
     return this.#outputs;
   }
@@ -74,7 +63,7 @@ export class CompiledModel {
 
   /** Keys of the logs: 'loss', then losses of outputs and metrics. */
   get names(): string[] {
-    const step = this.#model.trainStep ? this.#train?.step.layout : undefined;
+    const step = this.#model.hasOwnStep ? this.#train?.step.layout : undefined;
     return (step ?? this.#layout).map(({ name }) => name);
   }
 
@@ -109,7 +98,7 @@ export class CompiledModel {
   /** One step of training: the weights move on. */
   trainStep(op: string): Step {
     const weights = this.#model.trainableWeights;
-    if (weights.length === 0 && (this.#model.built || !this.#model.trainStep)) {
+    if (weights.length === 0 && (this.#model.built || !this.#model.hasOwnStep)) {
       fail(
         op,
         'the model must have trainable weights',
@@ -122,8 +111,7 @@ export class CompiledModel {
       weights.every((weight, i) => weight === this.#train!.weights[i]);
     if (!same) {
       this.#train?.step.dispose();
-      const custom = this.#model.trainStep?.bind(this.#model);
-      this.#train = { step: custom ? this.#customStep(custom) : this.#standardTrain(weights), weights };
+      this.#train = { step: this.#model.hasOwnStep ? this.#ownTrain() : this.#standardTrain(weights), weights };
     }
     return this.#train!.step;
   }
@@ -131,7 +119,7 @@ export class CompiledModel {
   /** One step of evaluation. */
   testStep(): Step {
     const custom = this.#model.testStep?.bind(this.#model);
-    this.#test ??= custom ? this.#customStep(custom) : this.#standardTest();
+    this.#test ??= custom ? customStep(custom, 'custom test step', () => this.#resetMetrics()) : this.#standardTest();
     return this.#test;
   }
 
@@ -149,26 +137,17 @@ export class CompiledModel {
   }
 
   #standardTrain(weights: readonly LayerVariable[]): Step {
-    const variables: Variable[] = weights.map((weight) => weight.val);
-    this.optimizer.build(variables);
+    this.optimizer.build(weights.map((weight) => weight.val));
     const jitted = jit((...[x, y, w]: StepArguments): Tensor => {
       let rest: Tensor[] = [];
-      const { value, grads } = variableGrads(() => {
-        const { result, losses } = collectLosses(() => {
-          const outputs = this.#forward(x, true);
-          const { total, each } = this.#losses(outputs, y, w);
-          const watched = [...each, ...this.#watched(outputs, y, w)];
-          // Outside of the scope of variableGrads, which ends before the step does.
-          rest = watched.length === 0 ? [] : [untracked(() => packed(watched))];
-          return total;
-        });
-        return penalized(result, weights, losses);
-      }, variables);
-      const pairs = variables.map((variable) => ({ variable, gradient: grads[variable.name] }));
-      this.optimizer.applyPairs(pairs.filter(({ gradient }) => gradient));
-      for (const { val, constraint } of weights) {
-        if (constraint) val.assign(constraint.apply(val));
-      }
+      const value = updateWeights(weights, this.optimizer, () => {
+        const outputs = this.#forward(x, true);
+        const { total, each } = this.#losses(outputs, y, w);
+        const watched = [...each, ...this.#watched(outputs, y, w)];
+        // Outside of the scope of the gradients, which ends before the step does.
+        rest = watched.length === 0 ? [] : [untracked(() => packed(watched))];
+        return total;
+      });
       return rest.length === 0 ? packed([value]) : concat([packed([value]), rest[0]], 0);
     }, 'train step');
     return stepOf(
@@ -178,23 +157,11 @@ export class CompiledModel {
     );
   }
 
-  /** A step of the user's own; its names are found when it is traced. */
-  #customStep(custom: (data: TrainStepData) => StepLogs): Step {
-    let layout: LogLayout = [];
-    const jitted = jit((...[x, y, w]: StepArguments): Tensor => {
-      const single = <T>(list: readonly T[]): T | T[] => (list.length === 1 ? list[0] : [...list]);
-      const weights = w.every((item) => item === null) ? null : single(w);
-      const logs = custom({ x: single(x), y: single(y), sampleWeight: weights });
-      const entries = Object.entries(logs);
-      if (entries.length === 0) fail('trainStep', 'the step must return scalars by name', 'got none', 'as {loss}');
-      layout = entries.map(([name]) => ({ name, kind: 'mean' }));
-      return packed(entries.map(([, value]) => value));
-    }, 'custom step');
-    return stepOf(
-      jitted,
-      () => layout,
-      () => this.#resetMetrics(),
-    );
+  /** A step of the user's own, or several programs that make up one. */
+  #ownTrain(): Step {
+    const model = this.#model;
+    if (model.makeTrainStep) return model.makeTrainStep();
+    return customStep(model.trainStep!.bind(model), 'custom step', () => this.#resetMetrics());
   }
 
   #forward(x: readonly Tensor[], training: boolean): Tensor[] {
@@ -246,14 +213,4 @@ export class CompiledModel {
     this.invalidate();
     if (this.#ownsOptimizer) this.optimizer.dispose();
   }
-}
-
-/** The loss, what layers added to it, and what the regularizers do. */
-function penalized(loss: Scalar, weights: readonly LayerVariable[], added: readonly Tensor[]): Scalar {
-  let total = loss;
-  for (const term of added) total = add(total, term);
-  for (const { regularizer, val } of weights) {
-    if (regularizer) total = add(total, regularizer.apply(val));
-  }
-  return total;
 }

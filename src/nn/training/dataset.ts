@@ -44,7 +44,7 @@ export function batchFrom(op: string, model: LayersModel, item: unknown): { batc
   const size = batchShape(op, 'xs', x[0])[0];
   if (size === 0) fail(op, 'a batch must not be empty', 'got one of 0 samples');
   const compiled = model.compiled(op);
-  const custom = model.trainStep !== undefined;
+  const custom = model.hasOwnStep;
   const names = custom ? null : compiled.outputs.map(({ name }) => name);
   const y = custom && (ys === undefined || ys === null) ? [] : tensorsOf(op, 'ys', ys, names);
   if (!custom) checkTargets(op, model, compiled.losses, size, y);

@@ -147,7 +147,7 @@ function planDataset(model: LayersModel, dataset: BatchDataset, args: ModelFitDa
 function callbacksOf(model: LayersModel, plan: Plan, args: CommonFitArgs, history: History): CallbackList {
   const verbose = args.verbose ?? 1;
   // A model without a graph gets its names with its first batch.
-  const names = model.built && !model.trainStep ? model.metricsNames : [];
+  const names = model.built && !model.hasOwnStep ? model.metricsNames : [];
   const list = new CallbackList([...standardizeCallbacks(args.callbacks), history]);
   if (verbose > 0) list.append(new ProgbarLogger(verbose));
   list.setModel(model);

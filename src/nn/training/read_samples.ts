@@ -21,7 +21,7 @@ export function readSamples(
   checkInputs(op, model, xs);
   const hasLabels = y !== undefined && y !== null;
   // A step of the user's own may want no labels, and any number of them.
-  const custom = model.trainStep !== undefined;
+  const custom = model.hasOwnStep;
   const count = batchShape(op, 'x', xs[0])[0];
   const { losses, outputs } = compiled;
   const names = custom && !hasLabels ? [] : outputs.map(({ name }) => name);

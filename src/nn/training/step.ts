@@ -1,5 +1,7 @@
 /** A jitted function of a batch as training uses it: run now or off the main thread, and dropped when no longer needed. */
-import { cast, concat, reshape, type Tensor } from '../../tensor/index.ts';
+import { fail } from '../../base/errors.ts';
+import { cast, concat, jit, reshape, type Tensor } from '../../tensor/index.ts';
+import type { StepLogs, TrainStepData } from '../models/layers_model.ts';
 import type { Batch } from './batch.ts';
 import type { LogLayout } from './tally.ts';
 
@@ -43,4 +45,18 @@ export function stepOf(jitted: Jitted, layout: () => LogLayout, reset: () => voi
 export function packed(values: readonly Tensor[]): Tensor {
   const rows = values.map((value) => reshape(cast(value, 'float32'), [1]));
   return rows.length === 1 ? rows[0] : concat(rows, 0);
+}
+
+/** A step that somebody wrote by hand, as one program. Its names are found when it is traced. */
+export function customStep(body: (data: TrainStepData) => StepLogs, name: string, reset: () => void): Step {
+  let layout: LogLayout = [];
+  const jitted = jit((...[x, y, w]: Arguments): Tensor => {
+    const single = <T>(list: readonly T[]): T | T[] => (list.length === 1 ? list[0] : [...list]);
+    const weights = w.every((item) => item === null) ? null : single(w);
+    const entries = Object.entries(body({ x: single(x), y: single(y), sampleWeight: weights }));
+    if (entries.length === 0) fail('trainStep', 'the step must return scalars by name', 'got none', 'as {loss}');
+    layout = entries.map(([entry]) => ({ name: entry, kind: 'mean' }));
+    return packed(entries.map(([, value]) => value));
+  }, name);
+  return stepOf(jitted, () => layout, reset);
 }

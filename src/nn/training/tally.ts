@@ -5,24 +5,30 @@
 
 export interface LogEntry {
   readonly name: string;
-  /** 'mean': a batch's mean, weighted by its size; 'ratio': a total and a count; 'running': the value so far. */
-  readonly kind: 'mean' | 'ratio' | 'running';
+  /**
+   * 'mean': a batch's mean, weighted by its size; 'ratio': a total and a count; 'running': the value so far; 'turns': the last
+   * mean there was, and 1 where it is this batch's, else 0.
+   */
+  readonly kind: 'mean' | 'ratio' | 'running' | 'turns';
 }
 
 export type LogLayout = readonly LogEntry[];
 
 /** How many numbers of a vector an entry takes. */
-export const widthOf = ({ kind }: LogEntry): number => (kind === 'ratio' ? 2 : 1);
+export const widthOf = ({ kind }: LogEntry): number => (kind === 'ratio' || kind === 'turns' ? 2 : 1);
 
 export class Tally {
   readonly #layout: LogLayout;
   readonly #totals: Float64Array;
   readonly #counts: Float64Array;
+  /** What stands for a mean of nothing. */
+  readonly #last: Float64Array;
 
   constructor(layout: LogLayout) {
     this.#layout = layout;
     this.#totals = new Float64Array(layout.length);
     this.#counts = new Float64Array(layout.length);
+    this.#last = new Float64Array(layout.length);
   }
 
   /** Takes a step's vector; gives the values of this batch (of the epoch so far, where the program keeps them). */
@@ -36,7 +42,11 @@ export class Tally {
         this.#counts[i] += count;
         return count === 0 ? 0 : value / count;
       }
-      if (kind === 'mean') {
+      if (kind === 'turns' && vector[at++] === 0) {
+        if (this.#counts[i] === 0) this.#last[i] = value;
+        return value;
+      }
+      if (kind === 'mean' || kind === 'turns') {
         this.#totals[i] += value * size;
         this.#counts[i] += size;
       } else {
@@ -48,7 +58,7 @@ export class Tally {
   }
 
   get values(): number[] {
-    return this.#layout.map((_, i) => (this.#counts[i] === 0 ? 0 : this.#totals[i] / this.#counts[i]));
+    return this.#layout.map((_, i) => (this.#counts[i] === 0 ? this.#last[i] : this.#totals[i] / this.#counts[i]));
   }
 
   /** By name; `prefix` is 'val_' for validation. */
