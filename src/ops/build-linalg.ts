@@ -54,6 +54,17 @@ export function eigvalsh(a: Value): Value {
   return apply1('eigh', [real(a)], { vectors: false });
 }
 
+/** Of general matrices: real and imaginary parts of the eigenvalues, and of the eigenvectors (columns). */
+export function eig(a: Value): [Value, Value, Value, Value] {
+  const [re, im, vre, vim] = apply('eig', [real(a)], { vectors: true });
+  return [re, im, vre, vim];
+}
+
+export function eigvals(a: Value): [Value, Value] {
+  const [re, im] = apply('eig', [real(a)], { vectors: false });
+  return [re, im];
+}
+
 /** U [..., m, k], s descending [..., k] and V^T [..., k, n], k = min(m, n). */
 export function svd(a: Value): [Value, Value, Value] {
   const [u, s, vt] = apply('svd', [real(a)], { vectors: true });

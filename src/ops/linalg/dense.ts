@@ -122,8 +122,8 @@ export function compactTriangle(v: Float64Array, tau: Float64Array, m: number): 
   return t;
 }
 
-/** Component that decides a vector's sign: the first that is nearly the largest. */
-const DECISIVE = 0.9;
+/** How much a component must be of the largest one to decide a vector's sign: ties within rounding then go to the first. */
+export const DECISIVE = 0.9;
 
 /** 1 or -1: what makes the first of the (nearly) largest of x's components positive. */
 export function signOf(x: ArrayLike<number>): number {

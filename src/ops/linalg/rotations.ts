@@ -9,6 +9,7 @@ import type { KernelBuilder } from '../../kernel/builder.ts';
 import type { Affine, Reg } from '../../kernel/ir.ts';
 import { constant, plus, shift, times, variable } from '../../kernel/ir.ts';
 import type { KernelsContext, KernelStage, ScratchMemory } from '../lowering.ts';
+import { DECISIVE } from './dense.ts';
 import type { Matrix } from './kernel.ts';
 import { eachBlock, eachVector, element, padded, places, scalar, setVector, vector } from './kernel.ts';
 
@@ -259,9 +260,6 @@ function rotateRows(
     { until: sweeps },
   );
 }
-
-/** How much a component must be of the largest one to decide the sign: ties within rounding then go to the first. */
-const DECISIVE = 0.9;
 
 /** 1 or -1: what makes the first of the (nearly) largest components of row i of `m` positive. `end` elements are padded. */
 export function signOfRow(b: KernelBuilder, m: Matrix, i: Affine, n: number, site: number): Reg {

@@ -5,6 +5,7 @@ import * as build from '../../ops/build.ts';
 import { linalg as composite } from '../../ops/composite.ts';
 import { adjoint, block, diagonalMatrix, partMask, sizes, stackColumns } from '../../ops/linalg/parts.ts';
 import { normalizeAxes, sameShape, showShape } from '../../types/shape.ts';
+import { joinParts } from '../complex-tensor.ts';
 import type { Tensor } from '../tensor.ts';
 import { lift, valueOf } from './lift.ts';
 import type { Input } from './linalg-inputs.ts';
@@ -25,6 +26,25 @@ export function eigh(a: Input): [Tensor, Tensor] {
 /** The eigenvalues [..., n] of symmetric matrices, ascending. */
 export function eigvalsh(a: Input): Tensor {
   return lift(build.eigvalsh(squareOf(a, 'a', 'eigvalsh')));
+}
+
+/**
+ * [values, vectors] of general A [..., n, n], complex64: A V = V diag(values). Values [..., n] stand by ascending real parts; complex
+ * ones come in conjugate pairs, the one with the positive imaginary part first. Vectors are columns of length 1 whose first of the
+ * (nearly) largest components is real and positive; a matrix with too few of them (a defective one) repeats some, nearly. Real Schur
+ * form by Francis' double shifts (Golub & Van Loan 2013, 7.5), without balancing. The gradient (Boeddeker et al. 2017, "On the
+ * computation of complex-valued gradients") is that of distinct values; equal ones contribute nothing to the vectors. NaN where A
+ * has a number that is not finite.
+ */
+export function eig(a: Input): [Tensor, Tensor] {
+  const [re, im, vectorsRe, vectorsIm] = build.eig(squareOf(a, 'a', 'eig'));
+  return [joinParts({ re, im }), joinParts({ re: vectorsRe, im: vectorsIm })];
+}
+
+/** The eigenvalues [..., n] of general matrices, complex64, in the order of eig. */
+export function eigvals(a: Input): Tensor {
+  const [re, im] = build.eigvals(squareOf(a, 'a', 'eigvals'));
+  return joinParts({ re, im });
 }
 
 /**
