@@ -29,6 +29,8 @@ import { makeReflector } from './reflector.ts';
 
 const ZERO = constant(0);
 export const EPSILON = 2 ** -23;
+/** What is negligible beside a largest element of 1 or more, whatever its neighbours are: quotients by it could overflow. */
+const NOTHING = 2 ** -90;
 
 /** Where the form of each matrix lies. Around T and Z^T there are zeros, a row before T and places behind, that steps at the edges read. */
 export interface Schur {
@@ -228,7 +230,8 @@ function blockStart(b: KernelBuilder, h: Matrix, hi: Reg, n: number): Reg {
     const beside = b.binary('add', diagonal(at, -1, -1), diagonal(at, 0, 0));
     // Of two zeros the whole matrix is the measure: its largest element is between 1 and 2.
     const measure = b.select(b.compare('eq', beside, b.f32(0)), b.f32(1), beside);
-    const counts = b.compare('gt', diagonal(at, 0, -1), b.binary('mul', measure, b.f32(EPSILON)));
+    const bound = b.binary('max', b.binary('mul', measure, b.f32(EPSILON)), b.f32(NOTHING));
+    const counts = b.compare('gt', diagonal(at, 0, -1), bound);
     const place = places(b, at);
     const isHere = b.binary('and', b.unary('not', counts), b.compare('le', place, hi));
     b.set(best, b.binary('max', best, b.select(isHere, place, b.i32(0))));
