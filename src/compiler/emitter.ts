@@ -103,6 +103,12 @@ export class NeedsStore extends Error {
   }
 }
 
+function sameCoord(a: Coord | null, b: Coord | null): boolean {
+  if (a === null || b === null || a.laneStep !== b.laneStep) return false;
+  const difference = plus(a.at, times(b.at, -1));
+  return difference.offset === 0 && difference.terms.length === 0;
+}
+
 function emitOf(op: Operation): (context: PointContext, at: readonly Coord[]) => Reg[] {
   const { lowering } = rowOf(op.kind);
   invariant(lowering.tag === 'point' && lowering.emit, `${op.kind} is not a point operation that is written in one`);
@@ -115,6 +121,16 @@ interface Square {
   readonly known: Map<string, readonly Reg[]>;
 }
 
+/** Values that later walks of a row need too, each with its row of scratch memory. */
+interface RowStore {
+  readonly rows: ReadonlyMap<Value, { readonly buffer: number; readonly at: Affine }>;
+  /** Those that an earlier walk has stored, and those that the walk at hand stores. */
+  readonly known: Set<Value>;
+  readonly fresh: Set<Value>;
+  /** The element that is being computed, and its place in the row. */
+  place: { readonly index: Index; readonly inRow: Affine } | null;
+}
+
 export class Emitter {
   readonly b: KernelBuilder;
   readonly #stored: ReadonlySet<Value>;
@@ -123,6 +139,7 @@ export class Emitter {
   readonly #sites: GuardSite[];
   /** Values that are the same for the whole row at hand: registers that hold them in every lane. */
   readonly #ofRow = new Map<Value, Reg>();
+  #rowStore: RowStore | null = null;
   #square: Square | null = null;
   readonly #args: BufferKey[] = [];
   readonly #params = new Map<BufferKey, number>();
@@ -160,8 +177,42 @@ export class Emitter {
   value(value: Value, index: Index): Reg {
     const known = this.#ofRow.get(value) ?? index.memo.get(value);
     if (known !== undefined) return known;
-    const reg = this.isLoaded(value) ? this.loadFlat(value, index) : this.#compute(value, index);
+    const reg = this.isLoaded(value) ? this.loadFlat(value, index) : this.#throughRow(value, index);
     index.memo.set(value, reg);
+    return reg;
+  }
+
+  /** Begins a row: `rows` says where values that several walks need are kept between them. */
+  beginRow(rows: RowStore['rows']): void {
+    this.#rowStore = { rows, known: new Set(), fresh: new Set(), place: null };
+  }
+
+  /** Begins a walk of the row: what the last one stored is loaded from here on. */
+  beginWalk(): void {
+    const store = this.#rowStore;
+    if (!store) return;
+    for (const value of store.fresh) store.known.add(value);
+    store.fresh.clear();
+    store.place = null;
+  }
+
+  /** The walk is at `index`, `inRow` elements from the start of the row. */
+  atPlace(index: Index, inRow: Affine): Index {
+    if (this.#rowStore) this.#rowStore.place = { index, inRow };
+    return index;
+  }
+
+  /** Computes a value, or loads it where an earlier walk of the row has kept it. */
+  #throughRow(value: Value, index: Index): Reg {
+    const row = this.#rowStore?.rows.get(value);
+    const place = this.#rowStore?.place;
+    if (!row || !place || !sameCoord(place.index.flat, index.flat)) return this.#compute(value, index);
+    const { known, fresh } = this.#rowStore as RowStore;
+    const at = plus(row.at, place.inRow);
+    if (known.has(value)) return this.b.load(row.buffer, at, 1, index.lanes);
+    const reg = this.#compute(value, index);
+    this.b.store(row.buffer, at, 1, index.lanes, reg);
+    fresh.add(value);
     return reg;
   }
 

@@ -128,7 +128,7 @@ function costOf(
     const inner = costOf(base.op.inputs[0], stored, known);
     const small = sizeOf(base.op.inputs[0].shape) * 8 <= sizeOf(base.shape);
     cost = { ops: inner.ops, loads: small ? 0 : inner.loads };
-  } else if (tagOf(base.op) === 'point') cost = { ops: base.op.attrs.dtype === undefined ? 100 : 2, loads: 0 };
+  } else if (tagOf(base.op) === 'point') cost = { ops: weightOf(base.op), loads: 0 };
   else {
     cost = { ops: weightOf(base.op), loads: 0 };
     for (const input of new Set(base.op.inputs)) {
@@ -141,7 +141,8 @@ function costOf(
 }
 
 /** Instructions of an elementwise op, roughly: what has a tolerance in its row is a polynomial. */
-function weightOf(op: Operation): number {
+export function weightOf(op: Operation): number {
+  if (tagOf(op) === 'point') return op.attrs.dtype === undefined ? 100 : 2;
   return rowOf(op.kind).tolerance ? 20 : 1;
 }
 

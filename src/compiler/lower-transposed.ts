@@ -17,8 +17,11 @@ export interface AccessSteps {
   readonly steps: readonly number[];
 }
 
-/** Elements of a row that a block of squares reads before it goes on to the next rows: whole lines, some of them in advance. */
-const BLOCK = 128;
+/**
+ * Elements along `across` and along the last axis of a block of squares: what a block reads and writes stays in the nearest caches,
+ * and of the lines that it reads, those next to each other come at once.
+ */
+const BLOCK = { across: 128, along: 128 };
 
 /**
  * The axis along which everything that is read across lies together, or -1 where there is none or it would not pay. Lanes run
@@ -51,7 +54,8 @@ export function writeTransposed(
   const [rows, columns] = [Math.floor(extents[across] / side), Math.floor(extents[last] / side)];
   const at: Coord[] = extents.map(() => coord(constant(0)));
   const others = extents.map((_, axis) => axis).filter((axis) => axis !== across && axis !== last);
-  const block = Math.max(1, Math.floor(BLOCK / side));
+  const block = Math.max(1, Math.floor(BLOCK.across / side));
+  const width = Math.max(1, Math.floor(BLOCK.along / side));
   const square = (row: Affine, column: Affine) => {
     emitter.inSquare(side, (r) => {
       at[across] = coord(shift(times(row, side), r));
@@ -59,11 +63,16 @@ export function writeTransposed(
       leaf(at.slice(), side);
     });
   };
+  /** Squares of `count` rows (or up to the bound `count`): strips of `width` columns, each from end to end before the next row. */
   const squares = (first: Affine, count: Affine | number) => {
-    b.loop('column', 0, columns, (column) => {
-      if (typeof count === 'number') b.each('row', count, (row) => square(plus(first, row), variable(column)));
-      else b.loop('row', [first], [count, constant(rows)], (row) => square(variable(row), variable(column)));
-    });
+    const strip = (column: Affine, columns: number) => {
+      const across = (row: Affine) => b.each('column', columns, (c) => square(row, plus(column, c)));
+      if (typeof count === 'number') b.each('row', count, (row) => across(plus(first, row)));
+      else b.loop('row', [first], [count, constant(rows)], (row) => across(variable(row)));
+    };
+    const whole = Math.floor(columns / width);
+    b.each('strip', whole, (v) => strip(times(v, width), width));
+    if (columns > whole * width) strip(constant(whole * width), columns - whole * width);
   };
   const blocks = Math.ceil(rows / block);
   const total = extents.reduce((product, extent) => product * extent, 1);

@@ -46,12 +46,12 @@ export function blockedRegion(
   name: string,
   extent: number,
   block: number,
-  body: (at: Affine) => void,
+  body: (at: Affine, chunk: Affine) => void,
 ): void {
   const blocks = Math.ceil(extent / block);
   b.region(name, blocks, (c) => {
-    if (block === 1) body(variable(c));
-    else if (blocks === 1) b.each(`${name}i`, extent, body);
+    if (block === 1) body(variable(c), variable(c));
+    else if (blocks === 1) b.each(`${name}i`, extent, (at) => body(at, constant(0)));
     else
       b.loop(
         `${name}i`,
@@ -59,7 +59,7 @@ export function blockedRegion(
         extent % block === 0
           ? [shift(variable(c, block), block)]
           : [shift(variable(c, block), block), constant(extent)],
-        (v) => body(variable(v)),
+        (v) => body(variable(v), variable(c)),
       );
   });
 }

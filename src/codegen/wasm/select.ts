@@ -377,6 +377,15 @@ function emitLoad(e: RegionEmitter, instr: Of<'load'>): void {
     w.memory(together === 16 ? 'v128.load' : 'v128.load64_zero', e.pushAddress(instr), 2);
     return;
   }
+  if (instr.stride === -1 && lanes === 4) {
+    const offset = e.pushAddress(instr);
+    const vector = e.local('v128');
+    w.memory('v128.load', offset + 3 * step, 2);
+    w.tee(vector);
+    w.get(vector);
+    w.shuffle(laneBytes([3, 2, 1, 0]));
+    return;
+  }
   const { local, offset } = e.addressLocal(instr, () => e.local('i32'));
   // A lane's load takes the address below the vector, so the addresses are pushed before the first load.
   const first = instr.stride === 1 ? 2 : 1;

@@ -66,6 +66,10 @@ function loadWords(values: Values, load: Load, into: Register): void {
     loadContiguous(values, load, load.lanes, into);
     return;
   }
+  if (load.stride === -1 && load.lanes === values.kernel.lanes && load.lanes >= 4) {
+    loadBackwards(values, load, into);
+    return;
+  }
   let sofar = gatherFour(values, load, 0, load.lanes > 4 ? values.vec(128) : resized(into, 128));
   for (let lane = 4; lane < load.lanes; lane += 4) {
     const four = gatherFour(values, load, lane, values.vec(128));
@@ -109,6 +113,25 @@ function loadContiguous(values: Values, load: Load, words: number, into: Registe
       lir.op('vmaskmovps', into, mask, memory);
     }
   }
+}
+
+/** A whole vector, its last lane at the lowest address. */
+function loadBackwards(values: Values, load: Load, into: Register): void {
+  const { lir } = values;
+  const memory = at(values, load, load.lanes - 1);
+  if (load.lanes === 4) {
+    lir.op('vmovups', into, memory);
+    lir.op('vpermilps', into, into, imm(0b00_01_10_11));
+    return;
+  }
+  const [forwards, order] = [values.vec(), values.vec()];
+  lir.op('vmovups', forwards, memory);
+  lir.op(
+    'vmovups',
+    order,
+    lir.constant((l) => load.lanes - 1 - l),
+  );
+  lir.op('vpermps', into, order, forwards);
 }
 
 /** Lanes first..first+3 (those that are active) of a strided load in an xmm register; the others are 0. */
