@@ -80,7 +80,7 @@ function keptRows(
   return {
     reserve: (chunks) => {
       for (const value of values)
-        buffers.set(value, emitter.buffer(new Scratch(elemOf[value.dtype], chunks * stride), 'write'));
+        buffers.set(value, emitter.buffer(new Scratch(elemOf(value.dtype), chunks * stride), 'write'));
     },
     rows: (chunk) => new Map([...buffers].map(([value, buffer]) => [value, { buffer, at: times(chunk, stride) }])),
   };

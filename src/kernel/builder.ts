@@ -54,12 +54,12 @@ export class KernelBuilder {
     return this.#types[reg];
   }
 
-  /** A loop whose iterations are shared among threads. */
+  /** A loop whose iterations are shared among threads; none at all where the body writes nothing. */
   region(name: string, extent: number, body: (v: LoopVar) => void): void {
     invariant(this.#block === null, 'regions do not nest');
     const v = this.#loopVar(name);
     const nodes = this.#scope(() => body(v));
-    if (extent > 0) this.#regions.push({ v, extent, body: nodes });
+    if (extent > 0 && nodes.length > 0) this.#regions.push({ v, extent, body: nodes });
   }
 
   /** `for v in [lo, hi) by step`; a bound that is a list means the tightest of them. */

@@ -13,8 +13,8 @@ export function eliminateDeadCode(kernel: Kernel): Kernel {
       const body = prune(node.body);
       return body.length > 0 ? [{ ...node, body }] : [];
     });
-  const regions = kernel.regions.map((region) => ({ ...region, body: prune(region.body) }));
-  return { ...kernel, regions: regions.filter((region) => region.body.length > 0) };
+  // Regions stay, even with nothing left to do: a program names them by their number.
+  return { ...kernel, regions: kernel.regions.map((region) => ({ ...region, body: prune(region.body) })) };
 }
 
 /** The registers an instruction reads. */
