@@ -377,13 +377,13 @@ function emitLoad(e: RegionEmitter, instr: Of<'load'>): void {
     w.memory(together === 16 ? 'v128.load' : 'v128.load64_zero', e.pushAddress(instr), 2);
     return;
   }
-  if (instr.stride === -1 && lanes === 4) {
+  if (instr.stride === -1 && lanes * bytes === 16) {
     const offset = e.pushAddress(instr);
     const vector = e.local('v128');
-    w.memory('v128.load', offset + 3 * step, 2);
+    w.memory('v128.load', offset - (lanes - 1) * bytes, 2);
     w.tee(vector);
     w.get(vector);
-    w.shuffle(laneBytes([3, 2, 1, 0]));
+    w.shuffle(laneBytes(double ? [1, 0] : [3, 2, 1, 0], bytes));
     return;
   }
   const { local, offset } = e.addressLocal(instr, () => e.local('i32'));

@@ -119,19 +119,21 @@ function loadContiguous(values: Values, load: Load, words: number, into: Registe
 function loadBackwards(values: Values, load: Load, into: Register): void {
   const { lir } = values;
   const memory = at(values, load, load.lanes - 1);
-  if (load.lanes === 4) {
-    lir.op('vmovups', into, memory);
-    lir.op('vpermilps', into, into, imm(0b00_01_10_11));
+  const bits = load.lanes === 4 ? 128 : load.lanes === 8 ? 256 : 512;
+  const vector = resized(into, bits);
+  if (bits === 128) {
+    lir.op('vmovups', vector, memory);
+    lir.op('vpermilps', vector, vector, imm(0b00_01_10_11));
     return;
   }
-  const [forwards, order] = [values.vec(), values.vec()];
+  const [forwards, order] = [values.vec(bits), values.vec(bits)];
   lir.op('vmovups', forwards, memory);
   lir.op(
     'vmovups',
     order,
     lir.constant((l) => load.lanes - 1 - l),
   );
-  lir.op('vpermps', into, order, forwards);
+  lir.op('vpermps', vector, order, forwards);
 }
 
 /** Lanes first..first+3 (those that are active) of a strided load in an xmm register; the others are 0. */
