@@ -24,6 +24,7 @@ const rooms = [
   'runtime',
   'tensor',
   'nn',
+  'applications',
   'data',
   'io',
   'research',
@@ -38,6 +39,11 @@ const forbidden = [
   ['nn', 'codegen', 'layers and optimizers are ordinary tensor code'],
   ['nn', 'runtime', 'layers and optimizers are ordinary tensor code'],
   ['nn', 'compiler', 'layers and optimizers are ordinary tensor code'],
+  ...['graph', 'ops', 'autodiff', 'compiler', 'codegen', 'runtime'].map((room) => [
+    'applications',
+    room,
+    'networks are drawn with layers',
+  ]),
 ];
 
 // `from '...'`, `import '...'`, `import('...')` and `new URL('...', import.meta.url)`.

@@ -222,5 +222,6 @@ export const cases: readonly LayerCase[] = [
     [2, 3, 4],
     [2, 5, 4],
   ]),
+  row('positionEmbedding', () => layers.positionEmbedding({ sequenceLength: 9 }), steps, { noGradient: true }),
   row('spectralNormalization', () => layers.spectralNormalization({ layer: layers.dense({ units: 4 }) }), vectors),
 ];

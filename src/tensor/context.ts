@@ -28,6 +28,11 @@ export function recorder(): Recorder | null {
   return active;
 }
 
+/** Whether operations are being recorded into a program (jit, a Graph, a loop's body): no value can be read then. */
+export function isTracing(): boolean {
+  return active !== null;
+}
+
 /** Runs `f` with another recorder; null is eager code. */
 export function withRecorder<T>(next: Recorder | null, f: () => T): T {
   const previous = active;

@@ -1,6 +1,6 @@
 /** What the room gives to the rooms below: tensors and all that acts on them. */
 export { Tensor, wrap } from './tensor.ts';
-export { Variable, variable, variableNamed } from './variable.ts';
+export { deferredVariable, Variable, variable, variableNamed } from './variable.ts';
 export { TensorBuffer, buffer } from './buffer.ts';
 export { makeTensor, scalarValue, toStrings, toTensor } from './convert.ts';
 export { decodeText, encodeText, makeStrings, StringTensor } from './string-tensor.ts';
@@ -44,7 +44,7 @@ export { profile, time } from './profile.ts';
 export type { KernelProfile, ProfileInfo, TimeInfo } from './profile.ts';
 export { nextRandomKey, randomSeed, randomState, restoreRandomState, setSeed } from './random.ts';
 export { evaluateAll } from './evaluate-all.ts';
-export { eagerly } from './context.ts';
+export { eagerly, isTracing } from './context.ts';
 export {
   currentBackend as backend,
   findBackend,

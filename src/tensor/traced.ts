@@ -136,6 +136,7 @@ export class TracedProgram {
   callAsync(args: readonly Value[]): { results: Value[]; finished: Promise<void> } {
     const plan = this.plan();
     // In one thread of runs: whatever is pending goes first.
+    for (const variable of this.#variables) variable.settle();
     const pending = [...args, ...this.#variables.map((variable) => variable.current)].filter(
       (value) => !hasData(value),
     );
@@ -153,7 +154,10 @@ export class TracedProgram {
   #evaluate(args: readonly Value[]): void {
     let pending: Value[] | null = null;
     for (const value of args) if (!hasData(value)) (pending ??= []).push(value);
-    for (const { current } of this.#variables) if (!hasData(current)) (pending ??= []).push(current);
+    for (const variable of this.#variables) {
+      variable.settle();
+      if (!hasData(variable.current)) (pending ??= []).push(variable.current);
+    }
     if (pending) eagerly(() => evaluateValues(pending));
   }
 

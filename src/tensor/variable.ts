@@ -6,6 +6,7 @@ import { fail } from '../base/errors.ts';
 import type { Value } from '../graph/graph.ts';
 import { sameShape, showShape } from '../types/shape.ts';
 import { makeTensor } from './convert.ts';
+import { hasData } from './cell.ts';
 import { eagerly, onStandInsOf, recorder } from './context.ts';
 import { liftConstant } from './structure.ts';
 import { evaluateValues, DEPTH_LIMIT } from './evaluate.ts';
@@ -22,12 +23,16 @@ export class Variable<R extends Rank = Rank> extends Tensor<R> {
   /** Optimizers change it. */
   trainable: boolean;
 
-  /** @internal Users make variables with tf.variable. */
-  constructor(initial: Value, trainable: boolean, name: string, dtype: DataType = initial.dtype) {
-    super(concrete(initial), dtype);
+  /** An initial value that was not computed yet. */
+  #deferred: Value | null;
+
+  /** @internal Users make variables with tf.variable. A deferred one computes its initial value when it is first needed. */
+  constructor(initial: Value, trainable: boolean, name: string, dtype: DataType = initial.dtype, deferred = false) {
+    super(deferred ? initial : concrete(initial), dtype);
     this.trainable = trainable;
     this.name = name;
     this.kept = true;
+    this.#deferred = deferred && !hasData(initial) ? initial : null;
     named.set(name, new WeakRef<Variable>(this as Tensor as Variable));
   }
 
@@ -42,6 +47,13 @@ export class Variable<R extends Rank = Rank> extends Tensor<R> {
   /** The value outside of any recording. */
   get current(): Value {
     return super.value;
+  }
+
+  /** @internal Computes a deferred initial value, by itself: variables of one shape then share a program. */
+  settle(): void {
+    const deferred = this.#deferred;
+    this.#deferred = null;
+    if (deferred && deferred === this.current) concrete(deferred);
   }
 
   /** Takes another value of the same shape and dtype. */
@@ -71,6 +83,7 @@ export class Variable<R extends Rank = Rank> extends Tensor<R> {
 
   /** @internal Puts a value in place, whatever is being recorded. */
   replace(next: Value): void {
+    this.#deferred = null;
     if (next.op.kind === 'constant') liftConstant(next, true);
     else if (next.op.depth > DEPTH_LIMIT) evaluateValues([next]);
     this.replaceValue(next);
@@ -128,6 +141,16 @@ export function variable<R extends Rank = Rank>(
     }
     return new Variable<R>(initial.value, trainable, unique, initial.dtype);
   });
+}
+
+/**
+ * @internal A variable that computes its initial value when it is first read: a big model can be looked at, or get its weights
+ * from a file, without drawing the numbers it begins with. `initial` was made eagerly, so what it draws is settled.
+ */
+export function deferredVariable(initial: Tensor, trainable: boolean, name: string): Variable {
+  // A constant is no work.
+  const deferred = initial.value.op.kind !== 'constant';
+  return eagerly(() => new Variable(initial.value, trainable, name, initial.dtype, deferred));
 }
 
 function freshName(): string {

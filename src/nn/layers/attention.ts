@@ -6,6 +6,7 @@ import {
   dropout,
   expandDims,
   greaterEqual,
+  lessEqual,
   logicalAnd,
   matMul,
   mul,
@@ -25,6 +26,7 @@ import type { Initializer, InitializerIdentifier } from '../initializers.ts';
 import { type Config, serialize } from '../keras_config.ts';
 import type { Regularizer, RegularizerIdentifier } from '../regularizers.ts';
 import type { Mask } from './call_context.ts';
+import { activeCache, type CacheSlot, type KeyValueCache } from './key_value_cache.ts';
 import { type CallOptions, Layer, type LayerArgs } from './layer.ts';
 import type { LayerVariable } from './layer_variable.ts';
 import { checkPositiveInteger, isShapeList, type KerasShape, type ShapeOrShapes, showShapes } from './shapes.ts';
@@ -241,6 +243,11 @@ export interface ProjectionArgs extends BaseAttentionArgs {
   biasConstraint?: ConstraintIdentifier | Constraint;
 }
 
+export interface HeadedCallOptions extends AttentionCallOptions {
+  /** true where a query sees a key: [batch, queries, keys] or [batch, heads, queries, keys]. */
+  attentionMask?: Tensor | null;
+}
+
 /** A dense layer from [..., inputs] to [..., heads, size], and back. */
 interface Projection {
   readonly kernel: LayerVariable;
@@ -336,21 +343,21 @@ abstract class HeadedAttention extends Layer {
     return reshape(tile(expandDims(x, 2), [1, 1, times, 1, 1]), [batch, heads * times, steps, size]);
   }
 
-  override call(
-    inputs: Tensor | Tensor[],
-    options: AttentionCallOptions & { attentionMask?: Tensor | null },
-  ): Tensor | Tensor[] {
+  override call(inputs: Tensor | Tensor[], options: HeadedCallOptions): Tensor | Tensor[] {
     const [query, value, key] = threeOf(this.label, inputs);
     const { queryHeads, keyHeads, keySize, valueSize } = this;
     const q = this.#heads(query, this.#query!, queryHeads, keySize);
-    const k = this.#spread(this.#heads(key, this.#key!, keyHeads, keySize));
-    const v = this.#spread(this.#heads(value, this.#value!, keyHeads, valueSize));
-    const { output, weights } = attend(q, k, v, {
-      withWeights: options.returnAttentionScores === true,
-      mask: this.#maskFor(options),
-      causal: options.useCausalMask ?? false,
-      dropout: options.training ? this.dropout : 0,
-    });
+    const k = this.#heads(key, this.#key!, keyHeads, keySize);
+    const v = this.#heads(value, this.#value!, keyHeads, valueSize);
+    const cache = this.#cacheFor(query, value, options);
+    const { output, weights } = cache
+      ? this.#attendCached(cache.enter(this), [q, k, v], options)
+      : attend(q, this.#spread(k), this.#spread(v), {
+          withWeights: options.returnAttentionScores === true,
+          mask: this.#maskFor(options),
+          causal: options.useCausalMask ?? false,
+          dropout: options.training ? this.dropout : 0,
+        });
     const [batch, steps] = query.shape as readonly number[];
     const joined = reshape(transpose(output, [0, 2, 1, 3]), [batch * steps, queryHeads * valueSize]);
     const { kernel, bias } = this.#output!;
@@ -360,8 +367,54 @@ abstract class HeadedAttention extends Layer {
     return options.returnAttentionScores && weights ? [biased, weights] : biased;
   }
 
+  /** The cache of the running pass, where this is attention to the sequence's own steps. */
+  #cacheFor(query: Tensor, value: Tensor, options: HeadedCallOptions): KeyValueCache | null {
+    const cache = activeCache();
+    if (!cache) return null;
+    const { label } = this;
+    if (!options.useCausalMask) {
+      // Attention to something else, as an encoder's output, is the same in every step.
+      if (query !== value) return null;
+      const hint = 'apply the layer with {useCausalMask: true}';
+      fail(label, 'with a cache a step must not see later ones', 'got attention to all steps', hint);
+    }
+    if (options.training) fail(label, 'a cache is for inference', 'got training: true');
+    if (options.attentionMask) fail(label, 'attentionMask cannot be used with a cache', undefined, 'leave one out');
+    if (query.shape[1] === value.shape[1]) return cache;
+    const came = `got ${query.shape[1]} queries for ${value.shape[1]} values`;
+    return fail(label, 'with a cache there must be a query for each value', came);
+  }
+
+  /**
+   * Attention of new steps to all that are kept, themselves included. Query heads that share a head of keys stand below each other,
+   * as more queries, so that nothing that is kept has to be repeated.
+   */
+  #attendCached(
+    slot: CacheSlot,
+    [q, k, v]: readonly [Tensor, Tensor, Tensor],
+    options: HeadedCallOptions,
+  ): { output: Tensor; weights: Tensor | null } {
+    const [keys, values] = [slot.append('keys', k, 2), slot.append('values', v, 2)];
+    const [batch, heads, steps, size] = q.shape as readonly number[];
+    const shared = heads / this.keyHeads;
+    const length = keys.shape[2]!;
+    const places = add(range(0, steps, 1, 'int32'), slot.start);
+    const order = lessEqual(expandDims(range(0, length, 1, 'int32'), 0), expandDims(places, 1));
+    const seen = reshape(tile(order, [shared, 1]), [1, 1, shared * steps, length]);
+    const [queryMask] = maskList(options.mask);
+    const counts = queryMask ? slot.append('mask', cast(queryMask, 'bool'), 1) : null;
+    const { output, weights } = attend(reshape(q, [batch, this.keyHeads, shared * steps, size]), keys, values, {
+      withWeights: options.returnAttentionScores === true,
+      mask: counts ? logicalAnd(seen, expandDims(expandDims(counts, 1), 1)) : seen,
+    });
+    return {
+      output: reshape(output, [batch, heads, steps, this.valueSize]),
+      weights: weights && reshape(weights, [batch, heads, steps, length]),
+    };
+  }
+
   /** The masks of query, value and key, and one of the user's own, as [batch, 1, queries, keys]. */
-  #maskFor(options: AttentionCallOptions & { attentionMask?: Tensor | null }): Tensor | null {
+  #maskFor(options: HeadedCallOptions): Tensor | null {
     const [queryMask, valueMask, keyMask] = maskList(options.mask);
     const own = options.attentionMask;
     const parts: Tensor[] = [];

@@ -138,6 +138,7 @@ import {
   StackedRNNCells,
   type StackedRNNCellsArgs,
 } from './recurrent_cells.ts';
+import { PositionEmbedding, type PositionEmbeddingArgs } from './position_embedding.ts';
 import { registerLayer } from './registry.ts';
 import { Flatten, type FlattenArgs, Reshape, type ReshapeArgs } from './reshaping.ts';
 import {
@@ -238,6 +239,7 @@ export const layers = {
   multiHeadAttention: (args: MultiHeadAttentionArgs): MultiHeadAttention => new MultiHeadAttention(args),
   multiply: (args?: LayerArgs): Multiply => new Multiply(args),
   permute: (args: PermuteArgs): Permute => new Permute(args),
+  positionEmbedding: (args: PositionEmbeddingArgs): PositionEmbedding => new PositionEmbedding(args),
   prelu: (args?: PReLUArgs): PReLU => new PReLU(args),
   reLU: (args?: ReLUArgs): ReLU => new ReLU(args),
   repeatVector: (args: RepeatVectorArgs): RepeatVector => new RepeatVector(args),
@@ -292,6 +294,7 @@ for (const layer of [
   RepeatVector,
   Dense,
   Embedding,
+  PositionEmbedding,
   InputLayer,
   Add,
   Average,

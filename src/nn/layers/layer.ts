@@ -17,6 +17,7 @@ import type { Config } from '../keras_config.ts';
 import { defaultLayerName } from '../naming.ts';
 import { getRegularizer, type Regularizer, type RegularizerIdentifier } from '../regularizers.ts';
 import { isTraining, type Mask, maskOf, noteLoss, setMask, withTraining } from './call_context.ts';
+import { KeyValueCache, withoutCache } from './key_value_cache.ts';
 import { givenWeight, LayerVariable, scopedName } from './layer_variable.ts';
 import {
   describeArgs,
@@ -53,6 +54,8 @@ export interface CallOptions {
   training?: boolean;
   /** Which steps count; default: the mask that came with the inputs. */
   mask?: Mask;
+  /** The steps before these: the inputs [batch, steps, ...] continue them, and layers inside see all. Inference only. */
+  cache?: KeyValueCache | null;
   /** Further arguments that a layer may take. */
   [name: string]: unknown;
 }
@@ -221,13 +224,13 @@ export abstract class Layer {
     if (first) {
       this.#building = true;
       try {
-        this.build(inputShape);
+        withoutCache(() => this.build(inputShape));
       } finally {
         this.#building = false;
       }
       this.inputShape = inputShape;
     }
-    const output = this.computeOutputShape(inputShape);
+    const output = withoutCache(() => this.computeOutputShape(inputShape));
     if (first) {
       this.outputShape = output;
       if (this.#initialWeights) this.setWeights(this.#initialWeights);
@@ -266,6 +269,10 @@ export abstract class Layer {
     const mask = options.mask === undefined ? carried : options.mask;
     if (mask && !isList && mask instanceof Tensor) this.#checkMask(mask, list[0]);
     const training = options.training ?? isTraining();
+    if (options.cache) {
+      const { cache, ...rest } = options;
+      return this.#continued(list, cache, () => this.run(list, isList, rest));
+    }
     return this.named(() =>
       withTraining(training, () => {
         const output = this.masked(list, this.call(inputs, { ...options, training, mask }), mask, isList);
@@ -277,6 +284,18 @@ export abstract class Layer {
         return output;
       }),
     );
+  }
+
+  /** A pass that continues the steps of a cache. */
+  #continued<T>(list: readonly Tensor[], cache: KeyValueCache, pass: () => T): T {
+    if (!(cache instanceof KeyValueCache)) {
+      fail(this.label, 'cache must be a tf.KeyValueCache', `got ${typeof cache}`);
+    }
+    const steps = list[0]?.shape[1];
+    if (steps === undefined) {
+      fail(this.label, 'with a cache the input must be [batch, steps, ...]', `got ${showShape(list[0]?.shape ?? [])}`);
+    }
+    return cache.pass(this.label, steps, pass);
   }
 
   /** The output with its masks beside it. */

@@ -1,6 +1,6 @@
 /** A weight of a layer: a Variable with its regularizer, its constraint and the name that model files know it by. */
 import { fail } from '../../base/errors.ts';
-import { type Tensor, type Variable, variable } from '../../tensor/index.ts';
+import { deferredVariable, type Tensor, type Variable } from '../../tensor/index.ts';
 import type { DType } from '../../types/dtype.ts';
 import { sameShape, showShape } from '../../types/shape.ts';
 import type { Constraint } from '../constraints.ts';
@@ -76,7 +76,7 @@ export class LayerVariable {
   constructor(originalName: string, initial: Tensor, args: LayerVariableArgs) {
     this.originalName = originalName;
     this.name = uniqueVariableName(originalName);
-    this.val = variable(initial, args.trainable, this.name);
+    this.val = deferredVariable(initial, args.trainable, this.name);
     initial.dispose();
     this.regularizer = args.regularizer;
     this.constraint = args.constraint;

@@ -17,6 +17,7 @@ import {
 import { type Config, isSerializedObject, serialize } from '../keras_config.ts';
 import { uniqueVariableName } from '../naming.ts';
 import { isTraining, type Mask } from './call_context.ts';
+import { activeCache } from './key_value_cache.ts';
 import { type CallOptions, Layer, type LayerArgs } from './layer.ts';
 import { withNameScope } from './layer_variable.ts';
 import {
@@ -153,11 +154,23 @@ export class RNN extends Layer {
   override call(inputs: Tensor | Tensor[], options: RNNCallOptions): Tensor | Tensor[] {
     const [x, ...given] = Array.isArray(inputs) ? inputs : [inputs];
     const own = options.mask instanceof Tensor || !options.mask ? options.mask : options.mask[0];
-    const initial = this.#initialStates(x, given.length > 0 ? given : options.initialState);
+    const begin = given.length > 0 ? given : options.initialState;
+    const kept = begin === undefined ? this.#cachedStates(x) : null;
+    const initial = kept ?? this.#initialStates(x, begin);
     const pass = this.#pass(x, initial, (own as Tensor | null | undefined) ?? null, options.training ?? isTraining());
-    if (this.#states) for (const [i, state] of this.#states.entries()) state.assign(pass.states[i]);
+    if (kept) for (const [i, state] of kept.entries()) activeCache()!.change(state, pass.states[i]);
+    else if (this.#states) for (const [i, state] of this.#states.entries()) state.assign(pass.states[i]);
     const output = this.returnSequences ? pass.outputs! : pass.last;
     return this.returnState ? [output, ...pass.states] : output;
+  }
+
+  /** The states that the cache of the running pass has for this call. */
+  #cachedStates(x: Tensor): Variable[] | null {
+    const slot = activeCache()?.enter(this);
+    if (!slot) return null;
+    if (this.goBackwards) fail(this.label, 'with a cache a step must not see later ones', 'got goBackwards: true');
+    const shapes = this.cell.stateShapes([x.shape[0], ...x.shape.slice(2)]) as number[][];
+    return shapes.map((shape, i) => slot.state(`state ${i}`, shape));
   }
 
   #initialStates(x: Tensor, given: Tensor | readonly Tensor[] | undefined): Tensor[] {

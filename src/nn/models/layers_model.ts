@@ -23,6 +23,7 @@ import {
 import { fitDataset, fitModel, type ModelFitArgs, type ModelFitDatasetArgs, trainOnBatch } from '../training/fit.ts';
 import type { BatchWeights, TensorsOf } from '../training/samples.ts';
 import type { Step } from '../training/step.ts';
+import { generate, type GenerateArgs, Generator } from '../training/generate.ts';
 import { type ModelPredictArgs, Predictor } from '../training/predict.ts';
 import { type SaveConfig, saveModel, type SaveTarget } from './saving.ts';
 import { printSummary } from './summary.ts';
@@ -49,6 +50,7 @@ export abstract class LayersModel extends Layer {
   isTraining = false;
   #compiled: CompiledModel | null = null;
   #predictor: Predictor | null = null;
+  #generator: Generator | null = null;
   #metadata: { [key: string]: unknown } | undefined;
 
   constructor(args: LayerArgs = {}) {
@@ -218,6 +220,26 @@ export abstract class LayersModel extends Layer {
     return this.#predict.onBatch(x) as T;
   }
 
+  /**
+   * Continues sequences of tokens with a model from tokens [batch, steps] to logits (or softmax) of the next token, [batch, steps,
+   * tokens] or [batch, tokens]: int32 [length], or [batch, length] for a batch of prompts. Attention must be causal; it and
+   * recurrent layers keep what came before, so each token costs one step of one program.
+   *
+   *   const tokens = await model.generateTokens([5, 3, 8], { maxLength: 100, temperature: 0.8, topK: 20, seed: 1 });
+   */
+  generateTokens(
+    prompt: readonly number[] | readonly (readonly number[])[] | Tensor,
+    args: GenerateArgs,
+  ): Promise<Tensor> {
+    return generate(prompt, args, (batch, context) => this.#generatorFor(batch, context));
+  }
+  #generatorFor(batch: number, context: number): Generator {
+    const last = this.#generator;
+    if (last && !last.busy && last.batch === batch && last.context === context) return last;
+    if (!last?.busy) last?.dispose();
+    return (this.#generator = new Generator(this, batch, context));
+  }
+
   // Description
 
   /** Prints a table of the layers. */
@@ -255,6 +277,8 @@ export abstract class LayersModel extends Layer {
   protected invalidate(): void {
     this.#predictor?.dispose();
     this.#predictor = null;
+    this.#generator?.dispose();
+    this.#generator = null;
     this.#compiled?.invalidate();
   }
 
