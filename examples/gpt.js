@@ -88,7 +88,7 @@ async function sample(job, model, alphabet) {
   const generate = async (maxLength, useCache) => {
     const started = performance.now();
     const args = { maxLength, contextLength: block, temperature, seed: job.seed, useCache };
-    const tokens = await model.generate([...alphabet.encode(prompt)], args);
+    const tokens = await model.generateTokens([...alphabet.encode(prompt)], args);
     const seconds = (performance.now() - started) / 1000;
     return { text: alphabet.decode(tokens.dataSync()), rate: (maxLength - prompt.length) / seconds };
   };

@@ -57,7 +57,7 @@ export async function characterRnn(job, recurrent) {
 
   const prompt = 'The whale ';
   const started = performance.now();
-  const tokens = await model.generate([...alphabet.encode(prompt)], {
+  const tokens = await model.generateTokens([...alphabet.encode(prompt)], {
     maxLength: job.quick ? 100 : 1500,
     temperature,
     seed: job.seed,
