@@ -1,7 +1,8 @@
 /**
  * Bytes of tensors. They are JavaScript ArrayBuffers, so that the garbage collector sees their size and frees what nobody
  * holds, also in a loop that never yields; x64 code runs on them in place. What is released by hand is kept for reuse,
- * since fresh pages cost more than most kernels.
+ * since fresh pages cost more than most kernels. A device whose code reaches its own memory only (WebAssembly) offers that as
+ * a home; large storages then live there, as long as there is room.
  */
 import { fail, InternalError } from '../base/errors.ts';
 import type { DType, TypedArray } from '../types/dtype.ts';
@@ -11,16 +12,34 @@ const ALIGNMENT = 64;
 /** Most bytes kept for reuse. */
 const POOL_LIMIT = 256 * 2 ** 20;
 
+/** Storages smaller than this are no trouble to copy, and a finalizer for each would be. */
+const SMALLEST_AT_HOME = 16 * 1024;
+
+/** A device's own memory, in which storages may live. It may grow, and then has another buffer. */
+export interface Home {
+  /** All of it; the view is good until the memory grows. */
+  readonly bytes: Uint8Array;
+  /** Where so many bytes (a multiple of 64) are from now on somebody's; -1 where they had better be a buffer of their own. */
+  take(byteLength: number): number;
+  /** Gives back what was taken. */
+  give(at: number): void;
+}
+
 export class Storage {
   /** Aligned to 64 bytes only where `alignedOffset` was set by the device's allocator. */
   #bytes: Uint8Array | null;
   readonly byteLength: number;
   /** Native address of the first byte, cached by devices that need one. */
   address = 0;
+  /** The memory that it lives in, and where; null for a buffer of its own. */
+  readonly home: Home | null;
+  readonly at: number;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, home: Home | null = null) {
     this.#bytes = bytes;
     this.byteLength = bytes.byteLength;
+    this.home = home;
+    this.at = home ? bytes.byteOffset : 0;
   }
 
   get isReleased(): boolean {
@@ -29,6 +48,10 @@ export class Storage {
 
   get bytes(): Uint8Array {
     if (this.#bytes === null) throw new InternalError('internal: a released storage was used');
+    if (this.home) {
+      const all = this.home.bytes;
+      if (all.buffer !== this.#bytes.buffer) this.#bytes = all.subarray(this.at, this.at + this.byteLength);
+    }
     return this.#bytes;
   }
 
@@ -49,12 +72,17 @@ export class Storage {
 /** Finds the native address of a buffer; 0 where there is none. Set by the device that needs addresses. */
 export type AddressOf = (buffer: ArrayBuffer) => number;
 
+/** Storages that nobody holds any more give their place back. */
+const collected = new FinalizationRegistry<{ home: Home; at: number }>(({ home, at }) => home.give(at));
+
 /** Hands out storages and keeps released ones, by size, for reuse. */
 export class StoragePool {
   #free = new Map<number, { bytes: Uint8Array; address: number }[]>();
   #pooled = 0;
   #addressOf: AddressOf = () => 0;
   #beforeFirst: (() => void) | null = null;
+  /** Where large storages should live from now on; null: nowhere in particular. */
+  home: Home | null = null;
 
   set addressOf(find: AddressOf) {
     this.#addressOf = find;
@@ -73,6 +101,8 @@ export class StoragePool {
   /** Contents are undefined: whatever was there before. */
   allocate(byteLength: number): Storage {
     const size = Math.max(ALIGNMENT, Math.ceil(byteLength / ALIGNMENT) * ALIGNMENT);
+    const resident = this.#atHome(size);
+    if (resident) return resident;
     const kept = this.#free.get(size)?.pop();
     if (kept) {
       this.#pooled -= size;
@@ -86,6 +116,16 @@ export class StoragePool {
     const skip = base === 0 ? 0 : (ALIGNMENT - (base % ALIGNMENT)) % ALIGNMENT;
     const storage = new Storage(new Uint8Array(buffer, skip, size));
     storage.address = base === 0 ? 0 : base + skip;
+    return storage;
+  }
+
+  #atHome(size: number): Storage | null {
+    const { home } = this;
+    if (!home || size < SMALLEST_AT_HOME) return null;
+    const at = home.take(size);
+    if (at < 0) return null;
+    const storage = new Storage(home.bytes.subarray(at, at + size), home);
+    collected.register(storage, { home, at }, storage);
     return storage;
   }
 
@@ -106,8 +146,13 @@ export class StoragePool {
 
   release(storage: Storage): void {
     if (storage.isReleased) return;
-    const address = storage.address;
+    const { address, home, at } = storage;
     const bytes = storage.detach();
+    if (home) {
+      collected.unregister(storage);
+      home.give(at);
+      return;
+    }
     if (this.#pooled + bytes.byteLength > POOL_LIMIT) return;
     this.#pooled += bytes.byteLength;
     const list = this.#free.get(bytes.byteLength);

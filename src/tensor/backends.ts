@@ -7,7 +7,7 @@ import { fail } from '../base/errors.ts';
 import type { CompileRequest } from '../compiler/request.ts';
 import type { Program } from '../kernel/program.ts';
 import type { Executable, StepTime } from '../runtime/device.ts';
-import type { Storage } from '../runtime/storage.ts';
+import type { Home, Storage } from '../runtime/storage.ts';
 
 export type BackendName = 'x64' | 'wasm' | 'reference';
 
@@ -29,6 +29,8 @@ export interface Peak {
 export interface Backend {
   readonly name: BackendName;
   readonly threads: number;
+  /** Memory that tensors should live in while this backend is in use. */
+  readonly home?: Home;
   load(request: Omit<CompileRequest, 'capabilities'>): Loaded;
   measurePeak?(): Peak;
 }
@@ -71,6 +73,13 @@ export function whenBackendChanges(listener: () => void): void {
   onChange.push(listener);
 }
 
+/** Called with each backend that is taken into use. */
+const onUse: ((backend: Backend) => void)[] = [];
+
+export function whenBackendIsUsed(listener: (backend: Backend) => void): void {
+  onUse.push(listener);
+}
+
 function make(name: BackendName): Backend | null | Promise<Backend | null> {
   const known = made.get(name);
   if (known !== undefined) return known;
@@ -93,6 +102,7 @@ function use(backend: Backend): void {
   if (current !== backend) {
     if (current) for (const listener of onChange) listener();
     current = backend;
+    for (const listener of onUse) listener(backend);
   }
   debug(1, () => `backend ${backend.name}, ${backend.threads} thread(s)`);
 }

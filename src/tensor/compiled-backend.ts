@@ -5,6 +5,7 @@ import type { Capabilities } from '../kernel/capabilities.ts';
 import type { Kernel } from '../kernel/ir.ts';
 import type { Program } from '../kernel/program.ts';
 import type { Device } from '../runtime/device.ts';
+import type { Home } from '../runtime/storage.ts';
 import type { Backend, BackendName, Loaded, Peak } from './backends.ts';
 
 /** What a target is made of: a further target is one more of these. */
@@ -14,11 +15,12 @@ export interface Target<Image> {
   readonly device: Device<Image>;
   compile(request: CompileRequest): Program;
   generate(kernels: readonly Kernel[], capabilities: Capabilities): Image;
+  readonly home?: Home;
   measurePeak?(): Peak;
 }
 
 export function compiledBackend<Image>(target: Target<Image>): Backend {
-  const { name, capabilities, device } = target;
+  const { name, capabilities, device, home } = target;
   const load = (request: Omit<CompileRequest, 'capabilities'>): Loaded => {
     const started = performance.now();
     const program = target.compile({ ...request, capabilities });
@@ -29,7 +31,7 @@ export function compiledBackend<Image>(target: Target<Image>): Backend {
     debug(1, () => describe(program, [compiled - started, generated - compiled, performance.now() - generated]));
     return { executable, program, profile: (inputs, outputs) => executable.profile(inputs, outputs) };
   };
-  return { name, threads: device.threads, load, measurePeak: target.measurePeak };
+  return { name, threads: device.threads, ...(home && { home }), load, measurePeak: target.measurePeak };
 }
 
 function describe(program: Program, [compile, generate, load]: readonly number[]): string {

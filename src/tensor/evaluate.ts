@@ -10,7 +10,7 @@ import type { Value } from '../graph/graph.ts';
 import { rowOf } from '../ops/table.ts';
 import type { Storage } from '../runtime/storage.ts';
 import { sizeOf } from '../types/shape.ts';
-import { whenBackendChanges } from './backends.ts';
+import { whenBackendChanges, whenBackendIsUsed } from './backends.ts';
 import { cellOf, dataOf, hasData, severIfDone } from './cell.ts';
 import type { Cell } from './cell.ts';
 import { allocateData, anyRunInFlight, beginRun, endRun, pool } from './memory.ts';
@@ -34,6 +34,10 @@ whenBackendChanges(() => {
   for (const plan of plans.values()) plan.dispose();
   plans.clear();
   cachedBytes = 0;
+});
+
+whenBackendIsUsed((backend) => {
+  pool.home = backend.home ?? null;
 });
 
 /** Chains longer than this are computed without being asked for. */

@@ -23,6 +23,7 @@ function onDevice(device: WasmDevice): Backend {
     name: 'wasm',
     capabilities: wasmGenerator.capabilities(device.threads, { relaxed: hasRelaxedSimd() }),
     device,
+    home: device.home,
     compile,
     generate: (kernels, capabilities) => wasmGenerator.generate(kernels, capabilities),
   });

@@ -101,8 +101,9 @@ export class X64Executable implements Executable {
       const frame = this.#frame();
       this.#bind(frame, inputs, outputs);
       this.#setJob(frame, frame.begin, frame.end);
-      // The bytes themselves are held, so that releasing a storage meanwhile cannot free them.
-      const held = [...inputs, ...outputs].map((storage) => storage.bytes);
+      // The bytes themselves are held, so that releasing a storage meanwhile cannot free them; and the storages, whose place may
+      // be given to others once nobody holds them.
+      const held = [...inputs, ...outputs].map((storage) => ({ storage, bytes: storage.bytes }));
       this.#running++;
       this.#team.runAsync({ block: frame.block, offset: 0 }, (error) => {
         held.length = 0;

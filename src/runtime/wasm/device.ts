@@ -1,13 +1,13 @@
 /**
- * The wasm device: a linear memory, threads, and the programs that are loaded. Storages stay JavaScript's; what a run reads is
- * copied in and what it wrote is copied out.
+ * The wasm device: a linear memory, threads, and the programs that are loaded. Storages that live in the memory (see `home`) are
+ * used where they lie; of others a run copies in what it reads and copies out what it wrote.
  */
 import { debug } from '../../base/debug.ts';
 import { fail, InternalError } from '../../base/errors.ts';
 import type { WasmImage } from '../../kernel/image.ts';
 import type { Program } from '../../kernel/program.ts';
 import type { Device, StepTime } from '../device.ts';
-import type { Storage } from '../storage.ts';
+import type { Home, Storage } from '../storage.ts';
 import { hasSharedMemory, hasSimd } from './features.ts';
 import { LinearMemory } from './memory.ts';
 import { LoadedProgram } from './program.ts';
@@ -58,6 +58,8 @@ function defaultThreads(node: NodeModules | null): number {
 
 export class WasmDevice implements Device<WasmImage> {
   readonly threads: number;
+  /** Where tensors may live, so that runs need not copy them. */
+  readonly home: Home;
   readonly #memory: LinearMemory;
   readonly #runner: Runner;
   /** Workers keep one instance for each slot, so slots are used again. */
@@ -68,7 +70,8 @@ export class WasmDevice implements Device<WasmImage> {
   constructor(threads: number, memory: LinearMemory, spawn: Spawn | null) {
     this.threads = threads;
     this.#memory = memory;
-    this.#runner = new Runner(memory, threads, spawn);
+    this.home = new Residences(memory);
+    this.#runner = new Runner(this.home, memory, threads, spawn);
   }
 
   /** Bytes of linear memory, and how many of them are in use. */
@@ -93,6 +96,41 @@ export class WasmDevice implements Device<WasmImage> {
     this.#isDisposed = true;
     this.#runner.dispose();
     this.#slots.length = 0;
+  }
+}
+
+/** The part of the memory that tensors may live in; the other part is left for programs. */
+const SHARE_OF_TENSORS = 0.5;
+
+/** Storages in the linear memory. What the garbage collector has not come to yet counts, so the rest must do without. */
+class Residences implements Home {
+  readonly #memory: LinearMemory;
+  readonly #sizes = new Map<number, number>();
+  #used = 0;
+
+  constructor(memory: LinearMemory) {
+    this.#memory = memory;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#memory.bytes;
+  }
+
+  take(byteLength: number): number {
+    if (this.#used + byteLength > this.#memory.maximumBytes * SHARE_OF_TENSORS) return -1;
+    const at = this.#memory.tryAllocate(byteLength);
+    if (at < 0) return -1;
+    this.#sizes.set(at, byteLength);
+    this.#used += byteLength;
+    return at;
+  }
+
+  give(at: number): void {
+    const byteLength = this.#sizes.get(at);
+    if (byteLength === undefined) throw new InternalError(`internal: no storage lives at ${at}`);
+    this.#sizes.delete(at);
+    this.#used -= byteLength;
+    this.#memory.release(at);
   }
 }
 

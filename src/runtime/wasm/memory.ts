@@ -58,11 +58,29 @@ export class LinearMemory {
     return this.#words;
   }
 
+  /** The most that it may grow to. */
+  get maximumBytes(): number {
+    return this.#maximum * PAGE;
+  }
+
   /** Address of at least `bytes` bytes, a multiple of 64. Their contents are undefined. */
   allocate(bytes: number, what: string): number {
+    const at = this.tryAllocate(bytes);
+    if (at >= 0) return at;
+    return fail(
+      what,
+      'the tensors of one program must fit into the linear memory of WebAssembly',
+      `${mebibytes(bytes)} more were needed, ${mebibytes(this.usedBytes)} of at most ${mebibytes(this.maximumBytes)} are in use`,
+      'use smaller batches, dispose sessions that are no longer needed, or take another backend',
+    );
+  }
+
+  /** The same; -1 where there is no room. */
+  tryAllocate(bytes: number): number {
     const size = Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
     let index = this.#free.findIndex((block) => block.bytes >= size);
-    if (index < 0) index = this.#grow(size, what);
+    if (index < 0) index = this.#grow(size);
+    if (index < 0) return -1;
     const block = this.#free[index];
     const at = block.at;
     if (block.bytes === size) this.#free.splice(index, 1);
@@ -101,22 +119,15 @@ export class LinearMemory {
     this.#free.splice(index + 1, 1);
   }
 
-  /** Makes the last free block at least `size` long and returns its index. */
-  #grow(size: number, what: string): number {
+  /** Makes the last free block at least `size` long and returns its index; -1 where the memory cannot grow so far. */
+  #grow(size: number): number {
     const end = this.memory.buffer.byteLength;
     const last = this.#free[this.#free.length - 1];
     const kept = last && last.at + last.bytes === end ? last.bytes : 0;
     const needed = Math.ceil((size - kept) / PAGE);
     // A little more than asked for, so that many small blocks do not grow it each.
     const generous = Math.min(Math.max(needed, Math.ceil(end / PAGE / 8)), this.#maximum - end / PAGE);
-    if (!this.#tryGrow(generous >= needed ? generous : needed) && !this.#tryGrow(needed)) {
-      fail(
-        what,
-        'the tensors of one program must fit into the linear memory of WebAssembly',
-        `${mebibytes(size)} more were needed, ${mebibytes(this.usedBytes)} of at most ${mebibytes(this.#maximum * PAGE)} are in use`,
-        'use smaller batches, dispose sessions that are no longer needed, or take another backend',
-      );
-    }
+    if (!this.#tryGrow(generous >= needed ? generous : needed) && !this.#tryGrow(needed)) return -1;
     const grown = this.memory.buffer.byteLength;
     if (kept > 0) last.bytes += grown - end;
     else this.#free.push({ at: end, bytes: grown - end });

@@ -1,13 +1,14 @@
 /**
  * A program in linear memory: its constants, the tables that the emitted functions and the threads read, and where its
- * buffers lie while it runs. It copies storages in and out; it does not run anything.
+ * buffers lie while it runs: storages that live in the memory where they are, others in scratch memory, copied in and out. It
+ * does not run anything.
  */
 import { InternalError, invariant } from '../../base/errors.ts';
 import type { WasmImage } from '../../kernel/image.ts';
 import { elemBytes } from '../../kernel/ir.ts';
 import { timesOf, windowStart } from '../../kernel/loop-walk.ts';
 import type { BufferSpec, Program } from '../../kernel/program.ts';
-import type { Storage } from '../storage.ts';
+import type { Home, Storage } from '../storage.ts';
 import { ENTRY_BYTES, loopWords, nextStage, recordWords, stageWords } from './control.ts';
 import type { RegionFunction } from './control.ts';
 import type { LinearMemory } from './memory.ts';
@@ -64,16 +65,22 @@ export class LoadedProgram {
   readonly entries: readonly Entry[];
   /** The same work with every step in a stage of its own, for profiling. */
   readonly stepStages: readonly (Stage & { readonly step: number })[];
-  /** Bytes of scratch memory that a run needs. */
-  readonly scratchBytes: number;
+  /** Bytes of scratch memory for temporaries. */
+  readonly #temporaryBytes: number;
   /** Seconds that a run takes on one thread, roughly. */
   readonly estimate: number;
   readonly moduleAddress: number;
   readonly moduleBytes: number;
   readonly #memory: LinearMemory;
   readonly #records: Record[] = [];
-  /** For each buffer, its address if it is a constant, else its place in the scratch memory. */
+  /** For each buffer, its address, or its place in the scratch memory. */
   readonly #place: number[] = [];
+  /** Whether a buffer's place is an address. */
+  readonly #isFixed: boolean[] = [];
+  /** Inputs and outputs: the cells of argument tables that hold them or a window of them, and what is there now. */
+  readonly #bound: { readonly buffer: number; readonly cells: readonly Cell[]; address: number }[];
+  /** Inputs that live elsewhere, and outputs. */
+  readonly #guests = { inputs: new Set<number>(), outputs: new Set<number>() };
   readonly #moves: readonly (readonly Move[])[];
   readonly #block: number;
   readonly #tables: Tables;
@@ -96,7 +103,7 @@ export class LoadedProgram {
       return seconds + timesOf(program, s) * Math.max(flops / 1e10, bytes / 5e9);
     }, 0);
     this.#moves = movesOf(program);
-    this.scratchBytes = this.#placeScratch();
+    this.#temporaryBytes = this.#placeTemporaries();
 
     // One block holds constants, argument tables, stages, records and the code's bytes, which workers compile from.
     let top = 0;
@@ -130,8 +137,10 @@ export class LoadedProgram {
     program.buffers.forEach((buffer, i) => {
       if (constants[i] < 0) return;
       this.#place[i] = base + constants[i];
+      this.#isFixed[i] = true;
       this.#writeConstant(buffer, this.#place[i]);
     });
+    this.#bound = this.#cellsOf([...program.inputs, ...program.outputs]);
     this.#writeTables();
   }
 
@@ -163,19 +172,59 @@ export class LoadedProgram {
   }
 
   get bytes(): number {
-    return this.#isFreed ? 0 : this.#tables.end - this.#block + this.scratchBytes;
+    return this.#isFreed ? 0 : this.#tables.end - this.#block + this.#temporaryBytes;
   }
 
   get isFreed(): boolean {
     return this.#isFreed;
   }
 
-  /** Tells the argument tables where the scratch memory lies, if it has moved. */
+  /** Finds out where inputs and outputs of the next run lie; returns the bytes of scratch memory that it needs. */
+  place(home: Home, inputs: readonly Storage[], outputs: readonly Storage[]): number {
+    const { buffers } = this.program;
+    let top = this.#temporaryBytes;
+    const put = (buffer: number, storage: Storage, guests: Set<number>, i: number): void => {
+      this.#isFixed[buffer] = storage.home === home;
+      if (storage.home === home) {
+        guests.delete(i);
+        this.#place[buffer] = storage.at;
+        return;
+      }
+      guests.add(i);
+      this.#place[buffer] = top;
+      top += align(byteLength(buffers[buffer]));
+    };
+    this.program.inputs.forEach((buffer, i) => {
+      put(buffer, this.#storageOf('input', i, inputs, buffer), this.#guests.inputs, i);
+    });
+    this.program.outputs.forEach((buffer, i) => {
+      const storage = this.#storageOf('output', i, outputs, buffer);
+      const { alias } = buffers[buffer];
+      // What overwrites an input lies where that lies.
+      if (alias !== undefined && storage.home !== home && !this.#isFixed[alias]) {
+        this.#guests.outputs.add(i);
+        this.#isFixed[buffer] = false;
+        this.#place[buffer] = this.#place[alias];
+      } else put(buffer, storage, this.#guests.outputs, i);
+    });
+    return top;
+  }
+
+  /** Tells the argument tables where the scratch memory, the inputs and the outputs lie, as far as that has changed. */
   bind(scratch: number): void {
-    if (this.#scratch === scratch) return;
-    this.#scratch = scratch;
     const { words } = this.#memory;
-    this.bindStep(null);
+    if (this.#scratch !== scratch) {
+      this.#scratch = scratch;
+      this.bindStep(null);
+      for (const bound of this.#bound) bound.address = this.#address(bound.buffer);
+    } else {
+      for (const bound of this.#bound) {
+        const address = this.#address(bound.buffer);
+        if (address === bound.address) continue;
+        bound.address = address;
+        for (const { at, offset } of bound.cells) words[at / WORD] = address + offset;
+      }
+    }
     this.program.loops?.forEach(({ flag }, l) => {
       if (flag !== undefined) words[this.#tables.flags[l] / WORD] = this.#address(flag);
     });
@@ -220,18 +269,19 @@ export class LoadedProgram {
 
   copyIn(inputs: readonly Storage[]): void {
     const { bytes } = this.#memory;
-    this.program.inputs.forEach((buffer, i) => {
-      bytes.set(this.#bytesOf('input', i, inputs, buffer), this.#address(buffer));
-    });
+    for (const i of this.#guests.inputs) {
+      const buffer = this.program.inputs[i];
+      bytes.set(inputs[i].bytes.subarray(0, this.#lengthOf(buffer)), this.#address(buffer));
+    }
   }
 
   copyOut(outputs: readonly Storage[]): void {
     const { bytes } = this.#memory;
-    this.program.outputs.forEach((buffer, i) => {
-      const target = this.#bytesOf('output', i, outputs, buffer);
+    for (const i of this.#guests.outputs) {
+      const buffer = this.program.outputs[i];
       const at = this.#address(buffer);
-      target.set(bytes.subarray(at, at + target.length));
-    });
+      outputs[i].bytes.set(bytes.subarray(at, at + this.#lengthOf(buffer)));
+    }
   }
 
   free(): void {
@@ -241,26 +291,49 @@ export class LoadedProgram {
   }
 
   #address(buffer: number, iterations?: readonly number[]): number {
-    const { kind, window } = this.program.buffers[buffer];
+    const { window } = this.program.buffers[buffer];
     if (window) {
       const start = iterations ?? (this.program.loops ?? []).map(() => 0);
       return this.#address(window.of) + windowStart(this.program, buffer, start);
     }
-    return kind === 'constant' ? this.#place[buffer] : this.#scratch + this.#place[buffer];
+    return this.#isFixed[buffer] ? this.#place[buffer] : this.#scratch + this.#place[buffer];
   }
 
-  #bytesOf(what: string, i: number, storages: readonly Storage[], buffer: number): Uint8Array {
-    const length = byteLength(this.program.buffers[buffer]);
+  #lengthOf(buffer: number): number {
+    return byteLength(this.program.buffers[buffer]);
+  }
+
+  #storageOf(what: string, i: number, storages: readonly Storage[], buffer: number): Storage {
+    const length = this.#lengthOf(buffer);
     const storage = storages[i];
     invariant(
       storage !== undefined && storage.byteLength >= length,
       `${what} ${i} of program ${this.program.name} takes ${length} bytes, got ${storage?.byteLength ?? 'nothing'}`,
     );
-    return storage.bytes.subarray(0, length);
+    return storage;
   }
 
-  /** Temporaries at their offsets, then inputs and outputs; an output that shares an input's storage shares its place. */
-  #placeScratch(): number {
+  /** For each of `roots`, the cells of the argument tables that its address, or one inside of it, must stand in. */
+  #cellsOf(roots: readonly number[]): { buffer: number; cells: Cell[]; address: number }[] {
+    const { buffers, steps, loops = [] } = this.program;
+    const start = loops.map(() => 0);
+    const cells = new Map<number, Cell[]>(roots.map((root) => [root, []]));
+    steps.forEach((step, s) => {
+      step.args.forEach((arg, i) => {
+        let root = arg;
+        let offset = 0;
+        for (let window = buffers[root].window; window; window = buffers[root].window) {
+          offset += windowStart(this.program, root, start);
+          root = window.of;
+        }
+        cells.get(root)?.push({ at: this.#tables.argsOf[s] + i * WORD, offset });
+      });
+    });
+    return [...cells].map(([buffer, list]) => ({ buffer, cells: list, address: -1 }));
+  }
+
+  /** Temporaries at their offsets. */
+  #placeTemporaries(): number {
     const { buffers } = this.program;
     const temporaries = buffers.filter((buffer) => buffer.kind === 'temp');
     const lowest = temporaries.reduce((low, { offset }) => Math.min(low, offset), Number.POSITIVE_INFINITY);
@@ -270,14 +343,6 @@ export class LoadedProgram {
       if (buffer.kind !== 'temp') return;
       this.#place[i] = buffer.offset - start;
       top = Math.max(top, align(this.#place[i] + byteLength(buffer)));
-    });
-    buffers.forEach((buffer, i) => {
-      if (buffer.kind !== 'input' && (buffer.kind !== 'output' || buffer.alias !== undefined)) return;
-      this.#place[i] = top;
-      top += align(byteLength(buffer));
-    });
-    buffers.forEach((buffer, i) => {
-      if (buffer.kind === 'output' && buffer.alias !== undefined) this.#place[i] = this.#place[buffer.alias];
     });
     return top;
   }
@@ -369,6 +434,12 @@ export class LoadedProgram {
     invariant(buffer.data.byteLength <= length, `a constant of ${this.program.name} is larger than its buffer`);
     bytes.set(new Uint8Array(buffer.data.buffer, buffer.data.byteOffset, buffer.data.byteLength), at);
   }
+}
+
+/** A cell of an argument table: its address, and what is added to the buffer's. */
+interface Cell {
+  readonly at: number;
+  readonly offset: number;
 }
 
 /** An argument that moves with a loop. */

@@ -5,7 +5,7 @@
 import { failIndex, InternalError } from '../../base/errors.ts';
 import { walkProgram } from '../../kernel/loop-walk.ts';
 import type { StepTime } from '../device.ts';
-import type { Storage } from '../storage.ts';
+import type { Home, Storage } from '../storage.ts';
 import { control, drive, nextStage, openStage } from './control.ts';
 import type { LinearMemory } from './memory.ts';
 import type { LoadedProgram } from './program.ts';
@@ -26,6 +26,7 @@ interface Job {
 }
 
 export class Runner {
+  readonly #home: Home;
   readonly #memory: LinearMemory;
   readonly #threads: number;
   readonly #pool: WorkerPool | null;
@@ -38,7 +39,9 @@ export class Runner {
   /** Runs that were asked for asynchronously; the first has begun. */
   readonly #jobs: Job[] = [];
 
-  constructor(memory: LinearMemory, threads: number, spawn: Spawn | null) {
+  /** Storages whose home is `home` lie in `memory` and are not copied. */
+  constructor(home: Home, memory: LinearMemory, threads: number, spawn: Spawn | null) {
+    this.#home = home;
     this.#memory = memory;
     this.#threads = threads;
     this.#control = memory.allocate(control.words * 4, 'wasm');
@@ -52,7 +55,7 @@ export class Runner {
 
   run(loaded: LoadedProgram, inputs: readonly Storage[], outputs: readonly Storage[]): void {
     this.drain();
-    this.#prepare(loaded, inputs);
+    this.#prepare(loaded, inputs, outputs);
     if (this.#isWorthSharing(loaded)) {
       this.#pool?.ensure(this.#threads - 1);
       this.#open(loaded, loaded.entryTable, loaded.entries.length, this.#threads - 1, false);
@@ -72,7 +75,7 @@ export class Runner {
   /** Runs step after step, each shared among all threads, and times them. */
   profile(loaded: LoadedProgram, inputs: readonly Storage[], outputs: readonly Storage[]): StepTime[] {
     this.drain();
-    this.#prepare(loaded, inputs);
+    this.#prepare(loaded, inputs, outputs);
     if (this.#isShared) this.#pool?.ensure(this.#threads - 1);
     const seconds = new Float64Array(loaded.program.steps.length);
     const stageOf = new Map(loaded.stepStages.map(({ step }, i) => [step, i]));
@@ -149,7 +152,7 @@ export class Runner {
         continue;
       }
       try {
-        this.#prepare(loaded, job.inputs);
+        this.#prepare(loaded, job.inputs, job.outputs);
       } catch (error) {
         this.#settle(job, error);
         continue;
@@ -178,7 +181,7 @@ export class Runner {
         this.#pool?.hold(false);
         this.#close();
       } else {
-        this.#prepare(job.loaded, job.inputs);
+        this.#prepare(job.loaded, job.inputs, job.outputs);
         this.#runInline(job.loaded);
       }
       this.#finish(job.loaded, job.outputs);
@@ -196,13 +199,14 @@ export class Runner {
 
   // ---- one run ----------------------------------------------------------------------------------------------------------
 
-  #prepare(loaded: LoadedProgram, inputs: readonly Storage[]): void {
+  #prepare(loaded: LoadedProgram, inputs: readonly Storage[], outputs: readonly Storage[]): void {
     if (loaded.isFreed) throw new InternalError(`internal: program ${loaded.program.name} was run after its disposal`);
-    if (loaded.scratchBytes > this.#scratch.bytes) {
+    const needed = loaded.place(this.#home, inputs, outputs);
+    if (needed > this.#scratch.bytes) {
       if (this.#scratch.at >= 0) this.#memory.release(this.#scratch.at);
       this.#scratch = { at: -1, bytes: 0 };
-      this.#scratch.at = this.#memory.allocate(loaded.scratchBytes, loaded.program.name);
-      this.#scratch.bytes = loaded.scratchBytes;
+      this.#scratch.at = this.#memory.allocate(needed, loaded.program.name);
+      this.#scratch.bytes = needed;
     }
     loaded.bind(this.#scratch.at);
     loaded.copyIn(inputs);
@@ -259,7 +263,7 @@ export class Runner {
     }
   }
 
-  /** Copies the results out, unless a guard failed: then the outputs are left as they were. */
+  /** Copies the results out, unless a guard failed: then outputs that live elsewhere are left as they were. */
   #finish(loaded: LoadedProgram, outputs: readonly Storage[]): void {
     const { words } = this.#memory;
     const { program } = loaded;
