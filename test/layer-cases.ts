@@ -15,6 +15,12 @@ export interface LayerCase {
   readonly unsaved?: boolean;
   /** Its output is not differentiable for its input. */
   readonly noGradient?: boolean;
+  /** Nor for its weights, in the sense of differences. */
+  readonly noWeightGradient?: boolean;
+  /** Its inputs are strings. */
+  readonly strings?: boolean;
+  /** It reads values in its call: not for compiled programs. */
+  readonly hostOnly?: boolean;
   /** One sample's output depends on the others. */
   readonly mixesBatch?: boolean;
   /** Gradients are checked as in training. */
@@ -36,6 +42,109 @@ const volumes = [[2, 4, 5, 4, 2]];
 const two = [
   [2, 3, 4],
   [2, 3, 4],
+];
+
+const colours = [[2, 6, 5, 3]];
+const words = { unsaved: false, strings: true } as const;
+
+/** Augmentation layers leave images alone here; what they do in training has tests of its own. */
+const preprocessing: readonly LayerCase[] = [
+  row('adaptiveAveragePooling1d', () => layers.adaptiveAveragePooling1d({ outputSize: 3 }), steps),
+  row('adaptiveAveragePooling2d', () => layers.adaptiveAveragePooling2d({ outputSize: [3, 2] }), images),
+  row('adaptiveAveragePooling3d', () => layers.adaptiveAveragePooling3d({ outputSize: 2 }), volumes),
+  row('adaptiveMaxPooling1d', () => layers.adaptiveMaxPooling1d({ outputSize: 2 }), steps),
+  row('adaptiveMaxPooling2d', () => layers.adaptiveMaxPooling2d({ outputSize: [4, 2] }), images),
+  row('adaptiveMaxPooling3d', () => layers.adaptiveMaxPooling3d({ outputSize: [2, 2, 3] }), volumes),
+  row(
+    'einsumDense',
+    () => layers.einsumDense({ equation: 'abc,cd->abd', outputShape: [null, 4], biasAxes: 'd' }),
+    steps,
+  ),
+  row(
+    'einsumDense with dots',
+    () => layers.einsumDense({ equation: '...X,XY->...Y', outputShape: 4, biasAxes: 'Y', activation: 'tanh' }),
+    images,
+  ),
+  row('reversibleEmbedding', () => layers.reversibleEmbedding({ inputDim: 11, outputDim: 3 }), [[2, 7]], {
+    integers: 11,
+  }),
+  // Its weights take three values: differences are no gradients.
+  row('ternaryDense', () => layers.ternaryDense({ units: 4 }), vectors, { noWeightGradient: true }),
+  row('rescaling', () => layers.rescaling({ scale: 2, offset: [1, 2, 3, 4, 5] }), vectors),
+  row('normalization', () => layers.normalization({ axis: [1, -1] }), steps),
+  row('normalization given', () => layers.normalization({ mean: [1, 2, 3], variance: 4, invert: true }), steps),
+  row('discretization', () => layers.discretization({ binBoundaries: [-0.5, 0, 0.5], outputMode: 'oneHot' }), vectors, {
+    noGradient: true,
+  }),
+  row('categoryEncoding', () => layers.categoryEncoding({ numTokens: 5, outputMode: 'count' }), [[2, 7]], {
+    integers: 5,
+  }),
+  row('integerLookup', () => layers.integerLookup({ vocabulary: [4, 0, 2], numOovIndices: 2 }), [[2, 7]], {
+    integers: 6,
+  }),
+  row('hashing', () => layers.hashing({ numBins: 3, maskValue: 'Ab', salt: 3 }), [[2]], words),
+  row('hashedCrossing', () => layers.hashedCrossing({ numBins: 5, outputMode: 'oneHot' }), [[2], [2]], words),
+  row('stringLookup', () => layers.stringLookup({ vocabulary: ['Ab', 'cD', 'snake_case', 'camelCase'] }), [[2]], words),
+  row('textVectorization', () => layers.textVectorization({ vocabulary: ['Ab', 'cD'], ngrams: 2 }), [[2]], words),
+  row('resizing', () => layers.resizing({ height: 4, width: 7 }), images),
+  row(
+    'resizing bicubic',
+    () => layers.resizing({ height: 4, width: 3, interpolation: 'bicubic', antialias: true }),
+    images,
+  ),
+  row('resizing to the aspect', () => layers.resizing({ height: 3, width: 6, padToAspectRatio: true }), images),
+  row('centerCrop', () => layers.centerCrop({ height: 3, width: 4 }), images),
+  row('centerCrop of smaller images', () => layers.centerCrop({ height: 8, width: 4 }), images),
+  row('randomCrop', () => layers.randomCrop({ height: 3, width: 4, seed: 1 }), images),
+  row('randomFlip', () => layers.randomFlip({ mode: 'horizontal' }), images),
+  row('randomTranslation', () => layers.randomTranslation({ heightFactor: 0.2, widthFactor: [-0.1, 0.3] }), images),
+  row('randomRotation', () => layers.randomRotation({ factor: 0.2, fillMode: 'constant' }), images),
+  row('randomZoom', () => layers.randomZoom({ heightFactor: 0.3 }), images),
+  row('randomShear', () => layers.randomShear({ xFactor: 0.3 }), images),
+  row('randomPerspective', () => layers.randomPerspective({ factor: 0.5, scale: 0.3 }), images),
+  row('randomElasticTransform', () => layers.randomElasticTransform(), images),
+  row('randomBrightness', () => layers.randomBrightness({ factor: 0.2 }), images),
+  row('randomContrast', () => layers.randomContrast({ factor: 0.2, valueRange: [0, 1] }), images),
+  row('randomHue', () => layers.randomHue({ factor: 0.2 }), colours),
+  row('randomSaturation', () => layers.randomSaturation({ factor: [0.2, 0.7] }), colours),
+  row('randomColorDegeneration', () => layers.randomColorDegeneration({ factor: 0.2 }), colours),
+  row('randomColorJitter', () => layers.randomColorJitter({ brightnessFactor: 0.2, hueFactor: 0.1 }), colours),
+  row('randomGrayscale', () => layers.randomGrayscale(), colours),
+  row('randomInvert', () => layers.randomInvert({ factor: 0.5 }), images),
+  row('randomPosterization', () => layers.randomPosterization({ factor: [2, 4] }), images),
+  row('solarization', () => layers.solarization({ thresholdFactor: 0.5 }), images),
+  row('randomSharpness', () => layers.randomSharpness({ factor: 0.4 }), images),
+  row('randomGaussianBlur', () => layers.randomGaussianBlur({ kernelSize: 5 }), images),
+  row('randomErasing', () => layers.randomErasing(), images),
+  row('mixUp', () => layers.mixUp({ alpha: 0.4 }), images),
+  row('cutMix', () => layers.cutMix(), images),
+  row('randAugment', () => layers.randAugment(), colours),
+  row('augMix', () => layers.augMix({ numChains: 2 }), colours),
+  row('autoContrast', () => layers.autoContrast({ valueRange: [0, 1] }), images),
+  row('equalization', () => layers.equalization(), images),
+  row(
+    'contrastLimitedAdaptiveHistogramEqualization',
+    () => layers.contrastLimitedAdaptiveHistogramEqualization({ tileGridSize: [2, 3], valueRange: [-1.2, 1.2] }),
+    images,
+    { noGradient: true },
+  ),
+  row('randomWidth', () => layers.randomWidth({ factor: [0, 0] }), images, { hostOnly: true }),
+  row('randomHeight', () => layers.randomHeight({ factor: [0, 0], interpolation: 'nearest' }), images, {
+    hostOnly: true,
+  }),
+  row(
+    'pipeline',
+    () => layers.pipeline({ layers: [layers.rescaling({ scale: 0.5 }), layers.resizing({ height: 3, width: 3 })] }),
+    images,
+  ),
+  row('maxNumBoundingBoxes', () => layers.maxNumBoundingBoxes({ maxNumber: 5 }), [
+    [2, 3, 4],
+    [2, 3],
+  ]),
+  row('melSpectrogram', () => layers.melSpectrogram({ fftLength: 16, sequenceStride: 8, numMelBins: 5 }), [[2, 40]], {
+    mixesBatch: true,
+  }),
+  row('stftSpectrogram', () => layers.stftSpectrogram({ frameLength: 8, frameStep: 3, mode: 'psd' }), [[2, 20, 2]]),
 ];
 
 export const cases: readonly LayerCase[] = [
@@ -224,4 +333,5 @@ export const cases: readonly LayerCase[] = [
   ]),
   row('positionEmbedding', () => layers.positionEmbedding({ sequenceLength: 9 }), steps, { noGradient: true }),
   row('spectralNormalization', () => layers.spectralNormalization({ layer: layers.dense({ units: 4 }) }), vectors),
+  ...preprocessing,
 ];

@@ -33,8 +33,18 @@ export function isSerializedObject(value: unknown): value is SerializedObject {
 /** Names of layers and classes are data, not keywords: their case is kept. */
 const keptKeys = new Set(['name', 'className', 'class_name']);
 
-/** What names layers of a graph: read by hand where it is needed, and kept as it is here. */
+/** What names layers of a graph, tokens of a text or axes of an equation: kept as it is. */
 const rawKeys = new Set([
+  'vocabulary',
+  'maskToken',
+  'mask_token',
+  'maskValue',
+  'mask_value',
+  'oovToken',
+  'oov_token',
+  'equation',
+  'biasAxes',
+  'bias_axes',
   'inboundNodes',
   'inbound_nodes',
   'inputLayers',

@@ -36,7 +36,7 @@ export interface DenseArgs extends LayerArgs {
  * Input [batch, ..., n], output [batch, ..., units]; kernel [n, units]. Source: tf.layers.dense.
  */
 export class Dense extends ActivatedLayer {
-  static override readonly className = 'Dense';
+  static override readonly className: string = 'Dense';
   readonly units: number;
   readonly activation: Activation;
   readonly useBias: boolean;

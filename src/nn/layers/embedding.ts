@@ -30,7 +30,7 @@ export interface EmbeddingArgs extends LayerArgs {
  * [inputDim, outputDim]. Source: tf.layers.embedding.
  */
 export class Embedding extends Layer {
-  static override readonly className = 'Embedding';
+  static override readonly className: string = 'Embedding';
   readonly inputDim: number;
   readonly outputDim: number;
   readonly embeddingsInitializer: Initializer;

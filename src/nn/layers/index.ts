@@ -16,6 +16,15 @@ import {
   type ThresholdedReLUArgs,
 } from './activation_layers.ts';
 import {
+  AdaptiveAveragePooling1D,
+  AdaptiveAveragePooling2D,
+  AdaptiveAveragePooling3D,
+  AdaptiveMaxPooling1D,
+  AdaptiveMaxPooling2D,
+  AdaptiveMaxPooling3D,
+  type AdaptivePoolingArgs,
+} from './adaptive_pooling.ts';
+import {
   AdditiveAttention,
   type AdditiveAttentionArgs,
   Attention,
@@ -61,6 +70,7 @@ import {
   type RepeatVectorArgs,
 } from './core.ts';
 import { Dense, type DenseArgs } from './dense.ts';
+import { EinsumDense, type EinsumDenseArgs } from './einsum_dense.ts';
 import { Embedding, type EmbeddingArgs } from './embedding.ts';
 import { InputLayer, type InputLayerArgs } from './input_layer.ts';
 import { Layer, type LayerArgs } from './layer.ts';
@@ -139,6 +149,7 @@ import {
   type StackedRNNCellsArgs,
 } from './recurrent_cells.ts';
 import { PositionEmbedding, type PositionEmbeddingArgs } from './position_embedding.ts';
+import { preprocessingClasses, preprocessingLayers } from './preprocessing/index.ts';
 import { registerLayer } from './registry.ts';
 import { Flatten, type FlattenArgs, Reshape, type ReshapeArgs } from './reshaping.ts';
 import {
@@ -156,12 +167,21 @@ import {
   ZeroPadding3D,
   type ZeroPaddingArgs,
 } from './spatial.ts';
+import { ReversibleEmbedding, type ReversibleEmbeddingArgs } from './reversible_embedding.ts';
+import { TernaryDense } from './ternary_dense.ts';
 import { SpectralNormalization, type SpectralNormalizationArgs } from './spectral_normalization.ts';
 import { Bidirectional, type BidirectionalArgs, TimeDistributed, type TimeDistributedArgs } from './wrappers.ts';
 import { RNNCell } from './rnn_cell.ts';
 
 export const layers = {
+  ...preprocessingLayers,
   Layer,
+  adaptiveAveragePooling1d: (args: AdaptivePoolingArgs): AdaptiveAveragePooling1D => new AdaptiveAveragePooling1D(args),
+  adaptiveAveragePooling2d: (args: AdaptivePoolingArgs): AdaptiveAveragePooling2D => new AdaptiveAveragePooling2D(args),
+  adaptiveAveragePooling3d: (args: AdaptivePoolingArgs): AdaptiveAveragePooling3D => new AdaptiveAveragePooling3D(args),
+  adaptiveMaxPooling1d: (args: AdaptivePoolingArgs): AdaptiveMaxPooling1D => new AdaptiveMaxPooling1D(args),
+  adaptiveMaxPooling2d: (args: AdaptivePoolingArgs): AdaptiveMaxPooling2D => new AdaptiveMaxPooling2D(args),
+  adaptiveMaxPooling3d: (args: AdaptivePoolingArgs): AdaptiveMaxPooling3D => new AdaptiveMaxPooling3D(args),
   RNNCell,
   activation: (args: ActivationLayerArgs): Activation => new Activation(args),
   activityRegularization: (args?: ActivityRegularizationArgs): ActivityRegularization =>
@@ -203,6 +223,7 @@ export const layers = {
   depthwiseConv2d: (args: DepthwiseConvArgs): DepthwiseConv2D => new DepthwiseConv2D(args),
   dot: (args: DotArgs): Dot => new Dot(args),
   dropout: (args: DropoutArgs): Dropout => new Dropout(args),
+  einsumDense: (args: EinsumDenseArgs): EinsumDense => new EinsumDense(args),
   elu: (args?: ELUArgs): ELU => new ELU(args),
   embedding: (args: EmbeddingArgs): Embedding => new Embedding(args),
   flatten: (args?: FlattenArgs): Flatten => new Flatten(args),
@@ -244,6 +265,7 @@ export const layers = {
   reLU: (args?: ReLUArgs): ReLU => new ReLU(args),
   repeatVector: (args: RepeatVectorArgs): RepeatVector => new RepeatVector(args),
   reshape: (args: ReshapeArgs): Reshape => new Reshape(args),
+  reversibleEmbedding: (args: ReversibleEmbeddingArgs): ReversibleEmbedding => new ReversibleEmbedding(args),
   rmsNormalization: (args?: RMSNormalizationArgs): RMSNormalization => new RMSNormalization(args),
   rnn: (args: RNNArgs): RNN => new RNN(args),
   separableConv1d: (args: SeparableConvArgs): SeparableConv1D => new SeparableConv1D(args),
@@ -257,6 +279,7 @@ export const layers = {
   spectralNormalization: (args: SpectralNormalizationArgs): SpectralNormalization => new SpectralNormalization(args),
   stackedRNNCells: (args: StackedRNNCellsArgs): StackedRNNCells => new StackedRNNCells(args),
   subtract: (args?: LayerArgs): Subtract => new Subtract(args),
+  ternaryDense: (args: DenseArgs): TernaryDense => new TernaryDense(args),
   thresholdedReLU: (args?: ThresholdedReLUArgs): ThresholdedReLU => new ThresholdedReLU(args),
   timeDistributed: (args: TimeDistributedArgs): TimeDistributed => new TimeDistributed(args),
   unitNormalization: (args?: UnitNormalizationArgs): UnitNormalization => new UnitNormalization(args),
@@ -269,6 +292,16 @@ export const layers = {
 };
 
 for (const layer of [
+  ...preprocessingClasses,
+  AdaptiveAveragePooling1D,
+  AdaptiveAveragePooling2D,
+  AdaptiveAveragePooling3D,
+  AdaptiveMaxPooling1D,
+  AdaptiveMaxPooling2D,
+  AdaptiveMaxPooling3D,
+  EinsumDense,
+  ReversibleEmbedding,
+  TernaryDense,
   Activation,
   ELU,
   LeakyReLU,
@@ -363,5 +396,8 @@ for (const layer of [
 ]) {
   registerLayer(layer);
 }
+// Keras's other names.
+registerLayer(SeparableConv1D, 'SeparableConvolution1D');
+registerLayer(SeparableConv2D, 'SeparableConvolution2D');
 
 export { deserializeLayer, type LayerClass, registerLayer } from './registry.ts';

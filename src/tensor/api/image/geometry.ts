@@ -16,6 +16,11 @@ function checkMethod(op: string, what: string, method: string): asserts method i
     fail(op, `${what} must be 'nearest' or 'bilinear'`, `got ${JSON.stringify(method)}`);
 }
 
+function checkFillMode(op: string, mode: FillMode): void {
+  if (!['constant', 'reflect', 'wrap', 'nearest'].includes(mode))
+    fail(op, "fillMode must be 'constant', 'reflect', 'wrap' or 'nearest'", `got ${JSON.stringify(mode)}`);
+}
+
 /** Mirrored left to right. image: [batch, height, width, channels]. */
 export function flipLeftRight<T extends Tensor = Tensor>(image: T | TensorLike): T {
   return lift<T>(build.reverse(batchOf('flipLeftRight', image), [2]));
@@ -139,8 +144,7 @@ export function transform<T extends Tensor = Tensor>(
   if (matrix.shape.length !== 2 || matrix.shape[1] !== 8 || (rows !== 1 && rows !== batch))
     fail(op, `transforms must be [${batch}, 8] or [1, 8]`, `got ${showShape(matrix.shape)}`);
   checkMethod(op, 'interpolation', interpolation);
-  if (!['constant', 'reflect', 'wrap', 'nearest'].includes(fillMode))
-    fail(op, "fillMode must be 'constant', 'reflect', 'wrap' or 'nearest'", `got ${JSON.stringify(fillMode)}`);
+  checkFillMode(op, fillMode);
   if (images.shape.includes(0)) fail(op, 'images must not be empty', `got ${showShape(images.shape)}`);
   const [outHeight, outWidth] = sizeOfImages(op, outputShape ?? [height, width], 'outputShape');
   const places = grid(outHeight, outWidth);
@@ -157,6 +161,37 @@ export function transform<T extends Tensor = Tensor>(
   const [atX, atY] = [coordinate(0, width), coordinate(3, height)].map((v) => build.select(zero, far, v));
   const sampled = composite.sampleImages(images, atY, atX, interpolation, fillValue);
   return lift<T>(build.cast(build.reshape(sampled, [batch, outHeight, outWidth, channels]), images.dtype));
+}
+
+/**
+ * The pixels of images at rows y and columns x, [batch, height, width] each: [batch, height, width, channels], float32. Outside of
+ * the image fillMode says what is read, as in transform. Gradients flow to the image and, bilinear, to the places.
+ */
+export function sampleAt<T extends Tensor = Tensor>(
+  image: T | TensorLike,
+  y: Tensor | TensorLike,
+  x: Tensor | TensorLike,
+  interpolation: 'nearest' | 'bilinear' = 'bilinear',
+  fillMode: FillMode = 'constant',
+  fillValue = 0,
+): T {
+  const op = 'sampleAt';
+  const images = build.cast(batchOf(op, image), 'float32');
+  const [batch, height, width, channels] = images.shape;
+  checkMethod(op, 'interpolation', interpolation);
+  checkFillMode(op, fillMode);
+  if (images.shape.includes(0)) fail(op, 'images must not be empty', `got ${showShape(images.shape)}`);
+  const places = [valueOf(y, 'y', op), valueOf(x, 'x', op)].map((v) => build.cast(v, 'float32'));
+  const { shape } = places[0];
+  if (shape.length !== 3 || shape[0] !== batch || shape.join() !== places[1].shape.join()) {
+    const must = `y and x must both be [${batch}, height, width]`;
+    fail(op, must, `got ${showShape(shape)} and ${showShape(places[1].shape)}`);
+  }
+  const [atY, atX] = places.map((v, i) =>
+    composite.wrapCoordinate(build.reshape(v, [batch, shape[1] * shape[2]]), i === 0 ? height : width, fillMode),
+  );
+  const sampled = composite.sampleImages(images, atY, atX, interpolation, fillValue);
+  return lift<T>(build.reshape(sampled, [batch, shape[1], shape[2], channels]));
 }
 
 /**
