@@ -291,7 +291,8 @@ export const layers = {
   zeroPadding3d: (args?: ZeroPaddingArgs): ZeroPadding3D => new ZeroPadding3D(args),
 };
 
-for (const layer of [
+/** The layers of this room. */
+export const layerClasses = [
   ...preprocessingClasses,
   AdaptiveAveragePooling1D,
   AdaptiveAveragePooling2D,
@@ -393,9 +394,9 @@ for (const layer of [
   Attention,
   GroupQueryAttention,
   MultiHeadAttention,
-]) {
-  registerLayer(layer);
-}
+];
+
+for (const layer of layerClasses) registerLayer(layer);
 // Keras's other names.
 registerLayer(SeparableConv1D, 'SeparableConvolution1D');
 registerLayer(SeparableConv2D, 'SeparableConvolution2D');
