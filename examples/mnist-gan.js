@@ -13,9 +13,9 @@ const latent = 100;
 export default example({
   about: 'a DCGAN on MNIST: of 1,000 digits that it writes, a CNN reads 90 % with 0.9 or more, all ten among them',
   options: {
-    epochs: { value: 20, quick: 1, about: 'passes over the training images' },
-    batch: { value: 64, quick: 32, about: 'images in a step' },
-    rate: { value: 0.0002, about: 'learning rate of both networks' },
+    epochs: { value: 10, quick: 1, about: 'passes over the training images' },
+    batch: { value: 64, quick: 16, about: 'images in a step' },
+    rate: { value: 0.0002, quick: 0.001, about: 'learning rate of both networks' },
     ...imageOptions,
   },
   async run(job) {
