@@ -32,6 +32,7 @@ export default example({
     const { history } = await gan.fit(signed(data.train), null, {
       epochs,
       batchSize: batch,
+      ...(job.quick ? { stepsPerEpoch: 40 } : {}),
       callbacks: { onEpochEnd: () => void stages.push(...gan.generate(fixed).dataSync()) },
     });
     job.writeCurves('losses.svg', { generator: history.generatorLoss, discriminator: history.discriminatorLoss });
@@ -99,7 +100,7 @@ async function trainReader(job, { train, test }) {
   reader.compile({ optimizer: 'adam', loss: 'categoricalCrossentropy', metrics: ['accuracy'] });
   job.log('the classifier that will read the digits:');
   const { history } = await reader.fit(toTensor(train), toOneHot(train), {
-    epochs: job.quick ? 2 : 3,
+    epochs: job.quick ? 1 : 3,
     batchSize: 64,
     validationData: [toTensor(test), toOneHot(test)],
   });
