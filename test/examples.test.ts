@@ -17,6 +17,7 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 /** What each example writes, besides results.json. A new example gets a row. */
 const files: { [example: string]: string[] } = {
+  'cartpole-dqn': ['steps.svg', 'looks.svg', 'choices.png', 'episodes.txt', 'model/model.json'],
   'char-gru': ['bits.svg', 'sample.txt', 'model/model.json'],
   'char-lstm': ['bits.svg', 'sample.txt', 'model/model.json'],
   'fashion-cnn': ['loss.svg', 'accuracy.svg', 'confusions.txt', 'mistakes.png', 'model/model.json'],
