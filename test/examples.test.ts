@@ -27,6 +27,8 @@ const files: { [example: string]: string[] } = {
   'mnist-gan': ['losses.svg', 'scores.svg', 'epochs.png', 'samples.png', 'generator/model.json'],
   'mnist-vae': ['elbo.svg', 'terms.svg', 'samples.png', 'reconstructions.png', 'latent.png', 'decoder/model.json'],
   'resnet-fashion': ['loss.svg', 'accuracy.svg', 'confusions.txt', 'model/model.json'],
+  pronounce: ['loss.svg', 'words.txt', 'attention.svg'],
+  'spam-textcnn': ['loss.svg', 'mistakes.txt', 'words.txt', 'model/model.json'],
   'tictactoe-selfplay': ['lost.svg', 'error.svg', 'games.txt', 'model/model.json'],
 };
 
