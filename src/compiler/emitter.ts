@@ -12,6 +12,7 @@ import type { Coord, DynamicCoord, PointContext } from '../ops/lowering.ts';
 import { labelOf } from '../ops/places.ts';
 import { rowOf } from '../ops/table.ts';
 import type { DType } from '../types/dtype.ts';
+import { isFloat, roundTo } from '../types/dtype.ts';
 import { sizeOf, stridesOf } from '../types/shape.ts';
 import { Index } from './index-space.ts';
 import { baseOf, isConstant } from './plan.ts';
@@ -82,7 +83,15 @@ export interface LoweredKernel {
   readonly waits?: ReadonlySet<BufferKey>;
 }
 
-const elements: { readonly [K in DType]?: Elem } = { float32: 'f32', int32: 'i32', bool: 'u8' };
+const elements: { readonly [K in DType]?: Elem } = {
+  float32: 'f32',
+  int32: 'i32',
+  bool: 'u8',
+  float16: 'f16',
+  bfloat16: 'bf16',
+  int8: 'i8',
+  uint8: 'u8',
+};
 
 /** How a dtype lies in memory. */
 export function elemOf(dtype: DType): Elem {
@@ -284,8 +293,9 @@ export class Emitter {
   }
 
   fill(dtype: DType, value: number): Reg {
-    if (dtype === 'float32') return this.b.f32(value);
-    return dtype === 'int32' ? this.b.i32(value) : this.b.convert('i32ToMask', this.b.i32(value ? 1 : 0));
+    const number = roundTo(dtype, value);
+    if (isFloat(dtype)) return this.b.f32(number);
+    return dtype !== 'bool' ? this.b.i32(number) : this.b.convert('i32ToMask', this.b.i32(value ? 1 : 0));
   }
 
   #compute(value: Value, index: Index): Reg {

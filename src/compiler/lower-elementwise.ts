@@ -2,7 +2,7 @@
 import type { Operation, Value } from '../graph/graph.ts';
 import type { Capabilities } from '../kernel/capabilities.ts';
 import type { Node } from '../kernel/ir.ts';
-import { constant, plus, shift, times, variable } from '../kernel/ir.ts';
+import { constant, elemBytes, plus, shift, times, variable } from '../kernel/ir.ts';
 import type { GuardSite } from '../kernel/program.ts';
 import type { ContractionAxis, Coord, PointPart } from '../ops/lowering.ts';
 import { rowOf } from '../ops/table.ts';
@@ -30,7 +30,7 @@ export function workOf(emitter: Emitter, roots: readonly Value[], flops: number)
   for (let param = 0; ; param++) {
     const info = emitter.b.paramInfo(param);
     if (!info) break;
-    bytes += info.size * (info.elem === 'u8' ? 1 : 4);
+    bytes += info.size * elemBytes[info.elem];
   }
   return { flops: flops * sizeOf(roots[0].shape), bytes };
 }

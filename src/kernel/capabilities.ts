@@ -21,6 +21,6 @@ export interface Capabilities {
   /** Threads that a program will be shared among; it never changes results, only how work is cut. */
   readonly threads: number;
   readonly cacheBytes: { readonly l1: number; readonly l2: number };
-  /** Functions that the target has as instructions; the others are decomposed by legalize. */
+  /** Functions that the target has as instructions; the others are decomposed by legalize. What has toF16 loads and stores f16, too. */
   readonly native: ReadonlySet<NativeFn>;
 }

@@ -5,6 +5,7 @@
 import { InternalError, invariant } from '../base/errors.ts';
 import { Mulberry } from '../base/mulberry.ts';
 import type { TypedArray } from '../types/dtype.ts';
+import { bfloat16Bits, bfloat16Number, float16Bits, float16Number } from '../types/half.ts';
 import type { Affine, Dynamic, Elem, Instr, Kernel, Loop, Node, Param, Reg, Region, RegType } from './ir.ts';
 import { convertTypes, elemBytes, isWide, registerOf } from './ir.ts';
 import { walkProgram, windowStart } from './loop-walk.ts';
@@ -255,7 +256,7 @@ class Run {
   #load(instr: Extract<Instr, { op: 'load' }>): void {
     const out = this.#out(instr.out);
     const at = this.#address(instr.at, instr.dyn);
-    const put = element(this.#buffers[instr.buf], out, instr.type);
+    const put = element(this.#buffers[instr.buf], out, instr.type, this.#kernel.params[instr.buf].elem);
     if (instr.stride === 0) {
       this.#races?.load(instr.buf, this.#element(instr, at));
       for (let l = 0; l < this.#kernel.lanes; l++) put(l, at);
@@ -276,13 +277,15 @@ class Run {
   #store(instr: Extract<Instr, { op: 'store' }>): void {
     const buffer = this.#buffers[instr.buf];
     const value = this.#in(instr.value);
-    const type = registerOf[this.#kernel.params[instr.buf].elem];
+    const { elem } = this.#kernel.params[instr.buf];
+    const type = registerOf[elem];
+    const write = writing[elem] ?? same;
     const at = this.#address(instr.at, instr.dyn);
     for (let l = 0; l < instr.lanes; l++) {
       const to = this.#element(instr, at + l * instr.stride);
       this.#races?.store(instr.buf, to);
       if (buffer instanceof BigInt64Array) buffer[to] = value.q[l];
-      else if (type !== 'i64') buffer[to] = view(value, type)[l]; // a Uint8Array takes the low byte
+      else if (type !== 'i64') buffer[to] = write(view(value, type)[l]); // arrays of small integers take the low bits
     }
   }
 
@@ -339,15 +342,16 @@ function view(lanes: Lanes, type: scalar.Narrow): Narrow {
 }
 
 /** What puts an element of a buffer into a lane. */
-function element(buffer: Memory, out: Lanes, type: RegType): (lane: number, at: number) => void {
+function element(buffer: Memory, out: Lanes, type: RegType, elem: Elem): (lane: number, at: number) => void {
   if (buffer instanceof BigInt64Array) {
     return (lane, at) => {
       out.q[lane] = buffer[at];
     };
   }
   const to = view(out, type === 'i64' ? 'i32' : type);
+  const read = reading[elem] ?? same;
   return (lane, at) => {
-    to[lane] = buffer[at];
+    to[lane] = read(buffer[at]);
   };
 }
 
@@ -385,13 +389,24 @@ function reduceTree<N extends number | bigint>(fn: (a: N, b: N) => N, lanes: N[]
 
 // ---- buffers and order -------------------------------------------------------------------------------------------------
 
+/** The array that holds elements as they are in memory. */
 export const arrayOf = {
   f32: Float32Array,
   i32: Int32Array,
   u8: Uint8Array,
+  i8: Int8Array,
+  u16: Uint16Array,
+  f16: Uint16Array,
+  bf16: Uint16Array,
   f64: Float64Array,
   i64: BigInt64Array,
 } as const;
+
+type Convert = (element: number) => number;
+const same: Convert = (element) => element;
+/** Floats of 16 bits as numbers, and numbers as their bits. */
+const reading: { readonly [K in Elem]?: Convert } = { f16: float16Number, bf16: bfloat16Number };
+const writing: { readonly [K in Elem]?: Convert } = { f16: float16Bits, bf16: bfloat16Bits };
 
 function checkBuffers(kernel: Kernel, buffers: readonly Memory[]): void {
   invariant(

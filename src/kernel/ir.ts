@@ -8,8 +8,11 @@
 export type NumberType = 'f32' | 'i32' | 'f64' | 'i64';
 /** Type of a register: `lanes` lanes. A mask lane is true or false; how wide it is, is the target's business. */
 export type RegType = NumberType | 'mask';
-/** Type of an element in memory. u8 is loaded into, and stored from, an i32 register (its low byte). */
-export type Elem = 'f32' | 'i32' | 'u8' | 'f64' | 'i64';
+/**
+ * Type of an element in memory. u8, i8 and u16 are loaded into i32 registers, with zeros or the sign above them, and stored from the
+ * low bits. f16 and bf16 are loaded into f32 registers; what is stored must be one of their numbers, as toF16 and toBf16 give them.
+ */
+export type Elem = 'f32' | 'i32' | 'u8' | 'i8' | 'u16' | 'f16' | 'bf16' | 'f64' | 'i64';
 export type Reg = number;
 
 export interface LoopVar {
@@ -54,7 +57,9 @@ export type UnaryFn =
   | 'sin'
   | 'cos'
   | 'tanh'
-  | 'erf'; // f32, f64; decomposed by legalisation where a target lacks them
+  | 'erf' // f32, f64; decomposed by legalisation where a target lacks them
+  | 'toF16'
+  | 'toBf16'; // f32: the nearest number of the smaller format, half to even
 
 export type BinaryFn =
   | 'add'
@@ -232,13 +237,27 @@ export interface Kernel {
   readonly bytes: number;
 }
 
-export const elemBytes: { readonly [K in Elem]: number } = { f32: 4, i32: 4, u8: 1, f64: 8, i64: 8 };
+export const elemBytes: { readonly [K in Elem]: number } = {
+  f32: 4,
+  i32: 4,
+  u8: 1,
+  i8: 1,
+  u16: 2,
+  f16: 2,
+  bf16: 2,
+  f64: 8,
+  i64: 8,
+};
 
 /** What an element is loaded as and stored from. */
 export const registerOf: { readonly [K in Elem]: NumberType } = {
   f32: 'f32',
   i32: 'i32',
   u8: 'i32',
+  i8: 'i32',
+  u16: 'i32',
+  f16: 'f32',
+  bf16: 'f32',
   f64: 'f64',
   i64: 'i64',
 };

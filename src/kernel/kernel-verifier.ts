@@ -63,6 +63,8 @@ const unaryTypes: { readonly [F in UnaryFn]: readonly RegType[] } = {
   cos: floats,
   tanh: floats,
   erf: floats,
+  toF16: ['f32'],
+  toBf16: ['f32'],
 };
 
 const binaryTypes: { readonly [F in BinaryFn]: readonly RegType[] } = {

@@ -12,6 +12,7 @@ const words = [
   ...['neg', 'abs', 'not', 'floor', 'ceil', 'round', 'sqrt', 'exp', 'log', 'sin', 'cos', 'tanh', 'erf'],
   ...['add', 'sub', 'mul', 'div', 'mod', 'min', 'max', 'pow', 'and', 'or', 'xor', 'shl', 'shr', 'sar'],
   ...['eq', 'ne', 'lt', 'le', 'gt', 'ge', 'exchange'],
+  ...['i8', 'u16', 'f16', 'bf16', 'toF16', 'toBf16'],
   ...['f32ToI32', 'i32ToF32', 'maskToI32', 'i32ToMask', 'bitsToF32', 'bitsToI32'],
   ...['f64', 'i64', 'f32ToF64', 'f64ToF32', 'i32ToF64', 'f64ToI32', 'i64ToF64', 'f64ToI64', 'i32ToI64', 'i64ToI32'],
   ...['bitsToF64', 'bitsToI64'],

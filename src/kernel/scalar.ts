@@ -3,6 +3,7 @@
  * are written to, so these are plain double, integer and bigint expressions. Part of the definition of the IR; knows no kernels.
  */
 import { invariant } from '../base/errors.ts';
+import { roundToBfloat16, roundToFloat16 } from '../types/half.ts';
 import { erf } from './erf.ts';
 import type { BinaryFn, CompareFn, ConvertFn, RegType, UnaryFn } from './ir.ts';
 
@@ -83,7 +84,7 @@ const floatUnary: { readonly [F in UnaryFn]?: Unary } = {
 };
 
 const unaryTables: { readonly [T in Narrow]: { readonly [F in UnaryFn]?: Unary } } = {
-  f32: floatUnary,
+  f32: { ...floatUnary, toF16: roundToFloat16, toBf16: roundToBfloat16 },
   f64: floatUnary,
   i32: { neg: (a) => -a, abs: Math.abs, not: (a) => ~a },
   mask: { not: (a) => ~a },

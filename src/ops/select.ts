@@ -2,7 +2,7 @@
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Reg } from '../kernel/ir.ts';
 import type { DType } from '../types/dtype.ts';
-import { checkDType, elementOf, isFloat, newArray, roundTo } from '../types/dtype.ts';
+import { checkDType, dtypes, elementOf, isFloat, newArray, promote, roundTo } from '../types/dtype.ts';
 import { cast, select, zerosLike } from './build.ts';
 import type { OpRow } from './row.ts';
 import { bool, everyShape, expectDType, expectSameDType, expectSameShape, f32, fewShapes, i32 } from './rule.ts';
@@ -26,14 +26,33 @@ function castAt(x: number | bigint, to: DType): number {
   return roundTo(to, Number(BigInt.asIntN(32, whole)));
 }
 
+/** What a register of `from` is as one of `to`, whatever of `to`'s numbers fit into memory. */
 function emitCast(b: KernelBuilder, x: Reg, from: DType, to: DType): Reg {
   if (from === to) return x;
   if (from === 'bool') {
     const number = b.convert('maskToI32', x);
-    return to === 'int32' ? number : b.convert('i32ToF32', number);
+    return isFloat(to) ? b.convert('i32ToF32', number) : number;
   }
-  if (to === 'bool') return from === 'int32' ? b.convert('i32ToMask', x) : b.compare('ne', x, b.f32(0));
-  return b.convert(to === 'int32' ? 'f32ToI32' : 'i32ToF32', x);
+  if (to === 'bool') return isFloat(from) ? b.compare('ne', x, b.f32(0)) : b.convert('i32ToMask', x);
+  if (isFloat(from) === isFloat(to)) return narrow(b, x, from, to);
+  return narrow(b, b.convert(isFloat(to) ? 'i32ToF32' : 'f32ToI32', x), dtypes[to].compute, to);
+}
+
+/** Registers of small dtypes hold what memory can: floats are rounded, integers wrapped. What is wider takes them as they are. */
+function narrow(b: KernelBuilder, x: Reg, from: DType, to: DType): Reg {
+  if (promote(from, to) === to) return x;
+  switch (to) {
+    case 'float16':
+      return b.unary('toF16', x);
+    case 'bfloat16':
+      return b.unary('toBf16', x);
+    case 'int8':
+      return b.binary('sar', b.binary('shl', x, b.i32(24)), b.i32(24));
+    case 'uint8':
+      return b.binary('and', x, b.i32(255));
+    default:
+      return x;
+  }
 }
 
 export const selectRows = {

@@ -4,7 +4,7 @@
  */
 import { KernelBuilder } from '../../kernel/builder.ts';
 import { type Capabilities, isNative } from '../../kernel/capabilities.ts';
-import type { Affine, Dynamic, Instr, Kernel, LoopVar, Node, Reg } from '../../kernel/ir.ts';
+import type { Affine, Dynamic, Elem, Instr, Kernel, LoopVar, Node, Reg } from '../../kernel/ir.ts';
 import { convertTypes } from '../../kernel/ir.ts';
 import { eliminateDeadCode } from './deadcode.ts';
 import * as basic from './math/basic.ts';
@@ -13,6 +13,7 @@ import { erf } from './math/error-function.ts';
 import { exp, tanh } from './math/exponential.ts';
 import { log } from './math/logarithm.ts';
 import { pow } from './math/power.ts';
+import * as small from './math/small-floats.ts';
 import { cos, sin } from './math/trigonometric.ts';
 import * as wide from './math/wide.ts';
 
@@ -31,6 +32,8 @@ const rules: Rules = {
       cos,
       tanh,
       erf,
+      toF16: small.toF16,
+      toBf16: small.toBf16,
     },
     i32: { neg: basic.negI32, abs: basic.absI32, not: basic.notI32 },
     i64: { neg: wide.negI64, abs: wide.absI64, not: wide.notI64 },
@@ -58,9 +61,15 @@ const rules: Rules = {
 };
 
 /** The same kernel in functions that `caps` calls native, and without dead code; the kernel itself where it is both already. */
-export function legalize(kernel: Kernel, caps: Pick<Capabilities, 'native'>): Kernel {
-  if (!kernel.regions.some((region) => lacks(region.body, caps.native))) return kernel;
-  return eliminateDeadCode(new Rewriter(kernel, caps.native).run());
+export function legalize(kernel: Kernel, { native }: Pick<Capabilities, 'native'>): Kernel {
+  const spelled = kernel.params.some(({ elem }) => spelledOut(elem, native));
+  if (!spelled && !kernel.regions.some((region) => lacks(region.body, native))) return kernel;
+  return eliminateDeadCode(new Rewriter(kernel, native).run());
+}
+
+/** Floats of 16 bits that the target loads and stores as integers. */
+function spelledOut(elem: Elem, native: Capabilities['native']): elem is keyof typeof small.bits {
+  return elem === 'bf16' || (elem === 'f16' && !native.has('toF16'));
 }
 
 function lacks(nodes: readonly Node[], native: Capabilities['native']): boolean {
@@ -85,6 +94,7 @@ function lacks(nodes: readonly Node[], native: Capabilities['native']): boolean 
 /** Copies a kernel through a builder, which numbers registers and loop variables anew. */
 class Rewriter {
   readonly #kernel: Kernel;
+  readonly #native: Capabilities['native'];
   readonly #b: KernelBuilder;
   readonly #emitter: Emitter;
   readonly #registers: Reg[] = [];
@@ -92,20 +102,23 @@ class Rewriter {
 
   constructor(kernel: Kernel, native: Capabilities['native']) {
     this.#kernel = kernel;
+    this.#native = native;
     this.#b = new KernelBuilder(kernel.lanes);
     this.#emitter = new Emitter(this.#b, native, rules);
   }
 
   run(): Kernel {
-    const { name, params, regions, flops, bytes } = this.#kernel;
-    for (const param of params) this.#b.param(param.name, param.elem, param.size, param.access);
+    const { params, regions, flops, bytes } = this.#kernel;
+    for (const { name, elem, size, access } of params) {
+      this.#b.param(name, spelledOut(elem, this.#native) ? 'u16' : elem, size, access);
+    }
     for (const { v, extent, body } of regions) {
       this.#b.region(v.name, extent, (copy) => {
         this.#vars[v.id] = copy;
         this.#block(body);
       });
     }
-    return this.#b.build(name, { flops, bytes });
+    return this.#b.build(this.#kernel.name, { flops, bytes });
   }
 
   #block(nodes: readonly Node[]): void {
@@ -135,10 +148,12 @@ class Rewriter {
       case 'index':
         return b.index(this.#affine(instr.at), instr.laneStep);
       case 'load':
-        return b.load(instr.buf, this.#affine(instr.at), instr.stride, instr.lanes, this.#dynamic(instr.dyn));
+        return this.#load(instr);
       case 'store': {
-        const { buf, at, stride, lanes, value, dyn } = instr;
-        b.store(buf, this.#affine(at), stride, lanes, r(value), this.#dynamic(dyn));
+        const { buf, at, stride, lanes, dyn } = instr;
+        const { elem } = this.#kernel.params[buf];
+        const value = spelledOut(elem, this.#native) ? small.bits[elem](this.#emitter, r(instr.value)) : r(instr.value);
+        b.store(buf, this.#affine(at), stride, lanes, value, this.#dynamic(dyn));
         return undefined;
       }
       case 'unary':
@@ -168,6 +183,12 @@ class Rewriter {
       case 'guard':
         return b.guard(r(instr.index), instr.bound, instr.site);
     }
+  }
+
+  #load({ buf, at, stride, lanes, dyn }: Extract<Instr, { op: 'load' }>): Reg {
+    const { elem } = this.#kernel.params[buf];
+    const loaded = this.#b.load(buf, this.#affine(at), stride, lanes, this.#dynamic(dyn));
+    return spelledOut(elem, this.#native) ? small.number[elem](this.#emitter, loaded) : loaded;
   }
 
   #affine({ offset, terms }: Affine): Affine {

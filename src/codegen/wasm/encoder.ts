@@ -80,8 +80,10 @@ const vector = {
   'f32x4.floor': 0x68,
   'f32x4.nearest': 0x6a,
   'i16x8.extend_low_i8x16_u': 0x89,
+  'i16x8.extend_low_i8x16_s': 0x87,
   'i32x4.abs': 0xa0,
   'i32x4.neg': 0xa1,
+  'i32x4.extend_low_i16x8_s': 0xa7,
   'i32x4.extend_low_i16x8_u': 0xa9,
   'i32x4.shl': 0xab,
   'i32x4.shr_s': 0xac,
@@ -149,7 +151,9 @@ const vector = {
 /** Instructions that address memory: [prefixed, code, log2 of the natural alignment]. */
 const memory = {
   'i32.load': [false, 0x28, 2],
+  'i32.load8_s': [false, 0x2c, 0],
   'i32.load8_u': [false, 0x2d, 0],
+  'i32.load16_u': [false, 0x2f, 1],
   'i64.store': [false, 0x37, 3],
   'v128.load': [true, 0x00, 4],
   'v128.load32_splat': [true, 0x09, 2],
@@ -162,9 +166,11 @@ const memory = {
 /** Vector instructions that address memory and name a lane: [code, log2 of the natural alignment]. */
 const memoryLane = {
   'v128.load8_lane': [0x54, 0],
+  'v128.load16_lane': [0x55, 1],
   'v128.load32_lane': [0x56, 2],
   'v128.load64_lane': [0x57, 3],
   'v128.store8_lane': [0x58, 0],
+  'v128.store16_lane': [0x59, 1],
   'v128.store32_lane': [0x5a, 2],
   'v128.store64_lane': [0x5b, 3],
 } as const;

@@ -5,6 +5,7 @@ import { elemBytes, isWide } from '../../kernel/ir.ts';
 import { constantOf, isSimpleDivisor, regInfo } from './analysis.ts';
 import type { LaneOp, PlainOp, VectorOp } from './encoder.ts';
 import type { RegionEmitter } from './region.ts';
+import { emitNarrowLoad, emitNarrowStore, isNarrow, narrow } from './narrow.ts';
 import { ERROR_RECORD } from './region.ts';
 
 type Of<Op extends Instr['op']> = Extract<Instr, { op: Op }>;
@@ -19,12 +20,10 @@ export function emitInstr(e: RegionEmitter, instr: Instr, beforeStore: () => voi
       emitIndex(e, instr);
       return;
     case 'load':
-      e.kernel.params[instr.buf].elem === 'u8' ? emitByteLoad(e, instr) : emitLoad(e, instr);
+      emitAnyLoad(e, instr);
       return;
     case 'store':
-      e.kernel.params[instr.buf].elem === 'u8'
-        ? emitByteStore(e, instr, beforeStore)
-        : emitStore(e, instr, beforeStore);
+      emitAnyStore(e, instr, beforeStore);
       return;
     case 'unary':
       e.push(instr.a);
@@ -117,7 +116,8 @@ export function emitLaneOf(e: RegionEmitter, instr: Instr): boolean {
     case 'load': {
       if (instr.type !== 'i32') return false;
       const offset = e.pushAddress(instr);
-      e.w.memory(e.kernel.params[instr.buf].elem === 'u8' ? 'i32.load8_u' : 'i32.load', offset);
+      const { elem } = e.kernel.params[instr.buf];
+      e.w.memory(isNarrow(elem) ? narrow[elem].load : 'i32.load', offset);
       return true;
     }
     case 'binary': {
@@ -359,6 +359,18 @@ function emitIndex(e: RegionEmitter, { at, laneStep }: Of<'index'>): void {
 
 // ---- memory ------------------------------------------------------------------------------------------------------------
 
+function emitAnyLoad(e: RegionEmitter, instr: Of<'load'>): void {
+  const { elem } = e.kernel.params[instr.buf];
+  if (isNarrow(elem)) emitNarrowLoad(e, instr, elem);
+  else emitLoad(e, instr);
+}
+
+function emitAnyStore(e: RegionEmitter, instr: Of<'store'>, beforeStore: () => void): void {
+  const { elem } = e.kernel.params[instr.buf];
+  if (isNarrow(elem)) emitNarrowStore(e, instr, elem, beforeStore);
+  else emitStore(e, instr, beforeStore);
+}
+
 function emitLoad(e: RegionEmitter, instr: Of<'load'>): void {
   const { w } = e;
   const { lanes } = instr;
@@ -428,49 +440,6 @@ function emitStore(e: RegionEmitter, instr: Of<'store'>, beforeStore: () => void
     w.get(value);
     const at = offset + lane * instr.stride * bytes;
     w.memoryLane(double ? 'v128.store64_lane' : 'v128.store32_lane', at, lane);
-  }
-}
-
-function emitByteLoad(e: RegionEmitter, instr: Of<'load'>): void {
-  const { w } = e;
-  const { lanes, stride } = instr;
-  if (stride === 0) {
-    w.memory('i32.load8_u', e.pushAddress(instr));
-    w.vector('i32x4.splat');
-    return;
-  }
-  if (stride === 1 && lanes === 4) {
-    w.memory('v128.load32_zero', e.pushAddress(instr), 0);
-    w.vector('i16x8.extend_low_i8x16_u');
-    w.vector('i32x4.extend_low_i16x8_u');
-    return;
-  }
-  const { local, offset } = e.addressLocal(instr, () => e.local('i32'));
-  for (let lane = 0; lane < lanes; lane++) w.get(local);
-  w.splat(0);
-  for (let lane = 0; lane < lanes; lane++) w.memoryLane('v128.load8_lane', offset + lane * stride, lane * 4);
-}
-
-function emitByteStore(e: RegionEmitter, instr: Of<'store'>, beforeStore: () => void): void {
-  const { w } = e;
-  const { lanes, stride } = instr;
-  if (lanes === 4 && stride === 1) {
-    const offset = e.pushAddress(instr);
-    const value = e.inLocal(instr.value, e.local('v128'));
-    w.get(value);
-    w.get(value);
-    w.shuffle([0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12]);
-    beforeStore();
-    w.memoryLane('v128.store32_lane', offset, 0);
-    return;
-  }
-  const { local, offset } = e.addressLocal(instr, () => e.local('i32'));
-  const value = e.inLocal(instr.value, e.local('v128'));
-  beforeStore();
-  for (let lane = 0; lane < lanes; lane++) {
-    w.get(local);
-    w.get(value);
-    w.memoryLane('v128.store8_lane', offset + lane * stride, lane * 4);
   }
 }
 

@@ -7,6 +7,7 @@ import type { BinaryFn, CompareFn, Instr, NumberType, Reg } from '../../kernel/i
 import { isWide } from '../../kernel/ir.ts';
 import type { Mnemonic } from './encodings.ts';
 import { floatBits } from './lir.ts';
+import { roundToHalf } from './narrow-access.ts';
 import type { Memory, Register } from './operands.ts';
 import { imm, masked, resized } from './operands.ts';
 import type { Values } from './values.ts';
@@ -45,6 +46,9 @@ export function unary(values: Values, i: Of<'unary'>): void {
     case 'ceil':
     case 'round':
       lir.op(roundingOf(values.wide, double), ...anywhere(), imm(roundings[i.fn]));
+      return;
+    case 'toF16':
+      roundToHalf(values, i);
       return;
     case 'sqrt':
       lir.op(double ? 'vsqrtpd' : 'vsqrtps', ...anywhere());

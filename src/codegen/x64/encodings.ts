@@ -177,14 +177,17 @@ export const encodings = {
   vbroadcastss: vex('66.0f38', 0x18, 'rm', { operands: 'v x', evex: { bytes: 4 } }),
   vpbroadcastd: vex('66.0f38', 0x58, 'rm', { operands: 'v x', evex: { bytes: 4 } }),
   vpbroadcastb: vex('66.0f38', 0x78, 'rm', { operands: 'v x', foldable: false, evex: { bytes: 1 } }),
+  vpbroadcastw: vex('66.0f38', 0x79, 'rm', { operands: 'v x', foldable: false, evex: { bytes: 2 } }),
   // single lanes and halves
   vextractf128: vex('66.0f3a', 0x19, 'mri', { length: 256, operands: 'x y i', evex: null }),
   vinsertf128: vex('66.0f3a', 0x18, 'rvmi', { length: 256, operands: 'y y x i', evex: null }),
   vinsertps: vex('66.0f3a', 0x21, 'rvmi', { length: 128, foldable: false, operands: 'x x x i', evex: { bytes: 4 } }),
   vpinsrb: vex('66.0f3a', 0x20, 'rvmi', { length: 128, foldable: false, operands: 'x x d i', evex: { bytes: 1 } }),
+  vpinsrw: vex('66.0f', 0xc4, 'rvmi', { length: 128, foldable: false, operands: 'x x d i', evex: { bytes: 2 } }),
   vpinsrd: vex('66.0f3a', 0x22, 'rvmi', { length: 128, foldable: false, operands: 'x x d i', evex: { bytes: 4 } }),
   vextractps: vex('66.0f3a', 0x17, 'mri', { length: 128, foldable: false, operands: 'd x i', evex: { bytes: 4 } }),
   vpextrb: vex('66.0f3a', 0x14, 'mri', { length: 128, foldable: false, operands: 'd x i', evex: { bytes: 1 } }),
+  vpextrw: vex('66.0f3a', 0x15, 'mri', { length: 128, foldable: false, operands: 'd x i', evex: { bytes: 2 } }),
   vpextrd: vex('66.0f3a', 0x16, 'mri', { length: 128, foldable: false, operands: 'd x i', evex: { bytes: 4 } }),
   // shuffles
   vshufps: vex('np.0f', 0xc6, 'rvmi'),
@@ -194,6 +197,9 @@ export const encodings = {
   vpshufb: vex('66.0f38', 0x00, 'rvm'),
   vpunpckldq: vex('66.0f', 0x62, 'rvm'),
   vpmovzxbd: vex('66.0f38', 0x31, 'rm', { operands: 'v x', evex: { bytes: 'quarter' } }),
+  vpmovsxbd: vex('66.0f38', 0x21, 'rm', { operands: 'v x', evex: { bytes: 'quarter' } }),
+  vpmovzxwd: vex('66.0f38', 0x33, 'rm', { operands: 'v x', evex: { bytes: 'half', operands: 'z y' } }),
+  vpermq: vex('66.0f3a', 0x00, 'rmi', { w: 1, length: 256, operands: 'y y i', evex: { w: 1, operands: 'z z i' } }),
   vblendps: vex('66.0f3a', 0x0c, 'rvmi', { evex: null }),
   vblendvps: vex('66.0f3a', 0x4a, 'rvms', { evex: null }),
   // 64-bit lanes: moves and shuffles
@@ -274,6 +280,12 @@ export const encodings = {
     foldable: false,
     evex: { w: 1, operands: 'y z', length: 512 },
   }),
+  vcvtph2ps: vex('66.0f38', 0x13, 'rm', { operands: 'v x', evex: { bytes: 'half', operands: 'z y' } }),
+  vcvtps2ph: vex('66.0f3a', 0x1d, 'mri', {
+    operands: 'x v i',
+    foldable: false,
+    evex: { bytes: 'half', operands: 'y z i' },
+  }),
   vdivpd: vex('66.0f', 0x5e, 'rvm', { evex: { w: 1 } }),
   vroundpd: vex('66.0f3a', 0x09, 'rmi', { evex: null }),
   vzeroupper: vex('np.0f', 0x77, 'none', { length: 128, evex: null }),
@@ -303,6 +315,7 @@ export const encodings = {
   vpsraq: evex('66.0f', 0x72, 'vmi', { digit: 4, evex: { w: 1 } }),
   vcvtqq2pd: evex('f3.0f', 0xe6, 'rm', { evex: { w: 1 } }),
   vcvttpd2qq: evex('66.0f', 0x7a, 'rm', { evex: { w: 1 } }),
+  vpmovdw: evex('f3.0f38', 0x33, 'mr', { evex: { bytes: 'half', operands: 'y z' }, foldable: false }),
   kmovw: vex('np.0f', 0x92, 'rm', { length: 128, operands: 'k d', foldable: false, evex: null }),
   // integers and addresses
   mov: gpr('mov', 0x89, 'wr'),

@@ -41,6 +41,8 @@ function capabilities(
 }
 
 const native: ReadonlySet<NativeFn> = new Set<NativeFn>([
+  // Of F16C, which is older than AVX2: every processor that has one has the other.
+  'toF16',
   ...(['neg', 'abs', 'not', 'floor', 'ceil', 'round', 'sqrt'] as const),
   ...(['add', 'sub', 'mul', 'div', 'mod', 'min', 'max', 'and', 'or', 'xor', 'shl', 'shr', 'sar'] as const),
   ...(['f32ToI32', 'i32ToF32', 'maskToI32', 'i32ToMask', 'bitsToF32', 'bitsToI32'] as const),

@@ -1,6 +1,7 @@
 /** Loads and stores of any stride and lane count: no byte outside the named elements is ever touched. */
 import type { Instr } from '../../kernel/ir.ts';
 import { elemBytes } from '../../kernel/ir.ts';
+import { isNarrow, loadNarrow, storeWords } from './narrow-access.ts';
 import type { Memory, Register } from './operands.ts';
 import { imm, masked, ptr, resized } from './operands.ts';
 import type { Load, Values } from './values.ts';
@@ -23,9 +24,9 @@ function at(values: Values, access: Load | Store, lane: number): Memory {
 }
 
 export function emitLoad(values: Values, load: Load, into: Register): void {
-  const bytes = elemBytes[values.kernel.params[load.buf].elem];
-  if (bytes === 1) loadBytes(values, load, into);
-  else if (bytes === 8) loadDoubles(values, load, into);
+  const { elem } = values.kernel.params[load.buf];
+  if (isNarrow(elem)) loadNarrow(values, load, elem, (lane) => at(values, load, lane), into);
+  else if (elemBytes[elem] === 8) loadDoubles(values, load, into);
   else loadWords(values, load, into);
 }
 
@@ -147,33 +148,13 @@ function gatherFour(values: Values, load: Load, first: number, into: Register): 
   return into;
 }
 
-function loadBytes(values: Values, load: Load, into: Register): void {
-  const { lir } = values;
-  if (load.stride === 0) {
-    const bytes = values.vec(128);
-    lir.op('vpbroadcastb', bytes, at(values, load, 0));
-    lir.op('vpmovzxbd', into, bytes);
-    return;
-  }
-  if (load.stride === 1 && (load.lanes === 16 || load.lanes === 8)) {
-    lir.op('vpmovzxbd', resized(into, 32 * load.lanes === 512 ? 512 : 256), at(values, load, 0));
-    return;
-  }
-  if (load.stride === 1 && load.lanes === 4) {
-    lir.op('vpmovzxbd', resized(into, 128), at(values, load, 0));
-    return;
-  }
-  const bytes = values.vec(128);
-  lir.op('vxorps', bytes, bytes, bytes);
-  for (let l = 0; l < load.lanes; l++) lir.op('vpinsrb', bytes, bytes, at(values, load, l), imm(l));
-  lir.op('vpmovzxbd', into, bytes);
-}
-
 export function emitStore(values: Values, store: Store): void {
   const value = values.register(store.value);
-  const bytes = elemBytes[values.kernel.params[store.buf].elem];
+  const { elem } = values.kernel.params[store.buf];
+  const bytes = elemBytes[elem];
   const together = store.lanes === 1 || store.stride === 1;
-  if (bytes === 1) storeBytes(values, store, value);
+  if (elem === 'u8' || elem === 'i8') storeBytes(values, store, value);
+  else if (isNarrow(elem)) storeWords(values, store, elem, (lane) => at(values, store, lane), value);
   else if (together) storeContiguous(values, store, value, (store.lanes * bytes) / 4);
   else if (bytes === 8) storeDoublesStrided(values, store, value);
   else storeStrided(values, store, value);
