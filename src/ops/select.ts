@@ -2,7 +2,8 @@
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Reg } from '../kernel/ir.ts';
 import type { DType } from '../types/dtype.ts';
-import { checkDType, dtypes, elementOf, isFloat, newArray, promote, roundTo } from '../types/dtype.ts';
+import { fail } from '../base/errors.ts';
+import { checkDType, dtypes, elementOf, isFloat, isSmall, newArray, promote, roundTo } from '../types/dtype.ts';
 import { cast, select, zerosLike } from './build.ts';
 import type { OpRow } from './row.ts';
 import { bool, everyShape, expectDType, expectSameDType, expectSameShape, f32, fewShapes, i32 } from './rule.ts';
@@ -18,7 +19,8 @@ function saturate(x: number, least: number, most: number): number {
  */
 function castAt(x: number | bigint, to: DType): number {
   if (to === 'bool') return Number(x) !== 0 ? 1 : 0;
-  if (isFloat(to)) return elementOf(to, Number(x));
+  // A small float is rounded from what it is computed in.
+  if (isFloat(to)) return elementOf(to, isSmall(to) ? Math.fround(Number(x)) : Number(x));
   if (typeof x === 'number' && to !== 'int64') return roundTo(to, saturate(x, -(2 ** 31), 2 ** 31 - 1));
   const whole = typeof x === 'bigint' ? x : BigInt(saturate(x, -(2 ** 63), 2 ** 63));
   const most = 2n ** 63n - 1n;
@@ -29,6 +31,9 @@ function castAt(x: number | bigint, to: DType): number {
 /** What a register of `from` is as one of `to`, whatever of `to`'s numbers fit into memory. */
 function emitCast(b: KernelBuilder, x: Reg, from: DType, to: DType): Reg {
   if (from === to) return x;
+  for (const dtype of [from, to]) {
+    if (dtypes[dtype].bytes === 8) fail('cast', `the target cannot cast ${dtype} yet`, `got ${from} to ${to}`);
+  }
   if (from === 'bool') {
     const number = b.convert('maskToI32', x);
     return isFloat(to) ? b.convert('i32ToF32', number) : number;
