@@ -10,11 +10,12 @@ import { sizeOf } from '../types/shape.ts';
 import { gradients } from './gradients.ts';
 import { newestId, severUnread } from './unread.ts';
 import { Stack } from './vmap.ts';
+import { type DType, isFloat } from '../types/dtype.ts';
 
 /** J dx for each y: how ys move as xs move along dxs (null: not at all). null where y does not depend on what moves. */
 export function jvp(ys: readonly Value[], xs: readonly Value[], dxs: readonly (Value | null)[]): (Value | null)[] {
   const newest = newestId();
-  const places = ys.flatMap((y, i) => (y.dtype === 'float32' ? [i] : []));
+  const places = ys.flatMap((y, i) => (isFloat(y.dtype) ? [i] : []));
   const moving = xs.flatMap((_, i) => (dxs[i] === null ? [] : [i]));
   const us = places.map((i) => constant(0, ys[i].dtype, ys[i].shape));
   const pulled = gradients(
@@ -39,10 +40,10 @@ export function jvp(ys: readonly Value[], xs: readonly Value[], dxs: readonly (V
 }
 
 /** [n, ...shape] for n = the size of shape: element i has a 1 at place i, and zeros else. */
-export function basis(shape: Shape): Value {
+export function basis(shape: Shape, dtype: DType): Value {
   const n = sizeOf(shape);
   const ones = equal(iota([n, n], 0), iota([n, n], 1));
-  return reshape(cast(ones, 'float32'), [n, ...shape]);
+  return reshape(cast(ones, dtype), [n, ...shape]);
 }
 
 /** dy/dx for each x, of shape [...y, ...x], row by row: one pullback for the whole stack of unit vectors. */
@@ -50,7 +51,7 @@ export function jacobianReverse(y: Value, xs: readonly Value[]): (Value | null)[
   const newest = newestId();
   const u = constant(0, y.dtype, y.shape);
   const stack = new Stack(sizeOf(y.shape));
-  stack.give(u, basis(y.shape));
+  stack.give(u, basis(y.shape, y.dtype));
   const pulled = gradients([y], xs, [u]);
   const results = pulled.map((g, i) => g && reshape(stack.all([g])[0], [...y.shape, ...xs[i].shape]));
   finish(pulled, results, newest);
@@ -62,7 +63,7 @@ export function jacobianForward(ys: readonly Value[], x: Value): (Value | null)[
   const newest = newestId();
   const v = constant(0, x.dtype, x.shape);
   const stack = new Stack(sizeOf(x.shape));
-  stack.give(v, basis(x.shape));
+  stack.give(v, basis(x.shape, x.dtype));
   const pushed = jvp(ys, [x], [v]);
   const results = pushed.map((dy, i) => {
     if (dy === null) return null;

@@ -10,6 +10,7 @@ import { customGradientOf } from '../ops/custom.ts';
 import { rowOf } from '../ops/table.ts';
 import { sameShape, showShape } from '../types/shape.ts';
 import { severUnread } from './unread.ts';
+import { isFloat } from '../types/dtype.ts';
 
 /** Through what an op's gradient flows: its inputs, or what a custom gradient names instead. */
 function sources(op: Operation): readonly Value[] {
@@ -76,8 +77,13 @@ function pullBack(op: Operation, dys: readonly (Value | null)[], written: Value[
 function startWith(ys: readonly Value[], dys: readonly (Value | null)[] | undefined): Map<Value, Value> {
   const grads = new Map<Value, Value>();
   for (const [i, y] of ys.entries()) {
-    if (y.dtype !== 'float32') {
-      fail('gradients', 'what is differentiated must be float32', `got ${y.dtype}${showShape(y.shape)}`, 'use cast');
+    if (!isFloat(y.dtype)) {
+      fail(
+        'gradients',
+        'what is differentiated must be of a float dtype',
+        `got ${y.dtype}${showShape(y.shape)}`,
+        'use cast',
+      );
     }
     const dy = dys?.[i] ?? onesLike(y);
     if (!sameShape(dy.shape, y.shape)) {
@@ -122,7 +128,7 @@ export function gradients(
     for (const [i, dx] of pullBack(op, outs, unused).entries()) {
       if (dx === null) continue;
       const source = into[i];
-      if (!wanted.has(source) || source.dtype !== 'float32') {
+      if (!wanted.has(source) || !isFloat(source.dtype)) {
         unused.push(dx);
         continue;
       }
@@ -134,7 +140,7 @@ export function gradients(
       grads.set(source, known ? add(known, dx) : dx);
     }
   }
-  const results = xs.map((x) => (x.dtype === 'float32' ? (grads.get(x) ?? null) : null));
+  const results = xs.map((x) => (isFloat(x.dtype) ? (grads.get(x) ?? null) : null));
   severUnread([...unused, ...grads.values()], new Set(results.filter((value) => value !== null)), newest);
   return results;
 }

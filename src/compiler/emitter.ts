@@ -15,7 +15,7 @@ import type { DType } from '../types/dtype.ts';
 import { isFloat, roundTo } from '../types/dtype.ts';
 import { sizeOf, stridesOf } from '../types/shape.ts';
 import { Index } from './index-space.ts';
-import { baseOf, isConstant } from './plan.ts';
+import { baseOf, isConstant, packedOf } from './plan.ts';
 
 /**
  * A buffer that a kernel takes: a stored value, scratch that lowering made up, a constant array, or a part of one of them that moves
@@ -171,6 +171,11 @@ export class Emitter {
       this.#params.set(base, param);
     }
     return param;
+  }
+
+  /** The parameter that holds what an operation reads: the value, or what becomes it when it is loaded. */
+  operand(value: Value): number {
+    return this.buffer(this.isLoaded(value) ? value : packedOf(value), 'read');
   }
 
   /** The parameter that holds a constant array. */
@@ -353,7 +358,7 @@ export class Emitter {
   }
 
   #loadAt(value: Value, at: readonly (Coord | DynamicCoord)[], lanes: number): Reg {
-    if (!this.isLoaded(value)) throw new NeedsStore(value);
+    if (!this.isLoaded(value) && !this.isLoaded(packedOf(value))) throw new NeedsStore(value);
     const strides = stridesOf(value.shape);
     let offset = times({ offset: 0, terms: [] }, 1);
     let laneStep = 0;
@@ -367,7 +372,7 @@ export class Emitter {
         laneStep += c.laneStep * strides[axis];
       }
     });
-    return this.#asRegister(value, this.b.load(this.buffer(value, 'read'), shift(offset, 0), laneStep, lanes, dyn));
+    return this.#asRegister(value, this.b.load(this.operand(value), shift(offset, 0), laneStep, lanes, dyn));
   }
 
   site(op: Operation, what: string, bound: number): number {

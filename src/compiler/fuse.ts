@@ -12,7 +12,7 @@ import { peel } from './contraction/problem.ts';
 import { canTileWindow } from './contraction/window.ts';
 import { joinRows } from './fuse-rows.ts';
 import { mergeAxes } from './index-space.ts';
-import { baseOf, type Group, isConstant, isInlineable, type Plan, tagOf } from './plan.ts';
+import { baseOf, type Group, isConstant, isInlineable, packedOf, type Plan, tagOf, unpacks } from './plan.ts';
 
 /** A value may be computed again for each of its users when it takes at most this many operations ... */
 const CHEAP_OPS = 4;
@@ -79,7 +79,7 @@ function storeOperands(op: Operation, users: ReadonlyMap<Value, unknown>, stored
     lowering.tag === 'point' ||
     lowering.tag === 'loops'
   ) {
-    for (const input of op.inputs) stored.add(baseOf(input));
+    for (const input of op.inputs) stored.add(packedOf(input));
   }
 }
 
@@ -104,7 +104,7 @@ function storeShared(
     places.set(op, mine);
     const [value] = op.outputs;
     const shares = tagOf(op) === 'reshape' && stored.has(baseOf(value));
-    if (stored.has(value) || shares || mine.size <= 1) continue;
+    if (stored.has(value) || shares || mine.size <= 1 || unpacks(op)) continue;
     const cost = costOf(value, stored, costs);
     if (cost.ops > CHEAP_OPS || cost.loads > CHEAP_LOADS) {
       stored.add(baseOf(value));

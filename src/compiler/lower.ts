@@ -50,7 +50,7 @@ function lowerWhole(context: LowerContext, op: Operation, name: string): Lowered
     attrs: op.attrs,
     inputs: op.inputs,
     outputs: op.outputs,
-    inputBuffers: op.inputs.map((input) => emitter.buffer(input, 'read')),
+    inputBuffers: op.inputs.map((input) => emitter.operand(input)),
     outputBuffers: op.outputs.map((output) => emitter.buffer(output, 'write')),
     constant: (data) => emitter.constant(data),
     scratch: (size) => emitter.buffer(new Scratch('f32', size), 'write'),
@@ -85,7 +85,7 @@ function lowerStages(context: LowerContext, op: Operation, name: string): Lowere
       const emitter = newEmitter(context, op.outputs);
       const stage: KernelStage = {
         b: emitter.b,
-        input: (i) => emitter.buffer(op.inputs[i], 'read'),
+        input: (i) => emitter.operand(op.inputs[i]),
         output: (i, access = 'write') => emitter.buffer(op.outputs[i], access),
         scratch: (memory, access) => emitter.buffer(scratches.get(memory) as Scratch, access),
         site: (what, bound) => emitter.site(op, what, bound),

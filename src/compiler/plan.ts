@@ -32,6 +32,19 @@ export function baseOf(value: Value): Value {
   return base;
 }
 
+/** Says in a register's dtype what memory holds smaller: loading does that anyway. */
+export function unpacks(op: Operation): boolean {
+  const { lowering } = rowOf(op.kind);
+  return lowering.tag === 'map' && (lowering.unpacks?.(op.inputs[0].dtype, op.outputs[0].dtype) ?? false);
+}
+
+/** The value whose elements, once loaded, are those of `value`: small in memory where that was cast to what registers hold. */
+export function packedOf(value: Value): Value {
+  let base = baseOf(value);
+  while (unpacks(base.op)) base = baseOf(base.op.inputs[0]);
+  return base;
+}
+
 /** May be computed wherever it is used: has no loops of its own. */
 export function isInlineable(op: Operation): boolean {
   const tag = tagOf(op);

@@ -7,9 +7,9 @@ import { Operation, topologicalOrder } from '../graph/graph.ts';
 import { apply1 } from '../ops/apply.ts';
 import { after, broadcastTo, constant, greater, mul, reshape, select, slice, zerosLike } from '../ops/build.ts';
 import { rowOf } from '../ops/table.ts';
-import { newArray } from '../types/dtype.ts';
+import { elementOf, newArray } from '../types/dtype.ts';
 import { sameShape, sizeOf } from '../types/shape.ts';
-import { tagOf } from './plan.ts';
+import { tagOf, unpacks } from './plan.ts';
 import { sumOfPads } from './simplify-pads.ts';
 
 interface Rule {
@@ -57,6 +57,13 @@ export const rules: readonly Rule[] = [
   { name: 'square', kinds: ['pow'], rewrite: ({ inputs: [x, y] }) => (scalarOf(y) === 2 ? mul(x, x) : null) },
   // cast(x, dtype of x) -> x
   { name: 'same cast', kinds: ['cast'], rewrite: ({ inputs: [x], outputs: [y] }) => (x.dtype === y.dtype ? x : null) },
+  // A small dtype to what it is computed in and back -> x
+  {
+    name: 'cast there and back',
+    kinds: ['cast'],
+    rewrite: ({ inputs: [x], outputs: [y] }) =>
+      unpacks(x.op) && x.op.inputs[0].dtype === y.dtype ? x.op.inputs[0] : null,
+  },
   // Same elements, same shape -> x; a reshape of a reshape -> one reshape.
   {
     name: 'reshape',
@@ -185,7 +192,7 @@ function fold(op: Operation): Value | null {
   const [output] = op.outputs;
   const inputs = scalars.map((x, i) => {
     const data = newArray(op.inputs[i].dtype, 1);
-    data[0] = x;
+    data[0] = elementOf(op.inputs[i].dtype, x);
     return { dtype: op.inputs[i].dtype, shape: [], data };
   });
   const [result] = rowOf(op.kind).evaluate(inputs, op.attrs, [{ dtype: output.dtype, shape: [] }]);

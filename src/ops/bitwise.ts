@@ -57,6 +57,8 @@ export const bitwiseRows = {
   rightShiftLogical: shift('rightShiftLogical', 'the bits of a moved b places, zeros behind', 'shr', (x, n) => x >>> n),
   bitcast: {
     name: 'bitcast',
+    // Bits of a small dtype are not those of a register.
+    small: 'asIs',
     summary: 'the same 32 bits as another dtype',
     arity: 1,
     infer([x]) {

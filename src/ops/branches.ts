@@ -16,6 +16,7 @@ import { evaluateGraph } from './evaluate.ts';
 import type { GradientContext, NDArray, OpRow, Sample } from './row.ts';
 import { f32, i32, intAttr, show } from './rule.ts';
 import { graphAttr } from './scan.ts';
+import { isFloat } from '../types/dtype.ts';
 
 function isType(type: TensorType, wanted: TensorType): boolean {
   return type.dtype === wanted.dtype && sameShape(type.shape, wanted.shape);
@@ -116,7 +117,7 @@ function gradientBranch(
   const body = Body.of(graph);
   return inBody(body, () => {
     const given = graph.results.map((result, i) =>
-      dys[i] !== null && result.dtype === 'float32' ? body.param(result) : null,
+      dys[i] !== null && isFloat(result.dtype) ? body.param(result) : null,
     );
     const cotangents = given.filter((dy) => dy !== null);
     const flowing = graph.results.filter((_, i) => given[i] !== null);
@@ -135,7 +136,7 @@ function gradientBranch(
 function condGradient(context: GradientContext, dys: readonly (Value | null)[]): (Value | null)[] {
   const { whenTrue, whenFalse } = condParts(context.attrs);
   const split = FLAGS + whenTrue.params.length;
-  const floats = context.inputs.map((input, i) => i >= FLAGS && input.dtype === 'float32');
+  const floats = context.inputs.map((input, i) => i >= FLAGS && isFloat(input.dtype));
   const make = (graph: SubGraph, from: number) =>
     gradientBranch(
       { graph, inputs: context.inputs.slice(from, from + graph.params.length) },

@@ -1,5 +1,6 @@
 /** Builders of running totals along an axis. */
 import type { Value } from '../graph/graph.ts';
+import { isFloat } from '../types/dtype.ts';
 import { sizeOf } from '../types/shape.ts';
 import { apply1 } from './apply.ts';
 import { constantLike, equal, iota, isNaN, logicalOr, select } from './build-elementwise.ts';
@@ -33,7 +34,7 @@ export function linearScan(a: Value, b: Value, reverse = false): Value {
  */
 export function runningPlaces(x: Value, fn: 'max' | 'min', reverse: boolean): Value {
   const best = cumulate(x, fn, false, reverse);
-  const hit = x.dtype === 'float32' ? logicalOr(equal(x, best), isNaN(x)) : equal(x, best);
+  const hit = isFloat(x.dtype) ? logicalOr(equal(x, best), isNaN(x)) : equal(x, best);
   const place = iota(x.shape, 1);
   // Backwards the latest place is the smallest.
   const outside = constantLike(place, reverse ? x.shape[1] : -1);

@@ -2,7 +2,7 @@
 import { fail } from '../base/errors.ts';
 import type { Value } from '../graph/graph.ts';
 import type { DType } from '../types/dtype.ts';
-import { promote, roundTo } from '../types/dtype.ts';
+import { dtypes, isFloat, isSmall, promote, roundTo } from '../types/dtype.ts';
 import type { Shape } from '../types/shape.ts';
 import { broadcastShapes } from '../types/shape.ts';
 import { apply1 } from './apply.ts';
@@ -32,16 +32,20 @@ export function onesLike(x: Value): Value {
 
 /** The coordinate along `axis`. */
 export function iota(shape: Shape, axis = 0, dtype: DType = 'int32'): Value {
-  return apply1('iota', [], { shape, axis, dtype });
+  return cast(apply1('iota', [], { shape, axis, dtype: dtypes[dtype].compute }), dtype);
 }
 
 export function cast(x: Value, dtype: DType): Value {
   return x.dtype === dtype ? x : apply1('cast', [x], { dtype });
 }
 
-/** Both with the smallest dtype that holds either, and one shape. bool counts as `least`, since it cannot be computed with. */
+/**
+ * Both with the smallest dtype that holds either, and one shape. bool counts as `least`, since it cannot be computed with; where that
+ * is a float, everything does that is smaller.
+ */
 export function matched(op: string, a: Value, b: Value, least: DType = 'int32'): [Value, Value] {
-  const dtype = promote(promote(a.dtype, b.dtype), least);
+  const both = promote(a.dtype, b.dtype);
+  const dtype = isFloat(least) || both === 'bool' ? promote(both, least) : both;
   const shape = broadcastShapes(op, a.shape, b.shape);
   return [broadcastTo(cast(a, dtype), shape), broadcastTo(cast(b, dtype), shape)];
 }
@@ -145,9 +149,9 @@ function numeric(kind: string, x: Value): Value {
   return apply1(kind, [x.dtype === 'bool' ? cast(x, 'int32') : x]);
 }
 
-/** Functions of reals: everything counts as float32. */
+/** Functions of reals: what is no float counts as float32. */
 function real(kind: string, x: Value): Value {
-  return apply1(kind, [cast(x, 'float32')]);
+  return apply1(kind, [isFloat(x.dtype) ? x : cast(x, 'float32')]);
 }
 
 export function neg(x: Value): Value {
@@ -168,7 +172,8 @@ export function relu(x: Value): Value {
 
 /** Integers are their own floor, ceil and round. */
 function rounding(kind: string, x: Value): Value {
-  return x.dtype === 'float32' ? apply1(kind, [x]) : cast(x, 'int32');
+  if (isFloat(x.dtype)) return apply1(kind, [x]);
+  return x.dtype === 'bool' ? cast(x, 'int32') : x;
 }
 
 export function floor(x: Value): Value {
@@ -228,8 +233,7 @@ export function isFinite(x: Value): Value {
 /** Bits of integers; bool counts as int32. */
 function bits(kind: string, a: Value, b: Value): Value {
   for (const side of [a, b]) {
-    if (side.dtype === 'float32')
-      fail(kind, 'inputs must be int32', `got ${a.dtype} and ${b.dtype}`, "cast to 'int32'");
+    if (isFloat(side.dtype)) fail(kind, 'inputs must be integers', `got ${a.dtype} and ${b.dtype}`, "cast to 'int32'");
   }
   return binary(kind, a, b);
 }
@@ -244,7 +248,7 @@ export function bitwiseXor(a: Value, b: Value): Value {
   return bits('bitwiseXor', a, b);
 }
 export function bitwiseNot(x: Value): Value {
-  return bits('bitwiseXor', x, constant(-1, 'int32', x.shape));
+  return bits('bitwiseXor', x, constant(-1, isSmall(x.dtype) ? x.dtype : 'int32', x.shape));
 }
 export function leftShift(x: Value, count: Value): Value {
   return bits('leftShift', x, count);
@@ -253,6 +257,8 @@ export function rightShift(x: Value, count: Value): Value {
   return bits('rightShift', x, count);
 }
 export function rightShiftLogical(x: Value, count: Value): Value {
+  // The zeros come in above the eight bits of a byte, not above what it is computed in.
+  if (x.dtype === 'int8') return cast(rightShiftLogical(cast(x, 'uint8'), cast(count, 'uint8')), 'int8');
   return bits('rightShiftLogical', x, count);
 }
 /** The same bits: float32 as int32, int32 as float32. */

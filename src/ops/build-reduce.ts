@@ -5,6 +5,8 @@ import { normalizeAxes } from '../types/shape.ts';
 import { apply1 } from './apply.ts';
 import { cast, constantLike, div } from './build-elementwise.ts';
 import { reshape } from './build-movement.ts';
+import { isFloat } from '../types/dtype.ts';
+import { computed } from './widen.ts';
 
 export type Axes = number | readonly number[] | null | undefined;
 
@@ -50,12 +52,14 @@ export function any(x: Value, axes?: Axes, keepDims = false): Value {
   return reduce('max', 'any', x, axes, keepDims);
 }
 
-/** float32 whatever the input; of nothing NaN. */
+/** Of floats in their dtype, else float32; of nothing NaN. */
 export function mean(x: Value, axes?: Axes, keepDims = false): Value {
   const list = normalizeAxes('mean', axes, x.shape.length);
   const count = list.reduce((n, axis) => n * x.shape[axis], 1);
-  const total = sum(cast(x, 'float32'), list, keepDims);
-  return count === 1 ? total : div(total, constantLike(total, count));
+  return computed([isFloat(x.dtype) ? x : cast(x, 'float32')], cast, (real) => {
+    const total = sum(real, list, keepDims);
+    return count === 1 ? total : div(total, constantLike(total, count));
+  });
 }
 
 export function argMax(x: Value, axis: number): Value {

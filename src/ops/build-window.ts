@@ -1,16 +1,19 @@
 /** Builders of matrix products, convolutions and pooling. */
 import type { Value } from '../graph/graph.ts';
+import { isFloat, promote } from '../types/dtype.ts';
 import type { Shape } from '../types/shape.ts';
 import { broadcastShapes, sizeOf } from '../types/shape.ts';
 import { apply, apply1 } from './apply.ts';
-import { cast, constant, div } from './build-elementwise.ts';
+import { cast, constant, constantLike, div } from './build-elementwise.ts';
 import { broadcastTo, reshape } from './build-movement.ts';
 import type { ConvAttrs } from './conv.ts';
 import type { PoolAttrs } from './pool.ts';
 
 /** Matrix product of the last two axes; leading axes broadcast. */
 export function matMul(a: Value, b: Value, transposeA = false, transposeB = false): Value {
-  const [x, y] = [cast(a, 'float32'), cast(b, 'float32')];
+  const both = promote(a.dtype, b.dtype);
+  const dtype = isFloat(both) ? both : 'float32';
+  const [x, y] = [cast(a, dtype), cast(b, dtype)];
   const attrs = { transposeA, transposeB };
   if (x.shape.length < 2 || y.shape.length < 2) return apply1('matMul', [x, y], attrs);
   const [batchA, batchB] = [x.shape.slice(0, -2), y.shape.slice(0, -2)];
@@ -61,7 +64,7 @@ export function windowSumBackprop(dy: Value, inputShape: Shape, attrs: PoolAttrs
 /** The mean of each window over the elements that are no padding, as TensorFlow does. */
 export function avgPool(x: Value, attrs: PoolAttrs): Value {
   const total = windowSum(x, attrs);
-  if (attrs.pads.every((n) => n === 0)) return div(total, constant(sizeOf(attrs.filter), 'float32', total.shape));
-  const ones = constant(1, 'float32', [1, ...x.shape.slice(1, -1), 1]);
+  if (attrs.pads.every((n) => n === 0)) return div(total, constantLike(total, sizeOf(attrs.filter)));
+  const ones = constant(1, x.dtype, [1, ...x.shape.slice(1, -1), 1]);
   return div(total, windowSum(ones, attrs));
 }

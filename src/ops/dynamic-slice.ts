@@ -6,7 +6,7 @@ import { fail } from '../base/errors.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Affine, Reg } from '../kernel/ir.ts';
 import { constant, plus, times, variable, zero } from '../kernel/ir.ts';
-import { newArray } from '../types/dtype.ts';
+import { isFloat, newArray } from '../types/dtype.ts';
 import type { Shape, TensorType } from '../types/shape.ts';
 import { sizeOf, stridesOf } from '../types/shape.ts';
 import type { BatchingContext } from './batching.ts';
@@ -152,10 +152,11 @@ export const dynamicSliceRows = {
       return [{ dtype: x.dtype, shape: size }];
     },
     gradient: ({ inputs: [x, starts] }, [dy]) => [
-      dy && x.dtype === 'float32' ? dynamicUpdateSlice(zerosLike(x), dy, starts) : null,
+      dy && isFloat(x.dtype) ? dynamicUpdateSlice(zerosLike(x), dy, starts) : null,
       null,
     ],
     batching: batchSlice,
+    small: 'asIs',
     evaluate([x, starts], attrs, [type]) {
       const size = intsAttr(attrs, 'size');
       const first = startsOf('dynamicSlice', starts, x.shape, size);
@@ -197,10 +198,11 @@ export const dynamicSliceRows = {
       return [{ dtype: x.dtype, shape: x.shape }];
     },
     gradient({ inputs: [x, updates, starts] }, [dy]) {
-      if (dy === null || x.dtype !== 'float32') return [null, null, null];
+      if (dy === null || !isFloat(x.dtype)) return [null, null, null];
       return [dynamicUpdateSlice(dy, zerosLike(updates), starts), dynamicSlice(dy, starts, updates.shape), null];
     },
     batching: batchSlice,
+    small: 'asIs',
     evaluate([x, updates, starts], _attrs, [type]) {
       const first = startsOf('dynamicUpdateSlice', starts, x.shape, updates.shape);
       const strides = stridesOf(x.shape);

@@ -1,6 +1,6 @@
 /** The row that reads rows at places that come from data; the builders reshape, so that lanes always run over `inner`. */
 import { fail } from '../base/errors.ts';
-import { newArray } from '../types/dtype.ts';
+import { isFloat, newArray } from '../types/dtype.ts';
 import { sizeOf } from '../types/shape.ts';
 import type { BatchingContext } from './batching.ts';
 import { foldFirst, stacked } from './batching.ts';
@@ -45,11 +45,12 @@ export const gatherRows = {
       return [out];
     },
     batching: batchGather,
+    small: 'asIs',
     lowering: {
       tag: 'point',
       emit({ b, inputs: [x], guarded, loadAt }, [batch, outer, k, inner]) {
         // No rows, no indices: the output is empty and this is never run.
-        if (x.shape[2] === 0) return [x.dtype === 'float32' ? b.f32(0) : b.i32(0)];
+        if (x.shape[2] === 0) return [isFloat(x.dtype) ? b.f32(0) : b.i32(0)];
         const row = guarded(1, [batch, k], x.shape[2], 'index');
         return [loadAt(0, [batch, outer, row, inner])];
       },

@@ -1,6 +1,6 @@
 /**
  * How a row says what the compiler shall make of it. Each tag is one class of lowering; the compiler asks the tag, never the
- * op's name. Register types follow the dtype: float32 -> f32, int32 -> i32, bool -> mask.
+ * op's name. Register types follow the dtype: float32, float16 and bfloat16 -> f32; int32, int8 and uint8 -> i32; bool -> mask.
  */
 import type { Attrs, Value } from '../graph/graph.ts';
 import type { SubGraph } from '../graph/subgraph.ts';
@@ -114,6 +114,8 @@ export type Lowering =
   | {
       readonly tag: 'map';
       emit(b: KernelBuilder, args: readonly Reg[], attrs: Attrs, inputs: readonly DType[], output: DType): Reg;
+      /** Whether it only says what a register holds anyway: loading `from` gives `to`, so the result is never stored for its own sake. */
+      unpacks?(from: DType, to: DType): boolean;
     }
   /** Moves elements: every output element is one input element; one map for each input axis. */
   | { readonly tag: 'view'; axes(attrs: Attrs, input: Shape, output: Shape): AxisMap[] }

@@ -186,6 +186,7 @@ function search(name: 'argMax' | 'argMin', compare: 'gt' | 'lt'): OpRow {
       return [{ dtype: 'int32', shape: x.shape.filter((_, i) => i !== axis) }];
     },
     gradient: 'constant',
+    small: { outputs: [] },
     batching: shiftedAxes('axis'),
     evaluate([x], attrs, [type]) {
       const axis = intAttr(attrs, 'axis');

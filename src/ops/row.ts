@@ -55,6 +55,12 @@ export interface OpRow {
   evaluate(inputs: readonly NDArray[], attrs: Attrs, outputs: readonly TensorType[]): TypedArray[];
   readonly lowering: Lowering;
   /**
+   * What it makes of dtypes that memory has and registers have not (float16, int8, ...). By default inputs are cast to what they are
+   * computed in and outputs of that dtype cast back: to the smallest that all of `inputs` (all of them) go into, where `outputs` (all
+   * of them) follow. 'asIs': it takes and gives them itself, as rows do that only move elements.
+   */
+  readonly small?: 'asIs' | { readonly inputs?: readonly number[]; readonly outputs?: readonly number[] };
+  /**
    * Shapes (scalar, empty, one, ragged, large), dtypes and values that the generated tests draw from. Written as a getter: an
    * import makes none of them.
    */

@@ -15,6 +15,7 @@ import type { ScanParts } from './scan.ts';
 import { scanParts } from './scan.ts';
 import { overTime } from './over-time.ts';
 import { rowOf } from './table.ts';
+import { isFloat } from '../types/dtype.ts';
 
 /** The gradient of a body: values that read the body's own, and what they are given. */
 interface Backward {
@@ -28,7 +29,7 @@ interface Backward {
 function differentiateBody(context: GradientContext, parts: ScanParts, dys: readonly (Value | null)[]): Backward {
   const { body: graph, carries } = parts;
   const body = Body.of(graph);
-  const flows = (result: Value, i: number) => result.dtype === 'float32' && (i < carries || dys[i] !== null);
+  const flows = (result: Value, i: number) => isFloat(result.dtype) && (i < carries || dys[i] !== null);
   const given = graph.results.map((result, i) => (flows(result, i) ? body.param(result) : null));
   const dxs = inBody(body, () => {
     const ys = graph.results.filter((_, i) => given[i] !== null);
@@ -39,7 +40,7 @@ function differentiateBody(context: GradientContext, parts: ScanParts, dys: read
     );
     return found.map((dx, i) => {
       const param = graph.params[i];
-      return i < carries && param.dtype === 'float32' ? (dx ?? zerosLike(param)) : dx;
+      return i < carries && isFloat(param.dtype) ? (dx ?? zerosLike(param)) : dx;
     });
   });
   return { body, dys: given, dxs };

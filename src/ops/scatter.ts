@@ -111,6 +111,7 @@ export const scatterRows = {
       return [{ dtype: updates.dtype, shape: updates.shape.with(2, intAttr(attrs, 'rows')) }];
     },
     gradient: ({ inputs: [indices] }, [dx]) => [null, dx && gatherAt(dx, indices)],
+    small: { inputs: [1] },
     batching: foldedFirst(),
     evaluate([indices, updates], attrs, [type]) {
       const totals = new Float64Array(sizeOf(type.shape));
@@ -166,6 +167,7 @@ export const scatterRows = {
         mode === 'mul' ? productGradient(base, indices, updates, dy) : extremumGradient(base, indices, updates, y, dy);
       return [dBase, null, dUpdates];
     },
+    small: { inputs: [0, 2] },
     batching: foldedFirst(),
     evaluate([base, indices, updates], attrs, [type]) {
       const combine = combineOf[modeOf(attrs)];

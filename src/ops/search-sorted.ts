@@ -89,6 +89,7 @@ export const searchSortedRows = {
       return [{ dtype: 'int32', shape: values.shape }];
     },
     gradient: 'constant',
+    small: { outputs: [] },
     batching: foldedFirst(),
     evaluate([list, values], attrs, [type]) {
       const [n, k] = [list.shape[1], values.shape[1]];

@@ -72,7 +72,7 @@ export const selectRows = {
       return [{ dtype: a.dtype, shape: a.shape }];
     },
     gradient({ inputs: [condition, a] }, [dy]) {
-      if (dy === null || a.dtype !== 'float32') return [null, null, null];
+      if (dy === null || !isFloat(a.dtype)) return [null, null, null];
       const zero = zerosLike(dy);
       return [null, select(condition, dy, zero), select(condition, zero, dy)];
     },
@@ -82,6 +82,7 @@ export const selectRows = {
       return [out];
     },
     batching: 'elementwise',
+    small: 'asIs',
     lowering: { tag: 'map', emit: (b, [condition, x, y]) => b.select(condition, x, y) },
     get samples() {
       return [...everyShape(bool, f32, f32), ...fewShapes(bool, i32, i32), ...fewShapes(bool, bool, bool)];
@@ -95,7 +96,7 @@ export const selectRows = {
       return [{ dtype: checkDType('cast', attrs.dtype), shape: x.shape }];
     },
     gradient({ inputs: [x], outputs: [y] }, [dy]) {
-      return [dy === null || x.dtype !== 'float32' || y.dtype !== 'float32' ? null : cast(dy, x.dtype)];
+      return [dy === null || !isFloat(x.dtype) || !isFloat(y.dtype) ? null : cast(dy, x.dtype)];
     },
     evaluate([x], _attrs, [type]) {
       const out = newArray(type.dtype, x.data.length);
@@ -103,7 +104,12 @@ export const selectRows = {
       return [out];
     },
     batching: 'elementwise',
-    lowering: { tag: 'map', emit: (b, [x], _attrs, [from], to) => emitCast(b, x, from, to) },
+    small: 'asIs',
+    lowering: {
+      tag: 'map',
+      emit: (b, [x], _attrs, [from], to) => emitCast(b, x, from, to),
+      unpacks: (from, to) => isSmall(from) && to === dtypes[from].compute,
+    },
     get samples() {
       return (['float32', 'int32', 'bool'] as const).flatMap((dtype) => [
         ...everyShape((s) => f32(s, -9, 9)).map((sample) => ({ ...sample, attrs: { dtype } })),

@@ -45,6 +45,7 @@ export const sortRows = {
       return [{ dtype: 'int32', shape: x.shape }];
     },
     gradient: 'constant',
+    small: { outputs: [] },
     batching: foldedFirst(),
     evaluate([x], attrs, [type]) {
       const [outer, n, inner] = x.shape;
@@ -96,6 +97,7 @@ export const sortRows = {
       return [{ dtype: 'int32', shape: [x.shape[0], k] }];
     },
     gradient: 'constant',
+    small: { outputs: [] },
     batching: foldedFirst(),
     evaluate([x], attrs) {
       const [rows, n] = x.shape;

@@ -25,6 +25,7 @@ import {
   withTensors,
 } from './trees.ts';
 import type { TensorContainer, TensorLike } from './types.ts';
+import { type DType, isFloat } from '../types/dtype.ts';
 
 type AnyFunction = (...args: never[]) => unknown;
 
@@ -145,8 +146,8 @@ function standIn(op: string, type: Value): Value {
 
 function expectFloats(op: string, ys: readonly Value[]): void {
   for (const y of ys) {
-    if (y.dtype === 'float32') continue;
-    fail(op, 'what is differentiated must be float32', `got ${y.dtype}${showShape(y.shape)}`, 'cast it');
+    if (isFloat(y.dtype)) continue;
+    fail(op, 'what is differentiated must be of a float dtype', `got ${y.dtype}${showShape(y.shape)}`, 'cast it');
   }
 }
 
@@ -207,7 +208,7 @@ export function linearize<A extends readonly unknown[], T>(
       retainingGraph(() => {
         const xs = valuesOf(args);
         const { returned, ys } = run(op, f as AnyFunction, args);
-        const vs = xs.map((x) => (x.dtype === 'float32' ? standIn(op, x) : null));
+        const vs = xs.map((x) => (isFloat(x.dtype) ? standIn(op, x) : null));
         const dys = forward.jvp(ys, xs, vs).map((dy, i) => dy ?? zerosLike(ys[i]));
         const map = linearMap(
           op,
@@ -234,8 +235,13 @@ function argumentsFor(op: string, given: readonly unknown[], argNum: number): { 
   }
   const args = given.map((arg, i) => (i === argNum ? toTensor(arg as Tensor, `args[${i}]`, op) : arg));
   const x = args[argNum] as Tensor;
-  if (x.dtype !== 'float32') {
-    fail(op, 'the argument to differentiate for must be float32', `got ${x.dtype}${showShape(x.shape)}`, 'cast it');
+  if (x.dtype === 'complex64' || !isFloat(x.value.dtype)) {
+    fail(
+      op,
+      'the argument to differentiate for must be of a float dtype',
+      `got ${x.dtype}${showShape(x.shape)}`,
+      'cast it',
+    );
   }
   return { args, x: x.value };
 }
@@ -252,14 +258,10 @@ function jacobianBy(op: string, how: Jacobian, f: AnyFunction, argNum: number) {
         expectFloats(op, ys);
         const js = how(op, ys, x);
         return replaceTensors(returned, ({ dtype }, i) =>
-          wrap(js[i] ?? zeros([...ys[i].shape, ...x.shape]), dtype),
+          wrap(js[i] ?? constant(0, dtype as DType, [...ys[i].shape, ...x.shape]), js[i]?.dtype ?? dtype),
         ) as TensorContainer;
       }),
     );
-}
-
-function zeros(shape: readonly number[]): Value {
-  return constant(0, 'float32', shape);
 }
 
 /**
@@ -308,7 +310,7 @@ export function hessian<A extends readonly unknown[]>(
         const { args, x } = argumentsFor(op, given, argNum);
         const { ys } = run(op, f as AnyFunction, args);
         expectScalar(op, ys);
-        return wrap(forward.hessian(ys[0], x) ?? zeros([...x.shape, ...x.shape]));
+        return wrap(forward.hessian(ys[0], x) ?? constant(0, x.dtype, [...x.shape, ...x.shape]));
       }),
     );
 }
@@ -352,7 +354,7 @@ export function checkpoint<A extends readonly unknown[], T>(f: (...args: A) => T
     tidy(() =>
       retainingGraph(() => {
         const { returned, ys } = run(op, f as unknown as AnyFunction, args);
-        const places = ys.flatMap((y, i) => (y.dtype === 'float32' ? [i] : []));
+        const places = ys.flatMap((y, i) => (isFloat(y.dtype) ? [i] : []));
         const kept = checkpointGraph(
           places.map((i) => ys[i]),
           valuesOf(args),

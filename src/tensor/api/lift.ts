@@ -2,12 +2,14 @@
 import { fail } from '../../base/errors.ts';
 import type { Value } from '../../graph/graph.ts';
 import type { DType } from '../../types/dtype.ts';
+import * as build from '../../ops/build.ts';
 import type { Complex } from '../../ops/complex.ts';
+import { computed as computedBy } from '../../ops/widen.ts';
+import { isFloat } from '../../types/dtype.ts';
 import { eachPart, isComplex, joinParts, partsOf, refuseComplex } from '../complex-tensor.ts';
 import { toStrings, toTensor } from '../convert.ts';
 import { moveStrings } from '../string-tensor.ts';
-import type { Tensor } from '../tensor.ts';
-import { wrap } from '../tensor.ts';
+import { Tensor, wrap } from '../tensor.ts';
 import type { TensorLike } from '../types.ts';
 import { binaryRules, unaryRules } from './complex-rules.ts';
 
@@ -28,7 +30,7 @@ export function lift<T extends Tensor = Tensor>(value: Value): T {
 export function unary<T extends Tensor>(op: string, x: Input, f: (x: Value) => Value): T {
   const rule = isComplex(x) ? unaryRules[op] : undefined;
   if (rule) return ofComplex<T>(rule(partsOf(x as Tensor, 'x', op)));
-  return lift<T>(f(valueOf(x, 'x', op)));
+  return lift<T>(computed([valueOf(x, 'x', op)], f));
 }
 
 function ofComplex<T extends Tensor>(result: Complex | { readonly value: Value }): T {
@@ -38,7 +40,30 @@ function ofComplex<T extends Tensor>(result: Complex | { readonly value: Value }
 export function binary<T extends Tensor>(op: string, a: Input, b: Input, f: (a: Value, b: Value) => Value): T {
   const rule = isComplex(a) || isComplex(b) ? binaryRules[op] : undefined;
   if (rule) return ofComplex<T>(rule(partsOf(a, 'a', op), partsOf(b, 'b', op)));
-  return lift<T>(f(valueOf(a, 'a', op), valueOf(b, 'b', op)));
+  return lift<T>(computed(operandsOf(op, a, b), f));
+}
+
+/** Both operands; a number beside a tensor of a small dtype is of that dtype where it can be. */
+export function operandsOf(op: string, a: Input, b: Input): [Value, Value] {
+  return [valueOf(a, 'a', op, dtypeBeside(a, b)), valueOf(b, 'b', op, dtypeBeside(b, a))];
+}
+
+/** The dtype of a number beside a tensor: float32 as in TensorFlow.js, but what that would widen without need stays small. */
+function dtypeBeside(x: Input, other: Input): DType | undefined {
+  if (typeof x !== 'number' || !(other instanceof Tensor)) return undefined;
+  const { dtype } = other;
+  if (dtype === 'complex64' || dtype === 'string' || !isNew(dtype)) return undefined;
+  return isFloat(dtype) || Number.isInteger(x) ? dtype : undefined;
+}
+
+/** Dtypes that TensorFlow.js does not have. */
+function isNew(dtype: DType): boolean {
+  return dtype !== 'float32' && dtype !== 'int32' && dtype !== 'bool';
+}
+
+/** f of the values in what they are computed in, its result in the smallest dtype that they all go into: rounded once. */
+export function computed(values: readonly Value[], f: (...values: Value[]) => Value): Value {
+  return computedBy(values, build.cast, f);
 }
 
 /** A list of tensors. */
