@@ -80,7 +80,7 @@ function startWith(ys: readonly Value[], dys: readonly (Value | null)[] | undefi
     if (!isFloat(y.dtype)) {
       fail(
         'gradients',
-        'what is differentiated must be of a float dtype',
+        'what is differentiated must be float32, or another float',
         `got ${y.dtype}${showShape(y.shape)}`,
         'use cast',
       );

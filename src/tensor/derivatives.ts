@@ -147,7 +147,12 @@ function standIn(op: string, type: Value): Value {
 function expectFloats(op: string, ys: readonly Value[]): void {
   for (const y of ys) {
     if (isFloat(y.dtype)) continue;
-    fail(op, 'what is differentiated must be of a float dtype', `got ${y.dtype}${showShape(y.shape)}`, 'cast it');
+    fail(
+      op,
+      'what is differentiated must be float32, or another float',
+      `got ${y.dtype}${showShape(y.shape)}`,
+      'cast it',
+    );
   }
 }
 
@@ -238,7 +243,7 @@ function argumentsFor(op: string, given: readonly unknown[], argNum: number): { 
   if (x.dtype === 'complex64' || !isFloat(x.value.dtype)) {
     fail(
       op,
-      'the argument to differentiate for must be of a float dtype',
+      'the argument to differentiate for must be float32, or another float',
       `got ${x.dtype}${showShape(x.shape)}`,
       'cast it',
     );

@@ -121,6 +121,14 @@ export function pack(dtype: DType, values: TypedArray, into: TypedArray): void {
   for (let i = 0; i < values.length; i++) into[i] = bits(values[i]);
 }
 
+/** Elements as they are stored; a new array. */
+export function packed(dtype: DType, values: TypedArray): TypedArray {
+  const { store, bytes } = dtypes[dtype];
+  const into = new store(new ArrayBuffer(values.length * bytes), 0, values.length);
+  pack(dtype, values, into);
+  return into;
+}
+
 /** Elements as numbers, from how they are stored; a new array. */
 export function unpack(dtype: DType, stored: TypedArray): TypedArray {
   if (!hasBits(dtype)) return stored.slice();

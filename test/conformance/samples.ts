@@ -1,6 +1,6 @@
 /** Arrays for the samples of the op table: seeded, in the range that the sample asks for. */
 import type { NDArray, Sample } from '../../src/ops/row.ts';
-import { newArray } from '../../src/types/dtype.ts';
+import { elementOf, isFloat, newArray } from '../../src/types/dtype.ts';
 import { sizeOf } from '../../src/types/shape.ts';
 
 /** Uniform numbers in [0, 1) from a seed (mulberry32). */
@@ -21,7 +21,7 @@ export function sampleArrays(sample: Sample, seed: number): NDArray[] {
     const data = newArray(dtype, sizeOf(shape));
     for (let i = 0; i < data.length; i++) {
       const x = low + (high - low) * random();
-      data[i] = dtype === 'float32' ? x : Math.floor(x);
+      data[i] = elementOf(dtype, isFloat(dtype) ? x : Math.floor(x));
     }
     const [rows, columns] = shape.slice(-2);
     for (let i = 0; diagonal !== 0 && i < data.length; i++) {

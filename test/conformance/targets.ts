@@ -15,7 +15,7 @@ import type { Backend } from '../../src/tensor/backends.ts';
 import { pool } from '../../src/tensor/memory.ts';
 import { wasmBackend } from '../../src/tensor/wasm-backend.ts';
 import { x64Backend } from '../../src/tensor/x64-backend.ts';
-import { dtypes, newArray } from '../../src/types/dtype.ts';
+import { dtypes, elementOf, isFloat, newArray, pack, packed, unpack } from '../../src/types/dtype.ts';
 import { sizeOf } from '../../src/types/shape.ts';
 
 export type Feeds = ReadonlyMap<Value, NDArray>;
@@ -33,7 +33,7 @@ export const reference: Target = { name: 'reference', run: evaluateGraph, limit:
 /** Arrays for results, full of what no kernel should leave behind. */
 function poisoned(outputs: readonly Value[]): NDArray[] {
   return outputs.map(({ dtype, shape }) => {
-    return { dtype, shape, data: newArray(dtype, sizeOf(shape)).fill(dtype === 'bool' ? 1 : 1234567) };
+    return { dtype, shape, data: newArray(dtype, sizeOf(shape)).fill(elementOf(dtype, 1234567)) };
   });
 }
 
@@ -48,18 +48,18 @@ export const interpreted: Target = {
     const program = compile({ ...request(outputs, feeds), capabilities: x64Generator.capabilities(2) });
     const results = poisoned(outputs);
     const failures: GuardFailure[] = [];
-    const arrays = results.map((result) => result.data);
-    const inputs = [...feeds.values()].map((array) => array.data);
+    const arrays = results.map(({ dtype, data }) => packed(dtype, data));
+    const inputs = [...feeds.values()].map(({ dtype, data }) => packed(dtype, data));
     interpretProgram(program, inputs, arrays, failures, { seed: 1, races: true });
     if (failures.length > 0) throw new Error(`guard ${failures[0].site} failed with ${failures[0].index}`);
-    return results;
+    return results.map((result, i) => ({ ...result, data: unpack(result.dtype, arrays[i]) }));
   },
 };
 
 function storageOf(array: NDArray) {
   const size = sizeOf(array.shape);
   const storage = pool.allocate(size * dtypes[array.dtype].bytes);
-  storage.view(array.dtype, size).set(array.data);
+  pack(array.dtype, array.data, storage.view(array.dtype, size));
   return storage;
 }
 
@@ -75,7 +75,7 @@ function onBackend(backend: Backend): Target {
       try {
         executable.run(inputs, storages);
         return results.map(({ dtype, shape }, i) => {
-          return { dtype, shape, data: storages[i].view(dtype, sizeOf(shape)).slice() };
+          return { dtype, shape, data: unpack(dtype, storages[i].view(dtype, sizeOf(shape))) };
         });
       } finally {
         for (const storage of [...inputs, ...storages]) pool.release(storage);
@@ -112,7 +112,7 @@ export function difference(x: NDArray, y: NDArray, { absolute, relative }: Toler
   for (let i = 0; i < y.data.length; i++) {
     const [a, b] = [x.data[i], y.data[i]];
     if (a === b || (Number.isNaN(a) && Number.isNaN(b))) continue;
-    const allowed = y.dtype === 'float32' ? absolute + relative * Math.abs(b) : 0;
+    const allowed = isFloat(y.dtype) ? absolute + relative * Math.abs(b) : 0;
     if (!(Math.abs(a - b) <= allowed)) return `element ${i} is ${a}, not ${b}`;
   }
   return null;

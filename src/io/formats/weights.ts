@@ -3,7 +3,7 @@
  * without gaps. Knows bytes and plain arrays, no tensors and no models. Every size is checked before it is trusted.
  */
 import { fail } from '../../base/errors.ts';
-import { type DType, dtypes, isDType, newArray, pack, type TypedArray, unpack } from '../../types/dtype.ts';
+import { type DType, dtypes, isDType, newArray, packed, type TypedArray, unpack } from '../../types/dtype.ts';
 import { float16Number } from '../../types/half.ts';
 
 /** Of complex64 real and imaginary parts alternate, as float32. */
@@ -151,11 +151,7 @@ function decode(op: string, bytes: Uint8Array, spec: WeightSpec): TypedArray {
 
 /** Elements in the bytes that they take in the file. */
 function storedBytes(dtype: WeightDType, values: TypedArray): Uint8Array {
-  let stored = values;
-  if (dtype !== 'complex64') {
-    stored = new dtypes[dtype].store(new ArrayBuffer(values.length * dtypes[dtype].bytes), 0, values.length);
-    pack(dtype, values, stored);
-  }
+  const stored = dtype === 'complex64' ? values : packed(dtype, values);
   return new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
 }
 

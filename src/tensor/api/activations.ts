@@ -3,7 +3,7 @@ import * as build from '../../ops/build.ts';
 import * as composite from '../../ops/composite.ts';
 import type { Tensor } from '../tensor.ts';
 import type { TensorLike } from '../types.ts';
-import { lift, unary, valueOf } from './lift.ts';
+import { binary, unary } from './lift.ts';
 
 /** x where x > 0, else e^x - 1. */
 export function elu<T extends Tensor = Tensor>(x: T | TensorLike): T {
@@ -72,7 +72,7 @@ export function leakyRelu<T extends Tensor = Tensor>(x: T | TensorLike, alpha = 
 
 /** x where x > 0, else alpha x, where alpha is a tensor that broadcasts to x. */
 export function prelu<T extends Tensor = Tensor>(x: T | TensorLike, alpha: Tensor | TensorLike): T {
-  return lift<T>(composite.prelu(valueOf(x, 'x', 'prelu'), valueOf(alpha, 'alpha', 'prelu')));
+  return binary<T>('prelu', x, alpha, composite.prelu);
 }
 
 /** 1 where x > 0, else alpha (0 by default); NaN stays NaN. */

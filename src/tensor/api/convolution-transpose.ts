@@ -9,7 +9,7 @@ import { showShape } from '../../types/shape.ts';
 import type { Tensor } from '../tensor.ts';
 import type { TensorLike } from '../types.ts';
 import { convolutionAttrs } from './convolution.ts';
-import { type Input, lift, valueOf } from './lift.ts';
+import { type Input, lift, narrowed, valueOf } from './lift.ts';
 import type { Padding, PerAxis, Rounding } from './padding.ts';
 import type { DataFormat } from './windows.ts';
 import { filterOf, isChannelsFirst, onImages, toLast, wholeShape } from './windows.ts';
@@ -25,7 +25,7 @@ function transposed(
   dilations: PerAxis = 1,
 ): Value {
   const weights = filterOf(op, filter, spatial);
-  return onImages(op, x, spatial, false, (images) => {
+  const result = onImages(op, x, spatial, false, (images) => {
     const shape = wholeShape(op, 'outputShape', outputShape, spatial);
     const attrs = convolutionAttrs(op, shape, weights.shape, strides, pad, dilations, rounding);
     const [made, taken] = weights.shape.slice(-2);
@@ -38,6 +38,7 @@ function transposed(
     }
     return build.convBackpropInput(images, weights, shape, attrs);
   });
+  return narrowed(result, x, filter);
 }
 
 /** conv1d's gradient for its input: from [batch, width, inDepth] to outputShape, with a filter [width, outDepth, inDepth]. */

@@ -8,7 +8,7 @@ import type { Value } from '../../graph/graph.ts';
 import * as build from '../../ops/build.ts';
 import type { Tensor } from '../tensor.ts';
 import type { TensorLike } from '../types.ts';
-import { type Input, lift } from './lift.ts';
+import { type Input, lift, narrowed } from './lift.ts';
 import type { Padding, PerAxis, Rounding } from './padding.ts';
 import type { DataFormat, DataFormat1D, DataFormat3D, WindowArgs } from './windows.ts';
 import { filterOf, isChannelsFirst, onImages, windowOf } from './windows.ts';
@@ -24,12 +24,13 @@ function convolve(op: string, x: Input, filter: Input, format: string, args: Omi
   const spatial = Number(op[4]);
   const channelsFirst = isChannelsFirst(op, format, spatial);
   const weights = filterOf(op, filter, spatial);
-  return onImages(op, x, spatial, channelsFirst, (images) => {
+  const result = onImages(op, x, spatial, channelsFirst, (images) => {
     const size = weights.shape.slice(0, spatial);
     const { strides, dilations, pads } = windowOf(op, images.shape, { ...args, filter: size, channelsFirst });
     const groups = groupsOf(images.shape[spatial + 1], weights.shape);
     return build.conv(images, weights, { strides, dilations, pads, groups });
   });
+  return narrowed(result, x, filter);
 }
 
 /**
@@ -95,23 +96,27 @@ export function depthwiseConv2d<T extends Tensor = Tensor>(
   const weights = filterOf(op, filter, 2);
   const [height, width, channels, multiplier] = weights.shape;
   return lift<T>(
-    onImages(op, x, 2, channelsFirst, (images) => {
-      if (images.shape[3] !== channels) {
-        fail(
-          op,
-          "the filter [height, width, channels, multiplier] must have the input's channels",
-          `got ${channels} and ${images.shape[3]}`,
-        );
-      }
-      const args = { filter: [height, width], strides, pad, dilations, rounding: dimRoundingMode, channelsFirst };
-      const window = windowOf(op, images.shape, args);
-      return build.conv(images, build.reshape(weights, [height, width, 1, channels * multiplier]), {
-        strides: window.strides,
-        dilations: window.dilations,
-        pads: window.pads,
-        groups: channels,
-      });
-    }),
+    narrowed(
+      onImages(op, x, 2, channelsFirst, (images) => {
+        if (images.shape[3] !== channels) {
+          fail(
+            op,
+            "the filter [height, width, channels, multiplier] must have the input's channels",
+            `got ${channels} and ${images.shape[3]}`,
+          );
+        }
+        const args = { filter: [height, width], strides, pad, dilations, rounding: dimRoundingMode, channelsFirst };
+        const window = windowOf(op, images.shape, args);
+        return build.conv(images, build.reshape(weights, [height, width, 1, channels * multiplier]), {
+          strides: window.strides,
+          dilations: window.dilations,
+          pads: window.pads,
+          groups: channels,
+        });
+      }),
+      x,
+      filter,
+    ),
   );
 }
 

@@ -4,7 +4,7 @@ import * as composite from '../../ops/composite.ts';
 import { fail } from '../../base/errors.ts';
 import type { Tensor } from '../tensor.ts';
 import type { TensorLike } from '../types.ts';
-import { axisOf, lift, valueOf } from './lift.ts';
+import { axisOf, computed, lift, valueOf } from './lift.ts';
 
 /** The value and the axis counted from the front. */
 function along(op: string, x: Tensor | TensorLike, axis: number): { value: Value; at: number } {
@@ -66,5 +66,5 @@ export function logCumsumExp<T extends Tensor = Tensor>(
   reverse = false,
 ): T {
   const { value, at } = along('logCumsumExp', x, axis);
-  return lift<T>(composite.logCumsumExp(value, at, exclusive, reverse));
+  return lift<T>(computed([value], (real) => composite.logCumsumExp(real, at, exclusive, reverse)));
 }

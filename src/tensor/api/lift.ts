@@ -5,7 +5,7 @@ import type { DType } from '../../types/dtype.ts';
 import * as build from '../../ops/build.ts';
 import type { Complex } from '../../ops/complex.ts';
 import { computed as computedBy } from '../../ops/widen.ts';
-import { isFloat } from '../../types/dtype.ts';
+import { dtypes, isFloat, promote } from '../../types/dtype.ts';
 import { eachPart, isComplex, joinParts, partsOf, refuseComplex } from '../complex-tensor.ts';
 import { toStrings, toTensor } from '../convert.ts';
 import { moveStrings } from '../string-tensor.ts';
@@ -64,6 +64,25 @@ function isNew(dtype: DType): boolean {
 /** f of the values in what they are computed in, its result in the smallest dtype that they all go into: rounded once. */
 export function computed(values: readonly Value[], f: (...values: Value[]) => Value): Value {
   return computedBy(values, build.cast, f);
+}
+
+/** An argument as what it is computed in: small floats as float32, small integers as int32. */
+export function wideOf(x: Input, argument: string, op: string, dtype?: DType): Value {
+  const value = valueOf(x, argument, op, dtype);
+  return build.cast(value, dtypes[value.dtype].compute);
+}
+
+/** A result in the smallest dtype that these arguments go into, where it has the one that they are computed in. */
+export function narrowed(result: Value, ...like: readonly (Input | null | undefined)[]): Value {
+  const given = like.flatMap((x) => (x === null || x === undefined ? [] : [dtypeOf(x)]));
+  const dtype = given.reduce(promote);
+  return dtypes[dtype].compute === result.dtype ? build.cast(result, dtype) : result;
+}
+
+/** What is no tensor counts as float32: it asks for nothing smaller. */
+function dtypeOf(x: Input): DType {
+  if (!(x instanceof Tensor)) return 'float32';
+  return x.dtype === 'complex64' || x.dtype === 'string' ? 'float32' : x.dtype;
 }
 
 /** A list of tensors. */

@@ -9,7 +9,7 @@ import { makeTensor } from '../convert.ts';
 import { Tensor } from '../tensor.ts';
 import type { Tensor1D, Tensor2D, Tensor3D, Tensor4D, TensorLike } from '../types.ts';
 import { concat, reverse, slice } from './joining.ts';
-import { axisOf, lift, movedStrings, valueOf } from './lift.ts';
+import { axisOf, computed, lift, movedStrings, valueOf } from './lift.ts';
 import { pad } from './transformations.ts';
 
 type Input = Tensor | TensorLike;
@@ -355,7 +355,8 @@ export function tensordot(
   const [s, t] = [names.slice(0, p), names.slice(p)];
   for (const [i, axis] of right.entries()) t[axis] = s[left[i]];
   const rest = [...s.filter((_, axis) => !left.includes(axis)), ...t.filter((_, axis) => !right.includes(axis))];
-  return lift(composite.einsum(`${s.join('')},${t.join('')}->${rest.join('')}`, [x, y]));
+  const equation = `${s.join('')},${t.join('')}->${rest.join('')}`;
+  return lift(computed([x, y], (...wide) => composite.einsum(equation, wide)));
 }
 
 /**
@@ -364,10 +365,6 @@ export function tensordot(
  * Planned as contractions of two tensors each, cheapest first.
  */
 export function einsum(equation: string, ...tensors: Input[]): Tensor {
-  return lift(
-    composite.einsum(
-      equation,
-      tensors.map((tensor, i) => valueOf(tensor, `tensors[${i}]`, 'einsum')),
-    ),
-  );
+  const values = tensors.map((tensor, i) => valueOf(tensor, `tensors[${i}]`, 'einsum'));
+  return lift(computed(values, (...wide) => composite.einsum(equation, wide)));
 }

@@ -7,12 +7,12 @@ import * as composite from '../../ops/composite.ts';
 import { normalizeAxes, sameShape, showShape } from '../../types/shape.ts';
 import type { Tensor } from '../tensor.ts';
 import type { TensorLike } from '../types.ts';
-import { axisOf, lift, valueOf } from './lift.ts';
+import { axisOf, lift, narrowed, valueOf, wideOf } from './lift.ts';
 
 function along(op: string, logits: Tensor | TensorLike, dim: number, f: (x: Value, axis: number) => Value): Value {
-  const value = valueOf(logits, 'logits', op);
+  const value = wideOf(logits, 'logits', op);
   if (value.shape.length === 0) fail(op, 'the input must have rank 1 or more', 'got a scalar');
-  return f(value, axisOf(op, dim, value.shape.length));
+  return narrowed(f(value, axisOf(op, dim, value.shape.length)), logits);
 }
 
 /** e^x over its sum along `dim` (the last). The largest element is subtracted first, so nothing overflows. */
@@ -28,7 +28,7 @@ export function logSoftmax<T extends Tensor = Tensor>(logits: T | TensorLike, ax
 type Optional = Tensor | TensorLike | null | undefined;
 
 function optional(y: Optional, name: string, op: string): Value | null {
-  return y === null || y === undefined ? null : valueOf(y, name, op);
+  return y === null || y === undefined ? null : wideOf(y, name, op);
 }
 
 /** (x - mean) / sqrt(variance + varianceEpsilon) * scale + offset; all broadcast to x. varianceEpsilon is 0.001 by default. */
@@ -41,13 +41,16 @@ export function batchNorm<T extends Tensor = Tensor>(
   varianceEpsilon = 0.001,
 ): T {
   return lift<T>(
-    composite.batchNorm(
-      valueOf(x, 'x', 'batchNorm'),
-      valueOf(mean, 'mean', 'batchNorm'),
-      valueOf(variance, 'variance', 'batchNorm'),
-      optional(offset, 'offset', 'batchNorm'),
-      optional(scale, 'scale', 'batchNorm'),
-      varianceEpsilon,
+    narrowed(
+      composite.batchNorm(
+        wideOf(x, 'x', 'batchNorm'),
+        wideOf(mean, 'mean', 'batchNorm'),
+        wideOf(variance, 'variance', 'batchNorm'),
+        optional(offset, 'offset', 'batchNorm'),
+        optional(scale, 'scale', 'batchNorm'),
+        varianceEpsilon,
+      ),
+      x,
     ),
   );
 }
@@ -93,14 +96,14 @@ export function batchNormTraining(
   axis = -1,
 ): { y: Tensor; mean: Tensor; variance: Tensor } {
   const op = 'batchNormTraining';
-  const value = valueOf(x, 'x', op);
+  const value = wideOf(x, 'x', op);
   if (value.shape.length === 0) fail(op, 'the input must have rank 1 or more', 'got a scalar');
   checkEpsilon(op, epsilon);
   const at = axisOf(op, axis, value.shape.length);
   const channels = value.shape[at];
   const affine = { gain: vector(op, 'scale', scale, channels), shift: vector(op, 'offset', offset, channels) };
   const { y, mean, variance } = composite.batchNormTraining(value, at, affine, epsilon);
-  return { y: lift(y), mean: lift(mean), variance: lift(variance) };
+  return { y: lift(narrowed(y, x)), mean: lift(mean), variance: lift(variance) };
 }
 
 /**
@@ -132,12 +135,11 @@ export function layerNorm<T extends Tensor = Tensor>(
   const kept = value.shape.map((_, i) => i).filter((i) => !axes.includes(i));
   const perm = [...kept, ...axes];
   const y = composite.layerNorm(build.transpose(value, perm), axes.length, affine, epsilon);
-  return lift<T>(
-    build.transpose(
-      y,
-      perm.map((_, i) => perm.indexOf(i)),
-    ),
+  const moved = build.transpose(
+    y,
+    perm.map((_, i) => perm.indexOf(i)),
   );
+  return lift<T>(narrowed(moved, x));
 }
 
 /**
@@ -175,7 +177,7 @@ function grouped(
   epsilon: number,
   axis: number,
 ): Value {
-  const value = valueOf(x, 'x', op);
+  const value = wideOf(x, 'x', op);
   const rank = value.shape.length;
   if (rank < 2) fail(op, 'the input must have rank 2 or more [batch, ..., channels]', `got ${showShape(value.shape)}`);
   checkEpsilon(op, epsilon);
@@ -188,19 +190,21 @@ function grouped(
   const affine = { gain: vector(op, 'scale', scale, channels), shift: vector(op, 'offset', offset, channels) };
   const perm = [...value.shape.map((_, i) => i).filter((i) => i !== at), at];
   const y = composite.groupNorm(build.transpose(value, perm), groups, affine, epsilon);
-  return build.transpose(
+  const moved = build.transpose(
     y,
     perm.map((_, i) => perm.indexOf(i)),
   );
+  return narrowed(moved, x);
 }
 
 /** x / sqrt(mean(x^2) + epsilon) * scale over the last axis (Zhang, Sennrich 2019); scale has its extent. */
 export function rmsNorm<T extends Tensor = Tensor>(x: T | TensorLike, scale?: Optional, epsilon = 1e-6): T {
   const op = 'rmsNorm';
-  const value = valueOf(x, 'x', op);
+  const value = wideOf(x, 'x', op);
   if (value.shape.length === 0) fail(op, 'the input must have rank 1 or more', 'got a scalar');
   checkEpsilon(op, epsilon);
-  return lift<T>(composite.rmsNorm(value, vector(op, 'scale', scale, value.shape[value.shape.length - 1]), epsilon));
+  const gain = vector(op, 'scale', scale, value.shape[value.shape.length - 1]);
+  return lift<T>(narrowed(composite.rmsNorm(value, gain, epsilon), x));
 }
 
 /** x / sqrt(max(sum(x^2), epsilon)) along the axes (the last by default; null for all). */
@@ -209,8 +213,9 @@ export function l2Normalize<T extends Tensor = Tensor>(
   axis: number | readonly number[] | null = -1,
   epsilon = 1e-12,
 ): T {
-  const value = valueOf(x, 'x', 'l2Normalize');
-  return lift<T>(composite.l2Normalize(value, normalizeAxes('l2Normalize', axis, value.shape.length), epsilon));
+  const value = wideOf(x, 'x', 'l2Normalize');
+  const axes = normalizeAxes('l2Normalize', axis, value.shape.length);
+  return lift<T>(narrowed(composite.l2Normalize(value, axes, epsilon), x));
 }
 
 function responses(op: string, x: Tensor | TensorLike, depthRadius: number): Value {
@@ -234,7 +239,7 @@ export function localResponseNormalization<T extends Tensor = Tensor>(
   beta = 0.5,
 ): T {
   const value = responses('localResponseNormalization', x, depthRadius);
-  return lift<T>(composite.localResponseNormalization(value, depthRadius, bias, alpha, beta));
+  return lift<T>(narrowed(composite.localResponseNormalization(value, depthRadius, bias, alpha, beta), x));
 }
 
 /** The gradient of localResponseNormalization for x, given that of its output y. */

@@ -9,7 +9,7 @@ import * as composite from '../../ops/composite.ts';
 import { sameShape, showShape } from '../../types/shape.ts';
 import type { Tensor } from '../tensor.ts';
 import type { TensorLike } from '../types.ts';
-import { type Input, lift, valueOf } from './lift.ts';
+import { type Input, lift, narrowed, valueOf } from './lift.ts';
 import type { Padding, PerAxis, Rounding } from './padding.ts';
 import { perAxis } from './padding.ts';
 import type { DataFormat3D, WindowArgs } from './windows.ts';
@@ -32,12 +32,13 @@ function attributes({ filter, strides, pads }: Attributes) {
 }
 
 function pooled(op: string, kind: 'max' | 'avg', x: Input, spatial: number, args: PoolArgs): Value {
-  return onImages(op, x, spatial, args.channelsFirst === true, (images) => {
+  const result = onImages(op, x, spatial, args.channelsFirst === true, (images) => {
     const window = poolWindow(op, images.shape, args);
     if (window.dilations.every((n) => n === 1))
       return kind === 'max' ? build.maxPool(images, attributes(window))[0] : build.avgPool(images, attributes(window));
     return kind === 'max' ? composite.maxPoolDilated(images, window) : composite.avgPoolDilated(images, window);
   });
+  return narrowed(result, x);
 }
 
 /** The largest of each window [height, width]. */
@@ -139,7 +140,7 @@ export function maxPoolWithArgmax(
     build.add(build.sub(build.mul(along(axis), int(window.strides[axis - 1])), int(window.pads[2 * axis - 2])), tap);
   const line = includeBatchInIndex ? build.add(build.mul(along(0), int(height)), place(1, row)) : place(1, row);
   const pixel = build.add(build.mul(line, int(width)), place(2, column));
-  return { result: lift(result), indexes: lift(build.add(build.mul(pixel, int(channels)), along(3))) };
+  return { result: lift(narrowed(result, x)), indexes: lift(build.add(build.mul(pixel, int(channels)), along(3))) };
 }
 
 // ---- gradients by their TensorFlow.js names ----------------------------------------------------------------------------
@@ -235,7 +236,7 @@ export function globalAvgPool<T extends Tensor = Tensor>(
   channelsFirst = false,
 ): T {
   const value = build.cast(valueOf(x, 'x', 'globalAvgPool'), 'float32');
-  return lift<T>(build.mean(value, spatialAxes('globalAvgPool', value, channelsFirst), keepDims));
+  return lift<T>(narrowed(build.mean(value, spatialAxes('globalAvgPool', value, channelsFirst), keepDims), x));
 }
 
 /** The largest over all spatial axes of [batch, ...spatial, channels], one to three of them; keepDims leaves extents of 1. */
@@ -245,7 +246,7 @@ export function globalMaxPool<T extends Tensor = Tensor>(
   channelsFirst = false,
 ): T {
   const value = build.cast(valueOf(x, 'x', 'globalMaxPool'), 'float32');
-  return lift<T>(build.max(value, spatialAxes('globalMaxPool', value, channelsFirst), keepDims));
+  return lift<T>(narrowed(build.max(value, spatialAxes('globalMaxPool', value, channelsFirst), keepDims), x));
 }
 
 /** One axis pooled to `target` places: place i takes elements floor(i n / target) to ceil((i + 1) n / target). */
@@ -278,10 +279,10 @@ function adaptivePool(op: string, kind: 'max' | 'avg', x: Input, outputSize: Per
 
 /** The mean of outputSize windows for each spatial axis, whatever the input's extents: window i begins at floor(i n / size). */
 export function adaptiveAvgPool<T extends Tensor = Tensor>(x: Tensor | TensorLike, outputSize: PerAxis): T {
-  return lift<T>(adaptivePool('adaptiveAvgPool', 'avg', x, outputSize));
+  return lift<T>(narrowed(adaptivePool('adaptiveAvgPool', 'avg', x, outputSize), x));
 }
 
 /** The largest of outputSize windows for each spatial axis, whatever the input's extents. */
 export function adaptiveMaxPool<T extends Tensor = Tensor>(x: Tensor | TensorLike, outputSize: PerAxis): T {
-  return lift<T>(adaptivePool('adaptiveMaxPool', 'max', x, outputSize));
+  return lift<T>(narrowed(adaptivePool('adaptiveMaxPool', 'max', x, outputSize), x));
 }

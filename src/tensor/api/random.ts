@@ -7,13 +7,13 @@ import type { Value } from '../../graph/graph.ts';
 import * as build from '../../ops/build.ts';
 import * as composite from '../../ops/composite.ts';
 import type { DType } from '../../types/dtype.ts';
-import { checkDType } from '../../types/dtype.ts';
+import { checkDType, isFloat } from '../../types/dtype.ts';
 import { checkShape, sizeOf } from '../../types/shape.ts';
 import { makeTensor } from '../convert.ts';
 import { nextRandomKey } from '../random.ts';
 import { Tensor } from '../tensor.ts';
 import type { Rank, ShapeMap, TensorLike } from '../types.ts';
-import { lift, valueOf } from './lift.ts';
+import { computed, lift, valueOf } from './lift.ts';
 
 /** FNV-1a, for seeds that are names. */
 function hash(text: string): number {
@@ -107,10 +107,11 @@ export function dropout(
   seed?: number | string | null,
 ): Tensor {
   const value = valueOf(x, 'x', 'dropout');
-  if (value.dtype !== 'float32') fail('dropout', 'the input must be float32', `got ${value.dtype}`, 'use cast');
+  if (!isFloat(value.dtype)) fail('dropout', 'the input must be a float', `got ${value.dtype}`, 'use cast');
   if (!(rate >= 0 && rate < 1)) fail('dropout', 'rate must be in [0, 1)', `got ${rate}`);
   if (rate === 0) return x instanceof Tensor ? x.clone() : lift(value);
-  return lift(composite.dropout(value, rate, keyFor('dropout', seed), noiseShape ? [...noiseShape] : value.shape));
+  const [key, shape] = [keyFor('dropout', seed), noiseShape ? [...noiseShape] : value.shape];
+  return lift(computed([value], (real) => composite.dropout(real, rate, key, shape)));
 }
 
 /** A tensor of what randFunction() gives, element by element. dtype float32, int32 (toward zero) or bool. */

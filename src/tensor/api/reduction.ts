@@ -12,7 +12,7 @@ import { normalizeAxes } from '../../types/shape.ts';
 import { eachPart, isComplex, joinParts, partsOf } from '../complex-tensor.ts';
 import type { Tensor } from '../tensor.ts';
 import type { TensorLike } from '../types.ts';
-import { axisOf, lift, unary, valueOf } from './lift.ts';
+import { axisOf, lift, narrowed, unary, valueOf, wideOf } from './lift.ts';
 import { abs } from './math.ts';
 
 function reduce<T extends Tensor>(
@@ -31,7 +31,7 @@ export function sum<T extends Tensor = Tensor>(x: Tensor | TensorLike, axis: Axe
   return reduce<T>('sum', x, axis, keepDims, build.sum);
 }
 
-/** The mean, as float32; NaN of no elements. */
+/** The mean: of floats in their dtype, else as float32; NaN of no elements. */
 export function mean<T extends Tensor = Tensor>(x: Tensor | TensorLike, axis: Axes = null, keepDims = false): T {
   if (isComplex(x)) return eachPart<T>('mean', [x], ([part]) => [mean(part, axis, keepDims)])[0];
   return reduce<T>('mean', x, axis, keepDims, build.mean);
@@ -98,13 +98,13 @@ export function moments(
   axis: Axes = null,
   keepDims = false,
 ): { mean: Tensor; variance: Tensor } {
-  const value = valueOf(x, 'x', 'moments');
+  const value = wideOf(x, 'x', 'moments');
   const { mean: center, variance } = composite.moments(
     value,
     normalizeAxes('moments', axis, value.shape.length),
     keepDims,
   );
-  return { mean: lift(center), variance: lift(variance) };
+  return { mean: lift(narrowed(center, x)), variance: lift(narrowed(variance, x)) };
 }
 
 /**
@@ -118,19 +118,19 @@ export function norm<T extends Tensor = Tensor>(
   keepDims = false,
 ): T {
   if (isComplex(x)) return norm<T>(abs(x), ord, axis, keepDims);
-  const value = valueOf(x, 'x', 'norm');
+  const value = wideOf(x, 'x', 'norm');
   const axes = normalizeAxes('norm', axis, value.shape.length);
   const isMatrix = axes.length === 2 && axis !== null;
-  if (ord === 'euclidean' || ord === 'fro') return lift<T>(composite.norm(value, 2, axes, keepDims));
+  if (ord === 'euclidean' || ord === 'fro') return lift<T>(narrowed(composite.norm(value, 2, axes, keepDims), x));
   if (typeof ord !== 'number') fail('norm', "ord must be a number, 'euclidean' or 'fro'", `got ${String(ord)}`);
-  if (!isMatrix) return lift<T>(composite.norm(value, ord, axes, keepDims));
+  if (!isMatrix) return lift<T>(narrowed(composite.norm(value, ord, axes, keepDims), x));
   if (Math.abs(ord) !== 1 && Math.abs(ord) !== Infinity) {
     fail('norm', "the norm of a matrix must be 1, -1, Infinity, -Infinity, 'euclidean' or 'fro'", `got ${ord}`);
   }
   const [rows, columns] = axes;
   const sums = build.sum(build.abs(value), Math.abs(ord) === 1 ? rows : columns, true);
   const best = ord > 0 ? build.max(sums, axes, keepDims) : build.min(sums, axes, keepDims);
-  return lift<T>(best);
+  return lift<T>(narrowed(best, x));
 }
 
 /** sqrt(sum(x^2)) along the axes. */

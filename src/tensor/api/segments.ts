@@ -9,7 +9,7 @@ import * as composite from '../../ops/composite.ts';
 import { sameShape, showShape, sizeOf } from '../../types/shape.ts';
 import type { Tensor } from '../tensor.ts';
 import type { TensorLike } from '../types.ts';
-import { lift, valueOf } from './lift.ts';
+import { computed, lift, valueOf } from './lift.ts';
 
 type Input = Tensor | TensorLike;
 type Kind = composite.SegmentKind;
@@ -54,7 +54,9 @@ function combine<T extends Tensor>(
   const k = sizeOf(ids.shape);
   const rows = build.reshape(value, [k, ...value.shape.slice(rank)]);
   return lift<T>(
-    composite.segments(kind, rows, build.reshape(ids, [k]), count, emptyOf(kind, isSorted, value.dtype), op),
+    computed([rows], (wide) =>
+      composite.segments(kind, wide, build.reshape(ids, [k]), count, emptyOf(kind, isSorted, wide.dtype), op),
+    ),
   );
 }
 
