@@ -25,7 +25,7 @@ export function sampleArrays(sample: Sample, seed: number): NDArray[] {
     }
     const [rows, columns] = shape.slice(-2);
     for (let i = 0; diagonal !== 0 && i < data.length; i++) {
-      if (Math.floor(i / columns) % rows === i % columns) data[i] += diagonal;
+      if (Math.floor(i / columns) % rows === i % columns) data[i] = elementOf(dtype, data[i] + diagonal);
     }
     return { dtype, shape, data };
   });
