@@ -252,6 +252,7 @@ export const cases: readonly LayerCase[] = [
   row('cropping3D', () => layers.cropping3D({ cropping: 1 }), volumes),
   row('upSampling1d', () => layers.upSampling1d({ size: 3 }), steps),
   row('upSampling2d', () => layers.upSampling2d({ size: [2, 3] }), images),
+  row('upSampling2d bilinear', () => layers.upSampling2d({ size: 2, interpolation: 'bilinear' }), images),
   row('upSampling3d', () => layers.upSampling3d({ size: 2 }), volumes),
   row('zeroPadding1d', () => layers.zeroPadding1d({ padding: [2, 0] }), steps),
   row('zeroPadding2d', () => layers.zeroPadding2d({ padding: [1, 2] }), images),

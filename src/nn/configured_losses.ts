@@ -8,11 +8,15 @@ import {
   div,
   lessEqual,
   log,
+  maximum,
   mean,
   mul,
   neg,
+  oneHot,
   pow,
+  reshape,
   sigmoid,
+  sqrt,
   square,
   sub,
   sum,
@@ -20,6 +24,7 @@ import {
   where,
 } from '../tensor/index.ts';
 import { failUnknownName } from './naming.ts';
+import { type CircleArgs, circleOf, ctc } from './sequence_losses.ts';
 import { findLoss, type Loss, type LossOrMetricFn, type Reduction, registerLosses } from './losses.ts';
 
 const epsilon = 1e-7;
@@ -132,8 +137,68 @@ function categoricalFocal(args: FocalArgs): LossOrMetricFn {
   };
 }
 
+export interface CosineArgs extends LossArgs {
+  /** The axis of the vectors; default -1. */
+  axis?: number;
+}
+
+/** -sum of the products of vectors of length 1 */
+function cosineOf(axis: number): LossOrMetricFn {
+  const unit = (x: Tensor) => div(x, maximum(sqrt(sum(square(x), axis, true)), 1e-12));
+  return (y, p) => neg(sum(mul(unit(float(y)), unit(p)), axis));
+}
+
+/** (1 - p^q) / q of the probability of the right class (Zhang and Sabuncu 2018) */
+function generalizedOf(q: number): LossOrMetricFn {
+  return (y, p) => {
+    const classes = p.shape[p.rank - 1]!;
+    const right = cast(oneHot(cast(reshape(y, [...p.shape.slice(0, -1)]), 'int32'), classes), 'float32');
+    return div(sub(1, pow(sum(mul(p, right), -1), q)), q);
+  };
+}
+
+/** A loss of that name, with a reduction of choice. */
+const named =
+  (name: string) =>
+  (args: LossArgs = {}): Loss => ({ ...findLoss(name)!, reduction: checked(name, args).reduction });
+
 /** tf.losses, beside TensorFlow.js's functions: losses to give to compile. */
 export const configuredLosses = {
+  meanAbsoluteError: named('meanAbsoluteError'),
+  meanAbsolutePercentageError: named('meanAbsolutePercentageError'),
+  meanSquaredLogarithmicError: named('meanSquaredLogarithmicError'),
+  hinge: named('hinge'),
+  squaredHinge: named('squaredHinge'),
+  categoricalHinge: named('categoricalHinge'),
+  klDivergence: named('kullbackLeiblerDivergence'),
+  poisson: named('poisson'),
+  logCosh: named('logcosh'),
+  cosineSimilarity: (args: CosineArgs = {}): Loss => ({
+    name: 'cosineSimilarity',
+    labels: 'any',
+    reduction: checked('cosineSimilarity', args).reduction,
+    call: cosineOf(args.axis ?? -1),
+  }),
+  categoricalGeneralizedCrossEntropy: (args: LossArgs & { q?: number } = {}): Loss => {
+    const { q = 0.5 } = args;
+    if (!(q > 0 && q < 1)) fail('categoricalGeneralizedCrossEntropy', 'q must be in (0, 1)', `got ${args.q}`);
+    const { reduction } = checked('categoricalGeneralizedCrossEntropy', args);
+    return { name: 'categoricalGeneralizedCrossEntropy', labels: 'sparse', reduction, call: generalizedOf(q) };
+  },
+  ctc: (args: LossArgs = {}): Loss => ({
+    name: 'ctc',
+    labels: 'any',
+    anyShape: true,
+    reduction: checked('ctc', args).reduction,
+    call: ctc,
+  }),
+  circle: (args: CircleArgs & LossArgs = {}): Loss => ({
+    name: 'circle',
+    labels: 'any',
+    anyShape: true,
+    reduction: checked('circle', args).reduction,
+    call: circleOf(args),
+  }),
   binaryCrossentropy: (args: SmoothingArgs = {}): Loss =>
     crossentropy('binaryCrossentropy', args, (y, _, s) => add(mul(y, 1 - s), s / 2)),
   categoricalCrossentropy: (args: SmoothingArgs = {}): Loss =>
@@ -172,4 +237,8 @@ registerLosses([
   configuredLosses.huber(),
   configuredLosses.dice(),
   configuredLosses.tversky(),
+  configuredLosses.cosineSimilarity(),
+  configuredLosses.categoricalGeneralizedCrossEntropy(),
+  configuredLosses.ctc(),
+  configuredLosses.circle(),
 ]);

@@ -48,6 +48,8 @@ export type Reduction = 'sumOverBatchSize' | 'sum' | 'meanWithSampleWeight';
 export interface Loss {
   readonly name: string;
   readonly labels: LabelKind;
+  /** The labels may have another shape than the output: the loss checks for itself. */
+  readonly anyShape?: boolean;
   /** Default 'sumOverBatchSize': the mean. */
   readonly reduction?: Reduction;
   readonly call: LossOrMetricFn;
@@ -208,6 +210,8 @@ const aliases: { readonly [alias: string]: string } = {
   kld: 'kullbackLeiblerDivergence',
   KLD: 'kullbackLeiblerDivergence',
   cosine: 'cosineProximity',
+  klDivergence: 'kullbackLeiblerDivergence',
+  logCosh: 'logcosh',
 };
 
 const byName = new Map<string, Loss>(rows.map((row) => [row.name, row]));
@@ -231,7 +235,8 @@ export function registerLosses(more: readonly Loss[]): void {
 
 /** The loss called `name`, or undefined. Short names (`mse`) are known too. */
 export function findLoss(name: string): Loss | undefined {
-  return byName.get(aliases[name] ?? name) ?? byName.get(toCamelCase(name));
+  const camel = toCamelCase(name);
+  return byName.get(aliases[name] ?? name) ?? byName.get(aliases[camel] ?? camel);
 }
 
 /** A loss from its name, or from a function of labels and predictions. */
@@ -268,7 +273,7 @@ export function checkLabelShape(op: string, loss: Loss, labels: readonly number[
         : undefined;
     fail(op, 'labels must hold one class number for each sample', came, hint);
   }
-  if (loss.labels === 'any' && !byName.has(loss.name)) return;
+  if (loss.anyShape || (loss.labels === 'any' && !byName.has(loss.name))) return;
   if (labels.length === output.length && labels.every((extent, axis) => extent === output[axis])) return;
   const oneNumber = labels[labels.length - 1] === 1 && classes > 1;
   const hint = oneNumber

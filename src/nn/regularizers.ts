@@ -1,6 +1,20 @@
 /** Penalties on weights that are added to the training loss. */
 import { fail } from '../base/errors.ts';
-import { abs as absolute, add, mul, square, sum, type Tensor } from '../tensor/index.ts';
+import {
+  abs as absolute,
+  add,
+  div,
+  eye,
+  matMul,
+  maximum,
+  mul,
+  sqrt,
+  square,
+  sub,
+  sum,
+  type Tensor,
+} from '../tensor/index.ts';
+import { showShape } from '../types/shape.ts';
 import { type Config, isSerializedObject } from './keras_config.ts';
 import { failUnknownName, toCamelCase } from './naming.ts';
 
@@ -46,11 +60,52 @@ export class L1L2 extends Regularizer {
   }
 }
 
+export interface OrthogonalArgs {
+  /** Default 0.01. */
+  factor?: number;
+  /** Whether the rows (the default) or the columns should be orthogonal. */
+  mode?: 'rows' | 'columns';
+}
+
+/** factor times the mean |cosine| of the angles between rows, or columns, of a matrix. Source: keras.regularizers.OrthogonalRegularizer. */
+export class OrthogonalRegularizer extends Regularizer {
+  readonly factor: number;
+  readonly mode: 'rows' | 'columns';
+  constructor(args: OrthogonalArgs = {}) {
+    super();
+    this.factor = args.factor ?? 0.01;
+    this.mode = args.mode ?? 'rows';
+    if (!(this.factor >= 0 && Number.isFinite(this.factor))) {
+      fail('regularizers.orthogonal', 'factor must be a non-negative number', `got ${args.factor}`);
+    }
+    if (this.mode !== 'rows' && this.mode !== 'columns')
+      failUnknownName('regularizers.orthogonal', 'mode', args.mode, ['rows', 'columns']);
+  }
+  override getClassName(): string {
+    return 'OrthogonalRegularizer';
+  }
+  override apply(weight: Tensor): Tensor {
+    if (weight.rank !== 2)
+      fail('regularizers.orthogonal', 'weights must be matrices', `got ${showShape(weight.shape)}`);
+    const axis = this.mode === 'rows' ? 1 : 0;
+    const unit = div(weight, sqrt(maximum(sum(square(weight), axis, true), 1e-12)));
+    const size = weight.shape[1 - axis]!;
+    const product = this.mode === 'rows' ? matMul(unit, unit, false, true) : matMul(unit, unit, true, false);
+    const others = mul(absolute(product), sub(1, eye(size)));
+    const pairs = (size * (size - 1)) / 2;
+    return mul(sum(others), pairs === 0 ? 0 : (this.factor * 0.5) / pairs);
+  }
+  override getConfig(): Config {
+    return { factor: this.factor, mode: this.mode };
+  }
+}
+
 /** tf.regularizers: a factory for each. */
 export const regularizers = {
   l1: (args?: { l1?: number }): Regularizer => new L1L2({ l1: args?.l1, l2: 0 }),
   l2: (args?: { l2?: number }): Regularizer => new L1L2({ l1: 0, l2: args?.l2 }),
   l1l2: (args?: L1L2Args): Regularizer => new L1L2(args),
+  orthogonal: (args?: OrthogonalArgs): Regularizer => new OrthogonalRegularizer(args),
 };
 
 export type RegularizerIdentifier = keyof typeof regularizers;
@@ -61,8 +116,9 @@ export function getRegularizer(op: string, identifier: unknown): Regularizer | n
   if (identifier instanceof Regularizer) return identifier;
   const { className, config } = isSerializedObject(identifier) ? identifier : { className: identifier, config: {} };
   if (typeof className === 'string') {
-    const make = new Map(Object.entries(regularizers)).get(toCamelCase(className).toLowerCase());
-    if (make) return make(config as L1L2Args);
+    const name = toCamelCase(className).toLowerCase();
+    const make = new Map(Object.entries(regularizers)).get(name === 'orthogonalregularizer' ? 'orthogonal' : name);
+    if (make) return make(config as object);
   }
   failUnknownName(op, 'regularizer', className, Object.keys(regularizers));
 }

@@ -6,10 +6,13 @@ import {
   cast,
   div,
   expandDims,
+  groupNorm,
+  layerNorm,
   maximum,
   mean,
   mul,
   reshape,
+  rmsNorm,
   rsqrt,
   sqrt,
   square,
@@ -254,11 +257,7 @@ export class LayerNormalization extends Scaled {
     };
   }
   override call(inputs: Tensor): Tensor {
-    const center = mean(inputs, this.#axes, true);
-    const centered = sub(inputs, center);
-    const variance = mean(square(centered), this.#axes, true);
-    const normed = mul(centered, rsqrt(add(variance, this.epsilon)));
-    return this.scaled(normed, along(inputs.shape, this.#axes));
+    return layerNorm(inputs, this.gamma?.read(), this.beta?.read(), this.epsilon, this.#axes);
   }
   override getConfig(): Config {
     return { axis: this.axis, ...this.scaleConfig(), ...super.getConfig() };
@@ -300,14 +299,7 @@ export class GroupNormalization extends Scaled {
     this.inputSpec = { rank: inputShape.length, axes: { [axis]: extent } };
   }
   override call(inputs: Tensor): Tensor {
-    const axis = this.axis < 0 ? inputs.rank + this.axis : this.axis;
-    const { shape } = inputs;
-    const split = [...shape.slice(0, axis), this.#count, shape[axis] / this.#count, ...shape.slice(axis + 1)];
-    const grouped = reshape(inputs, split);
-    const axes = split.map((_, i) => i).filter((i) => i !== 0 && i !== axis);
-    const centered = sub(grouped, mean(grouped, axes, true));
-    const normed = mul(centered, rsqrt(add(mean(square(centered), axes, true), this.epsilon)));
-    return this.scaled(reshape(normed, [...shape]), along(shape, [axis]));
+    return groupNorm(inputs, this.#count, this.gamma?.read(), this.beta?.read(), this.epsilon, this.axis);
   }
   override getConfig(): Config {
     return { groups: this.groups, axis: this.axis, ...this.scaleConfig(), ...super.getConfig() };
@@ -348,6 +340,9 @@ export class RMSNormalization extends ShapePreserving {
     };
   }
   override call(inputs: Tensor): Tensor {
+    if (this.#axes.length === 1 && this.#axes[0] === inputs.rank - 1) {
+      return rmsNorm(inputs, this.scale!.read(), this.epsilon);
+    }
     const factor = rsqrt(add(mean(square(inputs), this.#axes, true), this.epsilon));
     return mul(mul(inputs, factor), reshape(this.scale!.read(), along(inputs.shape, this.#axes)));
   }

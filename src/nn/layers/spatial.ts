@@ -1,7 +1,8 @@
 /** Layers that cut, pad and enlarge the axes of space. */
 import { fail } from '../../base/errors.ts';
-import { pad, reshape, slice, type Tensor, tile } from '../../tensor/index.ts';
+import { image, pad, reshape, slice, type Tensor, tile, transpose } from '../../tensor/index.ts';
 import type { Config } from '../keras_config.ts';
+import { failUnknownName } from '../naming.ts';
 import { Layer, type LayerArgs } from './layer.ts';
 import { checkDataFormat, checkWindow, type DataFormat, type KerasShape, showKerasShape } from './shapes.ts';
 
@@ -210,22 +211,32 @@ export class UpSampling3D extends UpSampling {
   }
 }
 
+const upSamplingMethods = ['nearest', 'bilinear', 'bicubic', 'lanczos3', 'lanczos5'] as const;
+
 export interface UpSampling2DArgs extends UpSamplingArgs {
-  /** 'nearest' (the default) repeats pixels. */
-  interpolation?: 'nearest';
+  /** 'nearest' (the default) repeats pixels; 'bilinear', 'bicubic', 'lanczos3' and 'lanczos5' interpolate, with half-pixel centers. */
+  interpolation?: (typeof upSamplingMethods)[number];
 }
 
-/** Larger images of [batch, height, width, channels]. Source: tf.layers.upSampling2d. */
+/** Larger images of [batch, height, width, channels]. Sources: tf.layers.upSampling2d, keras.layers.UpSampling2D. */
 export class UpSampling2D extends UpSampling {
   static override readonly className = 'UpSampling2D';
-  readonly interpolation: 'nearest';
+  readonly interpolation: (typeof upSamplingMethods)[number];
 
   constructor(args: UpSampling2DArgs = {}) {
     super(2, args);
     this.interpolation = args.interpolation ?? 'nearest';
-    if (this.interpolation !== 'nearest') {
-      fail(this.label, "interpolation must be 'nearest'", `got ${JSON.stringify(args.interpolation)}`);
+    if (!upSamplingMethods.includes(this.interpolation)) {
+      failUnknownName(this.label, 'interpolation', args.interpolation, upSamplingMethods);
     }
+  }
+  override call(inputs: Tensor): Tensor {
+    if (this.interpolation === 'nearest') return super.call(inputs);
+    const first = this.dataFormat === 'channelsFirst';
+    const last = first ? transpose(inputs, [0, 2, 3, 1]) : inputs;
+    const size: [number, number] = [last.shape[1]! * this.size[0], last.shape[2]! * this.size[1]];
+    const larger = image.resize(last, size, this.interpolation);
+    return first ? transpose(larger, [0, 3, 1, 2]) : larger;
   }
   override getConfig(): Config {
     return { interpolation: this.interpolation, ...super.getConfig() };
