@@ -21,7 +21,7 @@ import { writeDots } from './dots.ts';
 import { packA, packB } from './pack.ts';
 import { dimsOf, exchange, extentOf, type Problem, problemOf } from './problem.ts';
 import { writeTiles } from './tiles.ts';
-import { chooseKBlocks, chooseTiling } from './tiling.ts';
+import { chooseKBlocks, chooseTiling, type Tiling } from './tiling.ts';
 import { splitWindows, type WindowedSpec, windowOf } from './window.ts';
 
 export interface Task {
@@ -256,7 +256,7 @@ function writeProblem(task: Task, original: Problem, name: string): LoweredKerne
   const tiling = chooseTiling(problem, vectorDim, task.context.caps);
   const kernels: LoweredKernel[] = [];
   let rowsPacked = false;
-  if (!direct || wantsPackedB(problem, vectorDim, rows)) {
+  if (!direct || wantsPackedB(problem, tiling, rows)) {
     const packed = packB(task.context, problem, tiling, name);
     kernels.push(packed.kernel);
     problem = { ...problem, b: packed.side };
@@ -278,11 +278,15 @@ function writeProblem(task: Task, original: Problem, name: string): LoweredKerne
   return kernels;
 }
 
+/** Rows that pay for the copy of a panel: a row of it that fills whole lines of the cache is read about as well where it is. */
+const ROWS_FOR_COPY = { wholeLines: 400, partOfLines: 64 };
+
 /** Rows of B far apart fall into few sets of the first cache; a panel read often enough pays for its copy. */
-function wantsPackedB(problem: Problem, vectorDim: number, rows: number): boolean {
+function wantsPackedB(problem: Problem, { vectorDim, width }: Tiling, rows: number): boolean {
   const k = dimsOf(problem, 'k');
   const innermost = k[k.length - 1];
-  if (innermost === undefined || rows < 64) return false;
+  const fewest = width * 4 >= 128 ? ROWS_FOR_COPY.wholeLines : ROWS_FOR_COPY.partOfLines;
+  if (innermost === undefined || rows < fewest) return false;
   const stride = Math.abs(problem.b.coefs[innermost]) * 4;
   const steps = extentOf(problem, k);
   return stride >= 512 && steps >= 64 && problem.dims[vectorDim].extent >= 16 && steps * stride > 32768;

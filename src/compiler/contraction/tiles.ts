@@ -5,7 +5,7 @@
 import type { Value } from '../../graph/graph.ts';
 import type { Affine, Reg } from '../../kernel/ir.ts';
 import { constant, shift, times, variable } from '../../kernel/ir.ts';
-import { Scratch } from '../emitter.ts';
+import { bufferOf, Scratch } from '../emitter.ts';
 import { blockedRegion } from '../nest.ts';
 import { outputIndex, type Task } from './lower.ts';
 import { addressOf, loops, scaleK } from './pack.ts';
@@ -101,6 +101,10 @@ function chooseShared(task: Task, problem: Problem, tiling: Tiling): Shared {
   const streams = extentOf(problem, dimsOf(problem, 'k')) > 2048;
   const most = streams ? wanted : threads * 8;
   const blockOf = (count: number) => Math.max(1, Math.ceil(count / most), Math.ceil((LEAST_CHUNK * count) / all));
+  if (panelsInstead(task, problem, tiling)) {
+    const { count } = tiling.panels[0];
+    return { kind: 'panels', dim: null, block: Math.max(1, Math.ceil(count / (threads * 8))) };
+  }
   const blockOfRows = (count: number) =>
     Math.min(Math.ceil(blockOf(count) / (streams ? 1 : 2)), rowsInCache(task, problem, tiling));
   const outer = [
@@ -125,6 +129,22 @@ function chooseShared(task: Task, problem: Problem, tiling: Tiling): Shared {
   const best = good ?? choices.reduce((a, b) => (chunks(b) > chunks(a) ? b : a));
   if (best.count === 1) return { kind: 'none', dim: null, block: 1 };
   return { kind: best.kind, dim: best.dim, block: blockFor(best) };
+}
+
+/**
+ * Whether B is what moves: much larger than A and than what a core keeps. Threads that share rows would each read all of it, so
+ * they had better share its columns.
+ */
+function panelsInstead(task: Task, problem: Problem, tiling: Tiling): boolean {
+  const { threads, cacheBytes } = task.context.caps;
+  const bytes = ({ buffer }: Side) => 4 * bufferOf(buffer).size;
+  if (dimsOf(problem, 'batch').some((d) => problem.dims[d].extent > 1)) return false;
+  return (
+    bytes(problem.b) * 2 > cacheBytes.l2 &&
+    bytes(problem.b) > 2 * bytes(problem.a) &&
+    bytes(problem.a) * 4 <= cacheBytes.l2 &&
+    tiling.panels[0].count >= 2 * threads
+  );
 }
 
 /** Tiles of rows whose part of A, for one block of k, takes at most half of the second cache. */
