@@ -12,8 +12,10 @@ export function nats(model, codes) {
   const [rows, steps] = [8, 64];
   const cache = new tf.KeyValueCache({ maxLength: codes.length });
   const total = tf.variable(tf.scalar(0));
-  const loss = tf.losses.sparseCategoricalCrossentropy();
-  const step = tf.jit((x, y) => total.assign(total.add(loss.call(y, model.apply(x, { cache })).sum())));
+  const step = tf.jit((x, y) => {
+    const losses = tf.metrics.sparseCategoricalCrossentropy(y, model.apply(x, { cache }));
+    total.assign(total.add(losses.sum()));
+  });
   let count = 0;
   for (const { x, y } of streams(codes, rows, steps)) {
     step(x, y);

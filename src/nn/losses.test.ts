@@ -141,3 +141,10 @@ describe('names', () => {
     expect(getLoss('compile', 'mse').name).toBe('meanSquaredError');
   });
 });
+
+test('the cross-entropy of class numbers is a function of tf.metrics too', () => {
+  const p = tensor(predictions, [rows, classes]);
+  const got = metrics.sparseCategoricalCrossentropy(tensor(classNumbers), p);
+  const want = metrics.categoricalCrossentropy(tensor(oneHotRows, [rows, classes]), p);
+  expect([...got.dataSync()]).toEqual([...want.dataSync()]);
+});

@@ -30,6 +30,7 @@ export const metrics = {
   categoricalAccuracy,
   categoricalCrossentropy,
   sparseCategoricalAccuracy,
+  sparseCategoricalCrossentropy,
   cosineProximity,
   meanAbsoluteError,
   meanAbsolutePercentageError,
@@ -55,7 +56,6 @@ const byName = new Map<string, LossOrMetricFn>(
     mae: meanAbsoluteError,
     MAE: meanAbsoluteError,
     cosine: cosineProximity,
-    sparseCategoricalCrossentropy,
   }),
 );
 const names = new Map<LossOrMetricFn, string>([...byName].reverse().map(([name, call]) => [call, name]));

@@ -1,7 +1,7 @@
 /** Steps with a cache against whole passes; model.generateTokens. */
 import { describe, expect, test } from 'vitest';
 import { values } from '../../../test/values.ts';
-import { jit, setSeed, type Tensor, tensor } from '../../tensor/index.ts';
+import { getBackend, jit, setBackend, setSeed, type Tensor, tensor } from '../../tensor/index.ts';
 import { KeyValueCache } from '../layers/key_value_cache.ts';
 import { layers } from '../layers/index.ts';
 import { input, model } from '../models/functional.ts';
@@ -106,6 +106,20 @@ describe.each(Object.keys(heads))('%s', (name) => {
       expect((fast.arraySync() as number[][]).map((row) => row.slice(0, 9))).toEqual(tokens);
     }
   });
+});
+
+test('the same tokens on every target', async () => {
+  const home = getBackend();
+  const drawn: unknown[] = [];
+  for (const name of ['x64', 'wasm', 'reference']) {
+    if (!(await setBackend(name))) continue;
+    const net = decoder(heads['groupQueryAttention']);
+    const args = { maxLength: 40, contextLength: 16, temperature: 0.7, topK: 5, seed: 8 };
+    drawn.push((await net.generateTokens(tokens[0], args)).arraySync());
+  }
+  await setBackend(home);
+  expect(drawn.length).toBeGreaterThan(1);
+  for (const other of drawn) expect(other).toEqual(drawn[0]);
 });
 
 test('greedy tokens are the likeliest ones of a whole pass; probabilities are taken for what they are', async () => {
