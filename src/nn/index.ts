@@ -50,6 +50,9 @@ export {
   LionOptimizer,
   NadamOptimizer,
 } from './optimizers/adaptive.ts';
+export { LossScaleOptimizer, type LossScaleArgs } from './optimizers/loss_scale.ts';
+export { mixedPrecision } from './mixed_precision_api.ts';
+export { DTypePolicy, type PolicyName } from './mixed_precision.ts';
 export { MuonOptimizer } from './optimizers/muon.ts';
 export { LearningRateSchedule } from './optimizers/schedules.ts';
 export { AdamaxOptimizer } from './optimizers/adamax.ts';

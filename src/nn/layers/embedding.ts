@@ -31,6 +31,8 @@ export interface EmbeddingArgs extends LayerArgs {
  */
 export class Embedding extends Layer {
   static override readonly className: string = 'Embedding';
+  // Category numbers have no place in a small dtype.
+  protected override readonly computesWide = true;
   readonly inputDim: number;
   readonly outputDim: number;
   readonly embeddingsInitializer: Initializer;

@@ -9,14 +9,31 @@
 import { fail, UserError } from '../../base/errors.ts';
 import { clone, eagerly, inferOutputs, Tensor, untracked } from '../../tensor/index.ts';
 import type { DType } from '../../types/dtype.ts';
-import { checkDType } from '../../types/dtype.ts';
+import { checkDType, isFloat } from '../../types/dtype.ts';
 import { sameShape, showShape, sizeOf } from '../../types/shape.ts';
 import { type Constraint, getConstraint } from '../constraints.ts';
 import { getInitializer, type Initializer } from '../initializers.ts';
 import type { Config } from '../keras_config.ts';
+import {
+  asFloat,
+  type DTypePolicy,
+  globalPolicy,
+  policyFrom,
+  type PolicyName,
+  withCompute,
+} from '../mixed_precision.ts';
 import { defaultLayerName } from '../naming.ts';
 import { getRegularizer, type Regularizer, type RegularizerIdentifier } from '../regularizers.ts';
-import { isTraining, type Mask, maskOf, noteLoss, setMask, withTraining } from './call_context.ts';
+import {
+  isTraining,
+  type Mask,
+  maskOf,
+  noteLoss,
+  setMask,
+  withTraining,
+  notePreActivation,
+  preActivationOf,
+} from './call_context.ts';
 import { KeyValueCache, withoutCache } from './key_value_cache.ts';
 import { givenWeight, LayerVariable, scopedName } from './layer_variable.ts';
 import {
@@ -39,7 +56,8 @@ export interface LayerArgs {
   batchInputShape?: KerasShape;
   /** Fixes the batch size together with inputShape. */
   batchSize?: number;
-  dtype?: DType;
+  /** What the layer computes in: a dtype, or a policy as 'mixed_bfloat16'; default: the global policy, float32 at first. */
+  dtype?: DType | PolicyName | DTypePolicy;
   inputDType?: DType;
   /** Whether fit changes the weights; default true. */
   trainable?: boolean;
@@ -84,7 +102,11 @@ export abstract class Layer {
 
   readonly name: string;
   readonly batchInputShape?: KerasShape;
+  /** That of the weights and, of an input, that of what is fed. */
   readonly dtype: DType;
+  readonly dtypePolicy: DTypePolicy;
+  /** The layer computes in float32 whatever its policy, which only says what it gives. */
+  protected readonly computesWide: boolean = false;
   /** Weights of the layer itself; `weights` has those of its sublayers too. */
   protected readonly ownWeights: LayerVariable[] = [];
   readonly activityRegularizer: Regularizer | null = null;
@@ -112,7 +134,9 @@ export abstract class Layer {
     this.name = args.name ?? defaultLayerName(className);
     this.#argsText = describeArgs(args);
     this.#trainable = args.trainable ?? true;
-    this.dtype = checkDType(this.label, args.dtype ?? args.inputDType ?? 'float32');
+    const policy = policyFrom(this.label, args.dtype);
+    this.dtypePolicy = policy ?? globalPolicy();
+    this.dtype = checkDType(this.label, policy ? (args.inputDType ?? policy.variableDtype) : args.dtype);
     this.#initialWeights = args.weights;
     if (args.activityRegularizer) this.activityRegularizer = this.regularizer(args.activityRegularizer);
     if (args.batchInputShape) this.batchInputShape = [...args.batchInputShape];
@@ -261,7 +285,6 @@ export abstract class Layer {
 
   /** apply on tensors; gives a list where `call` does. */
   protected run(list: readonly Tensor[], isList: boolean, options: CallOptions): Tensor | Tensor[] {
-    const inputs = isList ? [...list] : list[0];
     const open = list.map(({ shape }): KerasShape => (shape.length === 0 ? [] : [null, ...shape.slice(1)]));
     this.#prepare(isList ? open : open[0]);
     const masks = list.map(maskOf);
@@ -275,7 +298,8 @@ export abstract class Layer {
     }
     return this.named(() =>
       withTraining(training, () => {
-        const output = this.masked(list, this.call(inputs, { ...options, training, mask }), mask, isList);
+        const given = this.#computed(isList ? list : list[0], { ...options, training, mask });
+        const output = this.masked(list, given, mask, isList);
         if (this.activityRegularizer) {
           for (const tensor of output instanceof Tensor ? [output] : output) {
             noteLoss(this.activityRegularizer.apply(tensor));
@@ -284,6 +308,31 @@ export abstract class Layer {
         return output;
       }),
     );
+  }
+
+  /** What `call` gives, in the dtypes of the policy. Models leave that to their layers. */
+  #computed(inputs: Tensor | readonly Tensor[], options: CallOptions): Tensor | Tensor[] {
+    const plain = inputs instanceof Tensor ? inputs : [...inputs];
+    if (!this.autocasts) return this.call(plain, options);
+    const { computeDtype } = this.dtypePolicy;
+    const inner = this.computesWide ? 'float32' : computeDtype;
+    const each = (x: Tensor | readonly Tensor[], f: (x: Tensor) => Tensor) => (x instanceof Tensor ? f(x) : x.map(f));
+    const output = withCompute(inner, () =>
+      this.call(
+        each(plain, (x) => asFloat(x, inner)),
+        options,
+      ),
+    );
+    return each(output, (x) => {
+      const narrow = asFloat(x, computeDtype);
+      const before = narrow === x ? null : preActivationOf(x);
+      if (before) notePreActivation(narrow, before.activation, before.value);
+      return narrow;
+    });
+  }
+  /** Whether inputs, weights and outputs are brought to the policy's dtype. */
+  protected get autocasts(): boolean {
+    return true;
   }
 
   /** A pass that continues the steps of a cache. */
@@ -342,7 +391,7 @@ export abstract class Layer {
 
   /** The dtype of an output in a graph. */
   protected outputDType(_inputs: readonly SymbolicTensor[], _index: number): DType {
-    return this.dtype;
+    return isFloat(this.dtype) ? this.dtypePolicy.computeDtype : this.dtype;
   }
 
   /** The symbolic input or output of a layer that was applied once. */
@@ -447,6 +496,8 @@ export abstract class Layer {
       config['batchInputShape'] = this.batchInputShape;
       config['dtype'] = this.dtype;
     }
+    const { name } = this.dtypePolicy;
+    if (this.autocasts && name !== 'float32' && isFloat(this.dtype)) config['dtype'] = name;
     return config;
   }
 

@@ -4,6 +4,7 @@ import { deferredVariable, type Tensor, type Variable } from '../../tensor/index
 import type { DType } from '../../types/dtype.ts';
 import { sameShape, showShape } from '../../types/shape.ts';
 import type { Constraint } from '../constraints.ts';
+import { asRead } from '../mixed_precision.ts';
 import { uniqueVariableName } from '../naming.ts';
 import type { Regularizer } from '../regularizers.ts';
 
@@ -94,8 +95,9 @@ export class LayerVariable {
   /** What the layer computes with in place of the weight itself: a normalized weight during a call. */
   substitute: Tensor | null = null;
 
+  /** The value, in the dtype that the layer which runs computes in. */
   read(): Tensor {
-    return this.substitute ?? this.val;
+    return asRead(this.substitute ?? this.val);
   }
 
   /** Replaces the value, under the constraint. */

@@ -145,6 +145,8 @@ export interface BatchNormalizationArgs extends ScaleArgs {
  */
 export class BatchNormalization extends Scaled {
   static override readonly className = 'BatchNormalization';
+  // Moving averages are finer than the activations.
+  protected override readonly computesWide = true;
   readonly axis: number;
   readonly momentum: number;
   readonly movingMeanInitializer: Initializer;

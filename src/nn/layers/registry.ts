@@ -1,6 +1,6 @@
 /** The table that makes layers (and models as layers) from their configs. Classes enter it by themselves; it knows none. */
 import { fail } from '../../base/errors.ts';
-import type { Config, SerializedObject } from '../keras_config.ts';
+import { type Config, isSerializedObject, type SerializedObject } from '../keras_config.ts';
 import { failUnknownName } from '../naming.ts';
 import type { Layer } from './layer.ts';
 
@@ -41,6 +41,7 @@ export function deserializeLayer(op: string, object: SerializedObject): Layer {
 export function kerasArgs(config: Config): Config {
   const { batchShape, ...args } = config;
   if (batchShape !== undefined) args['batchInputShape'] = batchShape;
-  if (typeof args['dtype'] !== 'string') delete args['dtype'];
+  // Layers read Keras's policy objects; of other objects nothing is known.
+  if (typeof args['dtype'] !== 'string' && !isSerializedObject(args['dtype'])) delete args['dtype'];
   return args;
 }

@@ -65,6 +65,9 @@ export abstract class LayersModel extends Layer {
   protected override sublayers(): readonly Layer[] {
     return this.layers;
   }
+  protected override get autocasts(): boolean {
+    return false;
+  }
   /** Symbolic inputs and outputs; none where the model is a class of the user's own. */
   get inputs(): readonly SymbolicTensor[] {
     return [];

@@ -415,6 +415,18 @@ export abstract class Optimizer {
   /** Called after setWeights, for state that follows from the step count. */
   protected onRestore(_iterations: number): void {}
 
+  /** All that the optimizer moves on in a step on these variables: the step count, counters, slots. */
+  stateOf(variables: readonly Variable[]): Variable[] {
+    this.build(variables);
+    const slots = this.#allSlotNames.flatMap((name) => variables.map((owner) => this.slot(name, owner)));
+    return [this.#iterations, ...this.#counters, ...slots];
+  }
+
+  /** What a loss is multiplied by before gradients are taken; null: nothing. See LossScaleOptimizer. */
+  get lossScale(): Tensor | null {
+    return null;
+  }
+
   /** Frees the step count and the slots. */
   dispose(): void {
     this.#iterations.dispose();

@@ -1,11 +1,13 @@
 /** What model.compile makes: optimizer, losses and metrics, and from them the compiled training and test steps. */
 import { fail } from '../../base/errors.ts';
 import { add, concat, jit, mul, type Scalar, scalar, type Tensor, untracked } from '../../tensor/index.ts';
+import type { Layer } from '../layers/layer.ts';
 import type { LayerVariable } from '../layers/layer_variable.ts';
 import type { Loss } from '../losses.ts';
 import { Metric } from '../metrics/metric.ts';
 import type { LayersModel, TrainStepData } from '../models/layers_model.ts';
 import { getOptimizer } from '../optimizers/index.ts';
+import { LossScaleOptimizer } from '../optimizers/loss_scale.ts';
 import { Optimizer } from '../optimizers/optimizer.ts';
 import { type LossSpecs, lossValue, type OutputPlan, outputPlans } from './outputs.ts';
 import { customStep, packed, type Step, stepOf } from './step.ts';
@@ -38,8 +40,11 @@ export class CompiledModel {
     if (typeof args !== 'object' || args === null) fail('compile', 'compile needs {optimizer, loss}', `got ${args}`);
     this.#model = model;
     this.#args = args;
-    this.optimizer = getOptimizer('compile', args.optimizer);
-    this.#ownsOptimizer = !(args.optimizer instanceof Optimizer);
+    const optimizer = getOptimizer('compile', args.optimizer);
+    const owned = !(args.optimizer instanceof Optimizer);
+    const scales = usesFloat16(model) && !(optimizer instanceof LossScaleOptimizer);
+    this.optimizer = scales ? new LossScaleOptimizer(optimizer, {}, owned) : optimizer;
+    this.#ownsOptimizer = owned || scales;
     // Names of outputs are known now where the model has a graph; mistakes are then reported by compile.
     if (model.outputs.length > 0) this.outputs;
     else if (!model.hasOwnStep && (args.loss === undefined || args.loss === null))
@@ -213,4 +218,10 @@ export class CompiledModel {
     this.invalidate();
     if (this.#ownsOptimizer) this.optimizer.dispose();
   }
+}
+
+/** Whether a layer of the model computes in float16, whose gradients may vanish. */
+function usesFloat16(layer: Layer): boolean {
+  if (layer.dtypePolicy.computeDtype === 'float16') return true;
+  return (layer as Partial<LayersModel>).layers?.some(usesFloat16) ?? false;
 }

@@ -7,6 +7,7 @@ import { maskOf, preActivationOf } from '../layers/call_context.ts';
 import { checkLabelShape, getLoss, type Loss, type LossOrMetricFn, type Reduction } from '../losses.ts';
 import { getMetric, type MeanMetric } from '../metrics/index.ts';
 import { Metric } from '../metrics/metric.ts';
+import { asFloat } from '../mixed_precision.ts';
 import { failUnknownName } from '../naming.ts';
 
 export type LossIdentifier = string | LossOrMetricFn | Loss;
@@ -146,12 +147,13 @@ export function weightsFor(op: string, values: Tensor, weights: Tensor | null, m
 /** The loss of an output over a batch, a scalar; from the logits where the loss has a stable formula on them. */
 export function lossValue(op: string, loss: Loss, output: Tensor, y: Tensor, weights: Tensor | null): Scalar {
   checkLabelShape(op, loss, y.shape, output.shape);
+  const wide = (x: Tensor) => asFloat(x, 'float32');
   const logits = preActivationOf(output);
   const stable = loss.fromLogits;
   const values =
     stable && logits && logits.activation.name === stable.activation
-      ? stable.call(y, logits.value)
-      : loss.call(y, output);
+      ? stable.call(y, wide(logits.value))
+      : loss.call(y, wide(output));
   const mask = maskOf(output);
   return reduced(op, values, weights, mask, loss.reduction ?? 'sumOverBatchSize');
 }

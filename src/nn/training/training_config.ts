@@ -3,6 +3,7 @@ import { fail } from '../../base/errors.ts';
 import { type Config, fromPythonic, isSerializedObject } from '../keras_config.ts';
 import { toSnakeCase } from '../naming.ts';
 import { deserializeOptimizer } from '../optimizers/index.ts';
+import { LossScaleOptimizer } from '../optimizers/loss_scale.ts';
 import type { Optimizer } from '../optimizers/optimizer.ts';
 import type { ModelCompileArgs } from './compile.ts';
 import type { OutputPlan } from './outputs.ts';
@@ -16,7 +17,9 @@ export interface TrainingConfig {
 
 const metricName = (name: string): string => (name === 'acc' ? 'accuracy' : toSnakeCase(name));
 
-export function trainingConfig(optimizer: Optimizer, outputs: readonly OutputPlan[]): TrainingConfig {
+export function trainingConfig(given: Optimizer, outputs: readonly OutputPlan[]): TrainingConfig {
+  // A model that needs scaled losses gets them again where it is compiled.
+  const optimizer = given instanceof LossScaleOptimizer ? given.innerOptimizer : given;
   const optimizerConfig = { class_name: optimizer.getClassName(), config: optimizer.getConfig() };
   const names = (plan: OutputPlan) => plan.metrics.map(({ metric }) => metricName(metric.name));
   if (outputs.length === 1) {

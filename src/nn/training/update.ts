@@ -1,5 +1,5 @@
 /** One update of a model's weights, as every training step makes it: gradients, what layers and weights add to the loss, constraints. */
-import { add, type Scalar, type Tensor, variableGrads } from '../../tensor/index.ts';
+import { add, div, mul, type Scalar, type Tensor, variableGrads } from '../../tensor/index.ts';
 import { collectLosses } from '../layers/call_context.ts';
 import type { LayerVariable } from '../layers/layer_variable.ts';
 import type { Optimizer } from '../optimizers/optimizer.ts';
@@ -7,16 +7,20 @@ import type { Optimizer } from '../optimizers/optimizer.ts';
 /** Takes one step down the gradient of loss() and of what layers and regularizers add to it. Gives their sum. */
 export function updateWeights(weights: readonly LayerVariable[], optimizer: Optimizer, loss: () => Scalar): Scalar {
   const variables = weights.map((weight) => weight.val);
+  const scale = optimizer.lossScale;
   const { value, grads } = variableGrads(() => {
     const { result, losses } = collectLosses(loss);
-    return penalized(result, weights, losses);
+    const total = penalized(result, weights, losses);
+    return scale ? (mul(total, scale) as Scalar) : total;
   }, variables);
+  // The scale may change with the step.
+  const unscaled = scale ? (div(value, scale) as Scalar) : value;
   const pairs = variables.map((variable) => ({ variable, gradient: grads[variable.name] }));
   optimizer.applyPairs(pairs.filter(({ gradient }) => gradient));
   for (const { val, constraint } of weights) {
     if (constraint) val.assign(constraint.apply(val));
   }
-  return value;
+  return unscaled;
 }
 
 /** The loss, what layers added to it, and what the regularizers do. */

@@ -32,6 +32,8 @@ export interface ImageLayerArgs extends LayerArgs {
 
 /** A layer that gives images for images. */
 export abstract class ImageLayer extends Layer {
+  // Pixels up to 255 and their places need more than 8 bits.
+  protected override readonly computesWide = true;
   readonly dataFormat: DataFormat;
 
   constructor(args: ImageLayerArgs = {}) {

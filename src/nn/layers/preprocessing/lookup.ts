@@ -144,6 +144,8 @@ export interface IntegerLookupArgs extends LookupArgs {
 /** The number of each integer, as StringLookup has it. Source: keras.layers.IntegerLookup. */
 export class IntegerLookup extends IndexLookup {
   static override readonly className = 'IntegerLookup';
+  // Category numbers have no place in a small dtype.
+  protected override readonly computesWide = true;
   readonly oovMethod: 'floormod' | 'farmhash';
 
   constructor(args: IntegerLookupArgs = {}) {

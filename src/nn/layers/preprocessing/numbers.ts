@@ -38,6 +38,8 @@ export interface RescalingArgs extends LayerArgs {
 /** x scale + offset, in float32. Source: tf.layers.rescaling. */
 export class Rescaling extends ShapePreserving {
   static override readonly className = 'Rescaling';
+  // Data come in a wider range than activations.
+  protected override readonly computesWide = true;
   readonly scale: number | readonly number[];
   readonly offset: number | readonly number[];
 
@@ -105,6 +107,8 @@ class Moments {
  */
 export class Normalization extends ShapePreserving {
   static override readonly className = 'Normalization';
+  // Data come in a wider range than activations.
+  protected override readonly computesWide = true;
   readonly axis: readonly number[];
   readonly invert: boolean;
   readonly #mean: readonly number[] | number | null;
@@ -279,6 +283,8 @@ function compress(summary: Summary, precision: number): Summary {
 /** The number of the bin that each value lies in. Source: keras.layers.Discretization. */
 export class Discretization extends Layer {
   static override readonly className = 'Discretization';
+  // Data come in a wider range than activations.
+  protected override readonly computesWide = true;
   readonly numBins: number | null;
   readonly epsilon: number;
   readonly outputMode: OutputMode;
@@ -369,6 +375,8 @@ export interface CategoryEncodingArgs extends LayerArgs {
  */
 export class CategoryEncoding extends Layer {
   static override readonly className = 'CategoryEncoding';
+  // Category numbers have no place in a small dtype.
+  protected override readonly computesWide = true;
   readonly numTokens: number;
   readonly outputMode: OutputMode;
 

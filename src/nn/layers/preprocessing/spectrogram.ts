@@ -103,6 +103,8 @@ export interface MelSpectrogramArgs extends LayerArgs {
  */
 export class MelSpectrogram extends Layer {
   static override readonly className = 'MelSpectrogram';
+  // Powers span more than a small dtype holds.
+  protected override readonly computesWide = true;
   readonly args: Required<Omit<MelSpectrogramArgs, keyof LayerArgs>>;
   readonly #length: number;
   readonly #highest: number;
@@ -229,6 +231,8 @@ class FourierKernel extends Initializer {
  */
 export class STFTSpectrogram extends Layer {
   static override readonly className = 'STFTSpectrogram';
+  // Powers span more than a small dtype holds.
+  protected override readonly computesWide = true;
   readonly mode: (typeof spectrumModes)[number];
   readonly frameLength: number;
   readonly frameStep: number | null;
