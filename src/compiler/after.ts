@@ -4,7 +4,7 @@
  */
 import { Value } from '../graph/graph.ts';
 import { type BufferKey, Window } from './emitter.ts';
-import { readsOf } from './fuse.ts';
+import { readsOf } from './reads.ts';
 import { baseOf, type Plan, tagOf } from './plan.ts';
 import { isLoop, keysOf, type LoweredItem, rootOf, withKeys } from './schedule.ts';
 

@@ -7,9 +7,9 @@ import { type Affine, variable } from '../kernel/ir.ts';
 import { rowOf } from '../ops/table.ts';
 import type { Shape } from '../types/shape.ts';
 import { sameShape, sizeOf } from '../types/shape.ts';
-import { dependsThroughOthers, readsOf } from './fuse.ts';
 import { coord, Index } from './index-space.ts';
 import { baseOf, type Group, isConstant, tagOf } from './plan.ts';
+import { dependsThroughOthers, Readers, type ReadsTable } from './reads.ts';
 
 /** Rows longer than this fall out of the second cache between two walks. */
 const LONGEST_ROW = 32768;
@@ -27,16 +27,21 @@ function rowSpace(group: Group): Shape | null {
   return axes.length === 1 && axes[0] === shape.length - 1 && shape.length > 0 ? shape : null;
 }
 
-export function joinRows(groups: readonly Group[], stored: Set<Value>, finals: ReadonlySet<Value>): Group[] {
+export function joinRows(
+  groups: readonly Group[],
+  reads: ReadsTable,
+  stored: Set<Value>,
+  finals: ReadonlySet<Value>,
+): Group[] {
   let list = groups.slice();
   const groupOf = new Map<Value, Group>();
   for (const group of list) for (const root of group.roots) groupOf.set(root, group);
   for (const group of groups) {
     const space = list.includes(group) ? rowSpace(group) : null;
     if (!space || !worthRows(space)) continue;
-    const hosts = [...new Set([...readsOf(group, stored).aligned.keys()].map((value) => groupOf.get(value)))];
+    const hosts = [...new Set([...reads.of(group).aligned.keys()].map((value) => groupOf.get(value)))];
     for (const host of hosts) {
-      if (!host || host === group || !canJoin(host, group, space, stored, groupOf)) continue;
+      if (!host || host === group || !canJoin(host, group, space, stored, groupOf, reads)) continue;
       const members = [...(host.members ?? [host]), ...(group.members ?? [group])];
       const joined: Group = { anchor: null, roots: members.flatMap((member) => member.roots), members };
       for (const root of joined.roots) groupOf.set(root, joined);
@@ -44,7 +49,10 @@ export function joinRows(groups: readonly Group[], stored: Set<Value>, finals: R
       break;
     }
   }
-  for (const group of list) if (group.members) dropRowValues(group, list, stored, finals);
+  if (list.length < groups.length) {
+    const readers = new Readers(list, reads);
+    for (const group of list) if (group.members) dropRowValues(group, readers, stored, finals);
+  }
   return list;
 }
 
@@ -60,13 +68,14 @@ function canJoin(
   space: Shape,
   stored: ReadonlySet<Value>,
   groupOf: ReadonlyMap<Value, Group>,
+  reads: ReadsTable,
 ): boolean {
   const reduces = (group: Group) => (group.members ?? [group]).some((member) => member.anchor !== null);
   const hostSpace = rowSpace(host);
   if (!hostSpace || !reduces(host) || !sameShape(hostSpace, space)) return false;
   if (!guest.anchor && !guest.roots.every((root) => sameShape(root.shape, space))) return false;
   const own = new Set((host.members ?? [host]).flatMap((member) => member.roots));
-  return readsInRow(guest, space, own, stored) && !dependsThroughOthers(guest, host, groupOf, stored);
+  return readsInRow(guest, space, own, stored) && !dependsThroughOthers(guest, host, groupOf, reads);
 }
 
 /** Whether a group reads the results `own` only in the row that it is writing: at the element, or at the row's one value. */
@@ -127,16 +136,15 @@ function touches(value: Value, own: ReadonlySet<Value>, stored: ReadonlySet<Valu
 }
 
 /** Values that are read only within their row group need no memory. */
-function dropRowValues(group: Group, list: readonly Group[], stored: Set<Value>, finals: ReadonlySet<Value>): void {
-  const readElsewhere = new Set<Value>();
-  for (const other of list)
-    if (other !== group) for (const value of readsOf(other, stored).aligned.keys()) readElsewhere.add(value);
+function dropRowValues(group: Group, readers: Readers, stored: Set<Value>, finals: ReadonlySet<Value>): void {
   // An elementwise value is stored for its users in the row as well, unless it is cheap: it would be computed in each walk.
-  const needed = (root: Value) => finals.has(root) || readElsewhere.has(root);
-  for (const member of group.members ?? []) {
-    const kept = member.roots.filter(needed);
-    for (const root of member.roots) if (!kept.includes(root)) stored.delete(root);
-    member.roots = member.anchor || kept.length > 0 ? kept : [];
-  }
-  group.roots = group.roots.filter(needed);
+  const needed = (root: Value) => finals.has(root) || readers.has(root);
+  readers.change(group, () => {
+    for (const member of group.members ?? []) {
+      const kept = member.roots.filter(needed);
+      for (const root of member.roots) if (!kept.includes(root)) stored.delete(root);
+      member.roots = member.anchor || kept.length > 0 ? kept : [];
+    }
+    group.roots = group.roots.filter(needed);
+  });
 }

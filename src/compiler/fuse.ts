@@ -13,6 +13,7 @@ import { canTileWindow } from './contraction/window.ts';
 import { joinRows } from './fuse-rows.ts';
 import { mergeAxes } from './index-space.ts';
 import { baseOf, type Group, isConstant, isInlineable, packedOf, type Plan, tagOf, unpacks } from './plan.ts';
+import { dependsThroughOthers, Readers, ReadsTable } from './reads.ts';
 
 /** A value may be computed again for each of its users when it takes at most this many operations ... */
 const CHEAP_OPS = 4;
@@ -162,52 +163,16 @@ interface World {
   readonly finals: ReadonlySet<Value>;
 }
 
-export interface Reads {
-  /** Stored values, and whether each is read only at the element that is being computed. */
-  readonly aligned: Map<Value, boolean>;
-  readonly needsCoords: boolean;
-}
-
-/** What a group reads. */
-export function readsOf(group: Group, stored: ReadonlySet<Value>): Reads {
-  const aligned = new Map<Value, boolean>();
-  const own = new Set([...group.roots, ...(group.members ?? []).flatMap((member) => member.roots)]);
-  let needsCoords = false;
-  const seen = new Set<string>();
-  const visit = (value: Value, isAligned: boolean): void => {
-    const base = baseOf(value);
-    const key = `${value.op.id}.${value.index}.${isAligned}`;
-    if (seen.has(key)) return;
-    seen.add(key);
-    if (stored.has(base) && !own.has(base)) {
-      aligned.set(base, (aligned.get(base) ?? true) && isAligned);
-      return;
-    }
-    enter(value, isAligned);
-  };
-  const enter = (value: Value, isAligned: boolean): void => {
-    const { op } = value;
-    if (isConstant(op)) return;
-    const tag = tagOf(op);
-    if (tag === 'view' || tag === 'point') needsCoords = true;
-    for (const input of op.inputs) visit(input, isAligned && (tag === 'map' || tag === 'reshape'));
-  };
-  for (const { anchor, roots } of group.members ?? [group]) {
-    if (anchor) for (const input of anchor.inputs) visit(input, false);
-    for (const root of roots) if (root.op !== anchor) enter(root, true);
-  }
-  return { aligned, needsCoords };
-}
-
 /** Elementwise groups join the group whose result they take element by element. */
 function merge(groups: Group[], world: World): Group[] {
   const { stored, finals } = world;
+  const table = new ReadsTable(stored);
   const groupOf = new Map<Value, Group>();
   for (const group of groups) for (const root of group.roots) groupOf.set(root, group);
   const list = groups.slice();
   for (const group of groups) {
     if (group.anchor !== null || !list.includes(group)) continue;
-    const reads = readsOf(group, stored);
+    const reads = table.of(group);
     const candidates = [...reads.aligned].flatMap(([value, isAligned]) => {
       const producer = groupOf.get(value);
       return isAligned && producer && canHost(producer, group, value, reads.needsCoords) ? [producer] : [];
@@ -215,19 +180,25 @@ function merge(groups: Group[], world: World): Group[] {
     candidates.sort((a, b) => rank(b) - rank(a) || list.indexOf(b) - list.indexOf(a));
     for (const host of candidates) {
       if ([...reads.aligned].some(([value, isAligned]) => !isAligned && groupOf.get(value) === host)) continue;
-      if (dependsThroughOthers(group, host, groupOf, stored)) continue;
+      if (dependsThroughOthers(group, host, groupOf, table)) continue;
       host.roots.push(...group.roots);
+      table.forget(host);
       for (const root of group.roots) groupOf.set(root, host);
       list.splice(list.indexOf(group), 1);
       break;
     }
   }
-  for (const group of list) dropUnread(group, list, stored, finals);
-  return joinRows(joinWindows(list, stored, finals), stored, finals);
+  dropUnread(list, table, stored, finals);
+  return joinRows(joinWindows(list, table, stored, finals), table, stored, finals);
 }
 
 /** Window reductions (pooling) of a contraction's result join its kernel where nobody else reads what they reduce. */
-function joinWindows(groups: readonly Group[], stored: Set<Value>, finals: ReadonlySet<Value>): Group[] {
+function joinWindows(
+  groups: readonly Group[],
+  reads: ReadsTable,
+  stored: Set<Value>,
+  finals: ReadonlySet<Value>,
+): Group[] {
   const list = groups.slice();
   for (const group of groups) {
     const { anchor } = group;
@@ -238,11 +209,12 @@ function joinWindows(groups: readonly Group[], stored: Set<Value>, finals: Reado
     const host = list.find((other) => other.roots.length === 1 && other.roots[0] === input);
     if (!host?.anchor || tagOf(host.anchor) !== 'contraction' || host.window) continue;
     if (!sameShape(host.anchor.outputs[0].shape, input.shape)) continue;
-    if (list.some((other) => other !== group && other !== host && readsOf(other, stored).aligned.has(input))) continue;
+    if (list.some((other) => other !== group && other !== host && reads.of(other).aligned.has(input))) continue;
     if (!canTileWindow(host.anchor)) continue;
     stored.delete(input);
     host.window = anchor;
     host.roots = group.roots;
+    reads.forget(host);
     list.splice(list.indexOf(group), 1);
   }
   return list;
@@ -269,36 +241,16 @@ function canHost(host: Group, guest: Group, value: Value, needsCoords: boolean):
   });
 }
 
-/** Whether something that `group` reads (other than the host's own results) is computed from the host's results. */
-export function dependsThroughOthers(
-  group: Group,
-  host: Group,
-  groupOf: ReadonlyMap<Value, Group>,
-  stored: ReadonlySet<Value>,
-): boolean {
-  const seen = new Set<Group>();
-  const reaches = (from: Group): boolean => {
-    if (from === host) return true;
-    if (seen.has(from)) return false;
-    seen.add(from);
-    return [...readsOf(from, stored).aligned.keys()].some((value) => {
-      const next = groupOf.get(value);
-      return next !== undefined && reaches(next);
-    });
-  };
-  return [...readsOf(group, stored).aligned.keys()].some((value) => {
-    const producer = groupOf.get(value);
-    return producer !== undefined && producer !== host && reaches(producer);
-  });
-}
-
 /** Values that only their own group reads need no memory. */
-function dropUnread(group: Group, list: readonly Group[], stored: Set<Value>, finals: ReadonlySet<Value>): void {
-  if (group.roots.length < 2) return;
-  const readElsewhere = new Set<Value>();
-  for (const other of list)
-    if (other !== group) for (const value of readsOf(other, stored).aligned.keys()) readElsewhere.add(value);
-  const kept = group.roots.filter((root) => finals.has(root) || readElsewhere.has(root));
-  for (const root of group.roots) if (!kept.includes(root)) stored.delete(root);
-  group.roots = kept;
+function dropUnread(list: readonly Group[], reads: ReadsTable, stored: Set<Value>, finals: ReadonlySet<Value>): void {
+  const readers = new Readers(list, reads);
+  for (const group of list) {
+    if (group.roots.length < 2) continue;
+    const kept = group.roots.filter((root) => finals.has(root) || readers.has(root));
+    if (kept.length === group.roots.length) continue;
+    readers.change(group, () => {
+      for (const root of group.roots) if (!kept.includes(root)) stored.delete(root);
+      group.roots = kept;
+    });
+  }
 }
