@@ -10,6 +10,9 @@ const cnnForwardFlops = 2 * (26 * 26 * 32 * 9 + 11 * 11 * 64 * 9 * 32 + 3 * 3 * 
 /** Training is the forward pass, the filter gradients and the input gradients of all but the first layer. */
 const cnnTrainingFlops = 3 * cnnForwardFlops - 2 * 26 * 26 * 32 * 9;
 
+/** The multiply-adds of one image of 224 x 224 through ResNet-50, strides in the first convolution of a stage; times two. */
+const resnet50Flops = 2 * resnet50Multiplies();
+
 const batch = 64;
 const trainSteps = 16;
 const chainLength = 2 ** 24;
@@ -111,6 +114,35 @@ export const figures = [
     entries: [{ peer: 'x64' }, { peer: 'pytorch' }, { peer: 'wasm' }],
     goal: { versus: { pytorch: 4 } },
   },
+  {
+    id: 'dcgan-train',
+    title: 'DCGAN training, batch 64',
+    request: { task: 'dcgan-train', batch },
+    unit: 'images/s',
+    amount: batch,
+    entries: [
+      { peer: 'x64' },
+      { peer: 'pytorch' },
+      { peer: 'pytorch', label: 'pytorch-nhwc', request: { layout: 'nhwc' } },
+      { peer: 'wasm' },
+    ],
+    goal: { versus: { pytorch: 4 } },
+  },
+  {
+    id: 'resnet50-infer',
+    title: 'ResNet50 inference, batch 1',
+    request: { task: 'resnet50-infer', batch: 1 },
+    flops: resnet50Flops,
+    unit: 'images/s',
+    amount: 1,
+    entries: [
+      { peer: 'x64' },
+      { peer: 'onnxruntime' },
+      { peer: 'pytorch' },
+      { peer: 'pytorch', label: 'pytorch-nhwc', request: { layout: 'nhwc' } },
+    ],
+    goal: { versus: { onnxruntime: 1 } },
+  },
   ...['x64', 'wasm'].map((backend) => ({
     id: backend === 'x64' ? 'chain' : 'chain-wasm',
     title: `relu(2x+1), 16M floats${backend === 'x64' ? '' : ', wasm'}`,
@@ -147,6 +179,20 @@ export const figures = [
   })),
   ...opFigures,
 ];
+
+function resnet50Multiplies() {
+  let total = 112 * 112 * 64 * 49 * 3 + 2048 * 1000;
+  let channels = 64;
+  for (const [stage, depth] of [3, 4, 6, 3].entries()) {
+    const [narrow, places] = [64 * 2 ** stage, (56 / 2 ** stage) ** 2];
+    for (let i = 0; i < depth; i++) {
+      const projection = i === 0 ? channels * 4 * narrow : 0;
+      total += places * (channels * narrow + 9 * narrow * narrow + narrow * 4 * narrow + projection);
+      channels = 4 * narrow;
+    }
+  }
+  return total;
+}
 
 /** The size that an odd one is compared with: it should reach 90 % of it. */
 function neighbourOf(n) {

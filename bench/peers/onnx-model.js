@@ -85,7 +85,7 @@ export function opModel({ type, attributes = [], constants = [], outputs = 1, ou
   });
 }
 
-function model({ inputs, outputs, nodes, initializers, opset: version = 13 }) {
+export function model({ inputs, outputs, nodes, initializers, opset: version = 13 }) {
   const graph = [
     ...nodes.map((bytes) => field(1, bytes)),
     field(2, text('bench')),
@@ -97,7 +97,7 @@ function model({ inputs, outputs, nodes, initializers, opset: version = 13 }) {
   return join([number(1, 8), field(7, join(graph)), field(8, opset)]);
 }
 
-function node(type, inputs, outputs, attributes = []) {
+export function node(type, inputs, outputs, attributes = []) {
   return join([
     ...inputs.map((name) => field(1, text(name))),
     ...outputs.map((name) => field(2, text(name))),
@@ -113,7 +113,7 @@ export const int = (name, value) => join([field(1, text(name)), number(3, value)
 /** Numbers of onnx.TensorProto.DataType. */
 const dataTypes = { float32: 1, int32: 6, int64: 7 };
 
-function tensor(name, shape, values, dtype = 'float32') {
+export function tensor(name, shape, values, dtype = 'float32') {
   const raw = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   return join([
     ...shape.map((size) => number(1, size)),
@@ -128,7 +128,7 @@ function typeInfo(name, dtype) {
   return join([field(1, text(name)), field(2, field(1, number(1, dataTypes[dtype])))]);
 }
 
-function valueInfo(name, shape, dtype = 'float32') {
+export function valueInfo(name, shape, dtype = 'float32') {
   const dims = join(shape.map((size) => field(1, number(1, size))));
   const tensorType = join([number(1, dataTypes[dtype]), field(2, dims)]);
   return join([field(1, text(name)), field(2, field(1, tensorType))]);

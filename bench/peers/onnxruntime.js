@@ -1,5 +1,6 @@
 /** The ONNX Runtime peer: inference and GEMM with its CPU provider. */
 import { cnnModel, matMulModel } from './onnx-model.js';
+import { resnet50Model } from './onnx-resnet.js';
 import { opTask } from './ops-onnx.js';
 import { consume, noise, serve } from './protocol.js';
 
@@ -35,6 +36,12 @@ await serve(async () => {
       'cnn-infer': async ({ batch = 64 }) => {
         const session = await create(cnnModel(batch));
         const feeds = { x: input([batch, 1, 28, 28], 1) };
+        const [output] = session.outputNames;
+        return async () => consume((await session.run(feeds))[output].data[0]);
+      },
+      'resnet50-infer': async ({ batch = 1 }) => {
+        const session = await create(resnet50Model(batch, 224));
+        const feeds = { x: input([batch, 3, 224, 224], 1) };
         const [output] = session.outputNames;
         return async () => consume((await session.run(feeds))[output].data[0]);
       },

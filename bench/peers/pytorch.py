@@ -27,6 +27,7 @@ except Exception as error:  # any failure to load is the reason why the peer is 
     answer({"error": f"{sys.executable}: {error}"})
     sys.exit(0)
 
+from images import dcgan_train, resnet50_infer
 from ops_torch import op
 from sequences import gpt_train, rnn_train
 
@@ -108,7 +109,7 @@ def chain(request):
     return run
 
 
-tasks = {"gemm": gemm, "cnn-train": cnn_train, "cnn-infer": cnn_infer, "chain": chain, "op": op, "rnn-train": rnn_train, "gpt-train": gpt_train}
+tasks = {"gemm": gemm, "cnn-train": cnn_train, "cnn-infer": cnn_infer, "chain": chain, "op": op, "rnn-train": rnn_train, "gpt-train": gpt_train, "dcgan-train": dcgan_train, "resnet50-infer": resnet50_infer}
 answer({"ready": {"versions": f"PyTorch {torch.__version__}", "tasks": list(tasks)}})
 
 prepared = {}

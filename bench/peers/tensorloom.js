@@ -6,6 +6,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { imageTasks } from './images.js';
 import { opTask } from './ops-tf.js';
 import { cnn, consume, labels, noise, serve } from './protocol.js';
 import { sequenceTasks } from './sequences.js';
@@ -120,6 +121,7 @@ async function load() {
       };
     },
     ...sequenceTasks(tf),
+    ...imageTasks(tf),
     op: opTask(tf, {
       jit: tf.jit,
       finish: async (results) => {
