@@ -67,3 +67,4 @@ export type { WeightSpec } from './formats/weights.ts';
 export type { IORouter } from './handlers/router.ts';
 export type { IOHandler, LoadHandler, ModelArtifactsInfo, SaveHandler, SaveResult } from './handlers/types.ts';
 export type { ModelArtifacts };
+export { BackupAndRestore, type BackupAndRestoreArgs } from './backup.ts';

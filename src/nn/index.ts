@@ -10,7 +10,7 @@ export {
   type CustomCallbackArgs,
   type Logs,
 } from './callbacks/callback.ts';
-export { callbacks, EarlyStopping, type EarlyStoppingArgs } from './callbacks/early_stopping.ts';
+export { callbacks as fitCallbacks, EarlyStopping, type EarlyStoppingArgs } from './callbacks/early_stopping.ts';
 export { History } from './callbacks/history.ts';
 export { ProgbarLogger, type ProgressStream } from './callbacks/progbar.ts';
 export { Constraint, type ConstraintIdentifier, constraints } from './constraints.ts';

@@ -119,8 +119,8 @@ export function decodeArrays(op: string, bytes: Uint8Array, specs: readonly Weig
   let offset = 0;
   return specs.map((spec) => {
     const length = bytesOf(spec);
-    // A copy: weights of odd sizes leave the next ones unaligned.
-    const own = bytes.slice(offset, offset + length);
+    // A copy (slice of Node's Buffer makes none): weights of odd sizes leave the next ones unaligned.
+    const own = new Uint8Array(bytes.subarray(offset, offset + length));
     offset += length;
     return { name: spec.name, shape: spec.shape, dtype: spec.dtype, group: spec.group, values: decode(op, own, spec) };
   });

@@ -59,7 +59,13 @@ export async function saveModelFolder(
 }
 
 /** Writes a file beside its place, flushes it, and moves it there in one step. */
-async function replaceFile(folder: string, name: string, bytes: Uint8Array, fs: FileSystem): Promise<void> {
+/** Writes a file so that it is either the old one or the whole new one, whatever happens. */
+export async function replaceFile(
+  folder: string,
+  name: string,
+  bytes: Uint8Array,
+  fs: FileSystem = fileSystem,
+): Promise<void> {
   const temporary = path.join(folder, `.${name}.${process.pid}.${saves++}.tmp`);
   try {
     const file = await fs.open(temporary, 'wx');

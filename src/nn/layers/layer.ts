@@ -7,7 +7,7 @@
  * both.
  */
 import { fail, UserError } from '../../base/errors.ts';
-import { clone, eagerly, inferOutputs, Tensor, untracked } from '../../tensor/index.ts';
+import { clone, eagerly, inferOutputs, Tensor, untracked, type Variable } from '../../tensor/index.ts';
 import type { DType } from '../../types/dtype.ts';
 import { checkDType, isFloat } from '../../types/dtype.ts';
 import { sameShape, showShape, sizeOf } from '../../types/shape.ts';
@@ -234,6 +234,11 @@ export abstract class Layer {
       if (item.rank !== 0) fail(this.label, 'addLoss needs scalars', `got ${showShape(item.shape)}`);
       noteLoss(item);
     }
+  }
+
+  /** What moves on from step to step beside the weights, as counters of random draws: of this layer and of those inside. */
+  hiddenState(): Variable[] {
+    return this.sublayers().flatMap((layer) => layer.hiddenState());
   }
 
   /** Forgets what a stateful layer has kept. */

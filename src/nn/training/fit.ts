@@ -188,12 +188,9 @@ async function train(op: string, model: LayersModel, args: CommonFitArgs, makePl
       model.stopTraining = true;
     });
     await callbacks.onTrainBegin();
-    const { initialEpoch } = plan;
-    for (
-      let epoch = Math.max(initialEpoch, callbacks.initialEpoch);
-      epoch < plan.epochs && !model.stopTraining;
-      epoch++
-    ) {
+    const first = Math.max(plan.initialEpoch, callbacks.initialEpoch);
+    await plan.source.skip(first - plan.initialEpoch);
+    for (let epoch = first; epoch < plan.epochs && !model.stopTraining; epoch++) {
       await callbacks.onEpochBegin(epoch);
       const logs = await runEpoch(op, model, plan, callbacks, epoch);
       await callbacks.onEpochEnd(epoch, logs);

@@ -31,6 +31,8 @@ export interface BatchSource {
   prepare(step: number): void;
   done(batch: Batch): void;
   end(): void | Promise<void>;
+  /** Moves on over the orders and batches of epochs that an earlier run has had. */
+  skip(epochs: number): void | Promise<void>;
 }
 
 /** Gathers batches of samples, one ahead of the step that runs. */
@@ -82,6 +84,10 @@ export class SamplesSource implements BatchSource {
   end(): void {
     if (this.#next) disposeBatch(this.#next.batch);
     this.#next = null;
+  }
+
+  skip(epochs: number): void {
+    for (let i = 0; i < epochs; i++) this.begin();
   }
 }
 
@@ -155,6 +161,20 @@ export class DatasetSource implements BatchSource {
     if (Number.isFinite(this.steps) && !this.#ended) return;
     await this.#iterator?.return?.();
     this.#iterator = null;
+  }
+
+  async skip(epochs: number): Promise<void> {
+    for (let i = 0; i < epochs; i++) {
+      await this.begin();
+      // A pass over all of the data begins anew by itself; one of so many batches goes on where the last one stopped.
+      for (let step = 0; Number.isFinite(this.steps) && step < this.steps; step++) {
+        const item = await this.#nextItem();
+        this.#ended = item.done === true;
+        if (this.#ended) break;
+        dispose(item.value as Tensor[]);
+      }
+      await this.end();
+    }
   }
 }
 

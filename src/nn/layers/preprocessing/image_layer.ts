@@ -187,14 +187,22 @@ export abstract class RandomImageLayer extends ImageLayer {
   /** The images [batch, height, width, channels] as training sees them. */
   abstract augment(images: Tensor, draws: Draws): Tensor;
 
-  /** Fresh numbers for one call. */
-  protected draws(): Draws {
-    if (this.seed === null) return new Draws(nextRandomKey());
+  #counter(): Variable {
     this.#calls ??= untracked(() =>
       eagerly(() => variable(scalar(0, 'int32'), false, uniqueVariableName(`${this.name}/calls`))),
     );
-    const key = random.foldIn(random.key(this.seed), this.#calls);
-    this.#calls.assign(add(this.#calls, scalar(1, 'int32')) as never);
+    return this.#calls;
+  }
+  override hiddenState(): Variable[] {
+    return this.seed === null ? [] : [this.#counter()];
+  }
+
+  /** Fresh numbers for one call. */
+  protected draws(): Draws {
+    if (this.seed === null) return new Draws(nextRandomKey());
+    const calls = this.#counter();
+    const key = random.foldIn(random.key(this.seed), calls);
+    calls.assign(add(calls, scalar(1, 'int32')) as never);
     return new Draws(key);
   }
 
