@@ -55,7 +55,8 @@ const line = (cells) => `| ${cells.join(' | ')} |`;
 const text = `# The op table
 
 Written by \`node scripts/op-table.js\` from src/ops/table.ts: ${rows.length} rows. The tolerance is how far a target may be from
-the reference: absolute + relative times the reference's value r. [ops.md](ops.md) says how a row is made.
+the reference: absolute + relative times the reference's value r. Rows that take float32 take float16 and bfloat16, too, and those that
+take int32 also int8 and uint8. [ops.md](ops.md) says how a row is made.
 
 ${[line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')}
 `;

@@ -69,6 +69,7 @@ describe.each(['reference', 'wasm', ...(tf.getBackend() === 'x64' ? ['x64'] : []
       // In bfloat16 256 + 1 is 256: a sum that rounded as it goes would stay there.
       expect(numbers(tf.ones([4096], 'bfloat16').sum())).toEqual([4096]);
       expect(numbers(tf.ones([1, 300], 'bfloat16').matMul(tf.ones([300, 1], 'bfloat16')))).toEqual([300]);
+      expect(numbers(tf.ones([1, 295]).matMul(tf.ones([295, 1])))).toEqual([295]);
       expect(numbers(tf.fill([70000], 0.25, 'float16').mean())).toEqual([0.25]);
       expect(numbers(tf.fill([300], 300, 'float16').square().sum())).toEqual([Number.POSITIVE_INFINITY]);
       expect(numbers(tf.fill([200], 1, 'int8').sum())).toEqual([200 - 256]);

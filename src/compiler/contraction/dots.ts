@@ -27,8 +27,9 @@ export function writeDots(task: Task, problem: Problem): LoweredKernel[] {
   const lanesOut = outDims.find(
     (d) => problem.out.coefs[d] === 1 && gentle(d) && problem.dims[d].extent >= context.caps.lanes / 2,
   );
-  const alongK =
-    lanesOut === undefined && inner !== undefined && gentle(inner) && problem.dims[inner].extent >= context.caps.lanes;
+  // Where both sides are one element for all of k, idle lanes would hold it, too, and count.
+  const walks = inner !== undefined && (problem.a.coefs[inner] !== 0 || problem.b.coefs[inner] !== 0);
+  const alongK = lanesOut === undefined && walks && gentle(inner) && problem.dims[inner].extent >= context.caps.lanes;
   const order = lanesOut === undefined ? outDims : [...outDims.filter((d) => d !== lanesOut), lanesOut];
   const extents = order.map((d) => problem.dims[d].extent);
   const options = { threads: context.caps.threads, work: 2 * extentOf(problem, k), scalar: lanesOut === undefined };
