@@ -28,6 +28,7 @@ describe('as many parameters as published', () => {
     ['DenseNet121', () => zoo.DenseNet121(), 8_062_504],
     ['MobileNet', () => zoo.MobileNet(), 4_253_864],
     ['MobileNetV2', () => zoo.MobileNetV2(), 3_538_984],
+    ['EfficientNetB0', () => zoo.EfficientNetB0(), 5_330_571],
     // keras.applications without the top.
     ['VGG16 without top', () => zoo.VGG16({ includeTop: false }), 14_714_688],
     ['ResNet50 without top', () => zoo.ResNet50({ includeTop: false }), 23_587_712],

@@ -4,6 +4,7 @@
  */
 export type { ClassifierArgs } from './arguments.ts';
 export type { DCGANDiscriminatorArgs, DCGANGeneratorArgs } from './dcgan.ts';
+export type { EfficientNetArgs } from './efficientnet.ts';
 export type { GoogLeNetArgs } from './inception.ts';
 export type { MobileNetArgs } from './mobilenet.ts';
 export type { PreprocessArgs } from './preprocess.ts';
@@ -16,6 +17,7 @@ export type { TinyYOLOArgs } from './yolo.ts';
 
 import { DCGANDiscriminator, DCGANGenerator } from './dcgan.ts';
 import { DenseNet121 } from './densenet.ts';
+import { EfficientNetB0 } from './efficientnet.ts';
 import { GoogLeNet, InceptionV3 } from './inception.ts';
 import { MobileNet, MobileNetV2 } from './mobilenet.ts';
 import { preprocessInput } from './preprocess.ts';
@@ -33,6 +35,7 @@ export const applications = {
   DCGANDiscriminator,
   DCGANGenerator,
   DenseNet121,
+  EfficientNetB0,
   FCN8s,
   GoogLeNet,
   InceptionV3,
