@@ -1,7 +1,8 @@
 """
 Computes the polynomials of src/codegen/shared/math: Remez's exchange in high precision, then the coefficients are rounded to
-float32 one after the other, each time with the rest fitted anew. Prints them with the greatest error that is left, in units of
-2**-24 relative to the function. It knows nothing of how they are evaluated; the tests measure that.
+float32 (float64 for names that end in 64) one after the other, each time with the rest fitted anew. Prints them with the greatest
+error that is left, in units of 2**-24 (2**-53) relative to the function. It knows nothing of how they are evaluated; the tests
+measure that.
 
 Usage: python3 scripts/minimax.py [name ...]     (needs mpmath and numpy)
 """
@@ -46,14 +47,22 @@ def remez(f, weight, exponents, low, high):
     return c, worst
 
 
-def rounded(f, weight, exponents, low, high):
-    """The same with float32 coefficients, lowest exponents first."""
+def single(c):
+    return mpf(float(numpy.float32(float(c))))
+
+
+def double(c):
+    return mpf(float(c))
+
+
+def rounded(f, weight, exponents, low, high, fit):
+    """The same with coefficients that fit, lowest exponents first."""
     fixed = []
     low, high = mpf(low), mpf(high)
     for at in range(len(exponents)):
         rest = lambda x: f(x) - sum(a * x**k for a, k in zip(fixed, exponents))
         c, _ = remez(rest, weight, exponents[at:], low, high)
-        fixed.append(mpf(float(numpy.float32(float(c[0])))))
+        fixed.append(fit(c[0]))
     grid = linspace(low, high, 4000)
     return fixed, max(abs(weight(x) * (f(x) - sum(a * x**k for a, k in zip(fixed, exponents)))) for x in grid)
 
@@ -134,8 +143,54 @@ table = {
     ),
 }
 
+
+def half_log(z):
+    """(log((1 + s) / (1 - s)) / s - 2) / z for z = s^2"""
+    s = sqrt(z)
+    return (log((1 + s) / (1 - s)) / s - 2) / z
+
+
+def wide(name, count, low=None, high=None):
+    """The same function, with more coefficients."""
+    f, weight, _, known_low, known_high = table[name]
+    return f, weight, range(count), known_low if low is None else low, known_high if high is None else high
+
+
+table["expm64"] = wide("expm1", 11)
+# log((1 + s) / (1 - s)) = 2 s + s z P(z), z = s^2
+table["log64"] = (
+    lambda z: near(half_log, z),
+    lambda z: near(lambda t: t / (half_log(t) * t + 2), z),
+    range(8),
+    0,
+    mpf("0.02945"),
+)
+table["sin64"] = wide("sin", 7)
+table["cos64"] = wide("cos", 7)
+table["erf64"] = wide("erf", 15)
+# erf(x) = 1 - exp(P(x - 1)) on [1, 6]
+table["erfc64"] = (
+    lambda t: log(erfc(t + 1)),
+    lambda t: erfc(t + 1) / erf(t + 1),
+    range(19),
+    0,
+    5,
+)
+table["exp2_64"] = wide("exp2", 12)
+# log2((1 + s) / (1 - s)) = s (2 log2(e) + z P(z)); what is given is P, of which the first coefficient is used in two parts
+table["log2_64"] = (
+    lambda z: near(lambda t: half_log(t) / ln2, z),
+    lambda z: near(lambda t: t * ln2 / (half_log(t) * t + 2), z),
+    range(10),
+    0,
+    mpf("0.02945"),
+)
+
 for name in sys.argv[1:] or table:
     f, weight, exponents, low, high = table[name]
-    coefficients, worst = rounded(f, weight, list(exponents), low, high)
-    print(f"{name}: [{', '.join(repr(numpy.float32(float(c))).split('(')[-1].rstrip(')') for c in coefficients)}]")
-    print(f"  error {float(worst * 2**24):.4f} x 2^-24")
+    is_double = name.endswith("64")
+    coefficients, worst = rounded(f, weight, list(exponents), low, high, double if is_double else single)
+    kind = numpy.float64 if is_double else numpy.float32
+    print(f"{name}: [{', '.join(repr(kind(float(c))).split('(')[-1].rstrip(')') for c in coefficients)}]")
+    bits = 53 if is_double else 24
+    print(f"  error {float(worst * 2**bits):.4f} x 2^-{bits}", flush=True)
