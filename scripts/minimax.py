@@ -1,6 +1,6 @@
 """
 Computes the polynomials of src/codegen/shared/math: Remez's exchange in high precision, then the coefficients are rounded to
-float32 (float64 for names that end in 64) one after the other, each time with the rest fitted anew. Prints them with the greatest
+float32 one after the other, each time with the rest fitted anew (to float64 all at once for names that end in 64). Prints them with the greatest
 error that is left, in units of 2**-24 (2**-53) relative to the function. It knows nothing of how they are evaluated; the tests
 measure that.
 
@@ -12,7 +12,7 @@ import sys
 import numpy
 from mpmath import cos, erf, erfc, exp, linspace, log, lu_solve, matrix, mp, mpf, pi, sin, sqrt, tanh
 
-mp.prec = 160
+mp.prec = 320
 
 
 def remez(f, weight, exponents, low, high):
@@ -55,11 +55,13 @@ def double(c):
     return mpf(float(c))
 
 
-def rounded(f, weight, exponents, low, high, fit):
-    """The same with coefficients that fit, lowest exponents first."""
+def rounded(f, weight, exponents, low, high, fit, refits):
+    """The same with coefficients that fit, lowest exponents first; each time with the rest fitted anew, if `refits`."""
     fixed = []
     low, high = mpf(low), mpf(high)
-    for at in range(len(exponents)):
+    if not refits:
+        fixed = [fit(a) for a in remez(f, weight, exponents, low, high)[0]]
+    for at in range(len(fixed), len(exponents)):
         rest = lambda x: f(x) - sum(a * x**k for a, k in zip(fixed, exponents))
         c, _ = remez(rest, weight, exponents[at:], low, high)
         fixed.append(fit(c[0]))
@@ -69,7 +71,7 @@ def rounded(f, weight, exponents, low, high, fit):
 
 def near(f, x):
     """f(x), or its value beside 0 where x is too near to it for the formula."""
-    return f(x if abs(x) > mpf(10) ** -12 else mpf(10) ** -12)
+    return f(x if abs(x) > mpf(10) ** -24 else mpf(10) ** -24)
 
 
 ln2 = log(mpf(2))
@@ -181,7 +183,7 @@ table["exp2_64"] = wide("exp2", 12)
 table["log2_64"] = (
     lambda z: near(lambda t: half_log(t) / ln2, z),
     lambda z: near(lambda t: t * ln2 / (half_log(t) * t + 2), z),
-    range(10),
+    range(8),
     0,
     mpf("0.02945"),
 )
@@ -189,7 +191,7 @@ table["log2_64"] = (
 for name in sys.argv[1:] or table:
     f, weight, exponents, low, high = table[name]
     is_double = name.endswith("64")
-    coefficients, worst = rounded(f, weight, list(exponents), low, high, double if is_double else single)
+    coefficients, worst = rounded(f, weight, list(exponents), low, high, double if is_double else single, not is_double)
     kind = numpy.float64 if is_double else numpy.float32
     print(f"{name}: [{', '.join(repr(kind(float(c))).split('(')[-1].rstrip(')') for c in coefficients)}]")
     bits = 53 if is_double else 24

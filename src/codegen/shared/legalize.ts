@@ -8,6 +8,8 @@ import type { Affine, Dynamic, Elem, Instr, Kernel, LoopVar, Node, Reg } from '.
 import { convertTypes } from '../../kernel/ir.ts';
 import { eliminateDeadCode } from './deadcode.ts';
 import * as basic from './math/basic.ts';
+import * as doubles from './math/double.ts';
+import { pow as doublePow } from './math/double-power.ts';
 import { Emitter, type Rules } from './math/emitter.ts';
 import { erf } from './math/error-function.ts';
 import { exp, tanh } from './math/exponential.ts';
@@ -36,13 +38,21 @@ const rules: Rules = {
       toBf16: small.toBf16,
     },
     i32: { neg: basic.negI32, abs: basic.absI32, not: basic.notI32 },
+    f64: {
+      exp: doubles.exp,
+      log: doubles.log,
+      sin: doubles.sin,
+      cos: doubles.cos,
+      tanh: doubles.tanh,
+      erf: doubles.erf,
+    },
     i64: { neg: wide.negI64, abs: wide.absI64, not: wide.notI64 },
     mask: { not: basic.notMask },
   },
   binary: {
     f32: { pow, min: basic.min, max: basic.max },
     i32: { min: basic.min, max: basic.max },
-    f64: { min: basic.min, max: basic.max },
+    f64: { pow: doublePow, min: basic.min, max: basic.max },
     i64: {
       min: basic.min,
       max: basic.max,

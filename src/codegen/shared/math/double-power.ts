@@ -1,0 +1,118 @@
+/**
+ * pow(x, y) = 2^(y log2 x) of doubles. log2 x is the unevaluated sum of two doubles, good to about 2^-65, because the exponent's
+ * absolute error is the result's relative one. Products are made exact by splitting numbers with masks, so no fused multiply-add is
+ * counted on. The polynomials are from scripts/minimax.py (log2_64, exp2_64).
+ */
+import type { Reg } from '../../../kernel/ir.ts';
+import { atLeast, atMost, bits, double, nearest, polynomial, scale, signBit, splitExponent } from './double.ts';
+import type { Emitter } from './emitter.ts';
+
+/** 2 log2(e). */
+const twoLog2e = { high: 2.8853900817779268, low: 4.0710547481862066e-17 };
+/** log2((1 + s) / (1 - s)) = s (2 log2(e) + z (c + z P(z))) with z = s^2; c in two parts. */
+const third = { high: 0.9617966939259756, low: 5.0577616648125907e-17 };
+const log2Tail = [
+  0.5770780163556755, 0.41219858307734675, 0.3205989040996969, 0.2623075758847191, 0.2219887971519079,
+  0.1911587069486847, 0.19117748266706386,
+];
+/** 2^z = 1 + z P(z) for |z| <= 1/2. */
+const exp2Tail = [
+  0.6931471805599453, 0.24022650695910072, 0.05550410866482175, 0.00961812910762857, 0.0013333558146377757,
+  0.00015403530393153842, 1.5252733868691987e-5, 1.3215487017037892e-6, 1.0178045924404488e-7, 7.0548107236137964e-9,
+  4.4574811633960004e-10, 2.5859027890885022e-11,
+];
+
+/** The unevaluated sum of two doubles. */
+interface Pair {
+  readonly high: Reg;
+  readonly low: Reg;
+}
+
+export function pow(e: Emitter, x: Reg, y: Reg): Reg {
+  const a = e.unary('abs', x);
+  const one = e.f64(1);
+  const zero = e.f64(0);
+  let value = exp2(e, exponent(e, a, y));
+  // (-1)^(+-infinity) is 1, where y log2 x is infinity times 0.
+  value = e.select(e.and(e.compare('eq', a, one), e.compare('eq', y, y)), one, value);
+  value = double(e, e.xor(bits(e, value), e.select(isOdd(e, y), signBit(e, x), e.i64(0n))));
+  const negative = e.and(e.compare('lt', x, zero), e.compare('lt', a, e.f64(Infinity)));
+  const fraction = e.compare('ne', e.unary('floor', y), y);
+  value = e.select(e.and(negative, fraction), e.f64(NaN), value);
+  return e.select(e.or(e.compare('eq', x, one), e.compare('eq', y, zero)), one, value);
+}
+
+/** From 2^53 on every double is even. */
+function isOdd(e: Emitter, y: Reg): Reg {
+  const half = e.mul(y, e.f64(0.5));
+  const whole = e.compare('eq', e.unary('floor', y), y);
+  return e.and(whole, e.compare('ne', e.unary('floor', half), half));
+}
+
+/** log2(a) for finite a > 0. */
+function log2(e: Emitter, a: Reg): Pair {
+  const { exponent: k, mantissa: m } = splitExponent(e, a);
+  const one = e.f64(1);
+  // s = (m - 1) / (m + 1) in two parts: the remainder of the division by the high part is exact.
+  const f = e.sub(m, one);
+  const d = e.add(m, one);
+  const s = e.binary('div', f, d);
+  const sHigh = upperBits(e, s);
+  const dHigh = upperBits(e, d);
+  const dLow = e.sub(m, e.sub(dHigh, one));
+  const sLow = e.binary('div', e.sub(e.sub(f, e.mul(sHigh, dHigh)), e.mul(sHigh, dLow)), d);
+  const quotient = exactSum(e, sHigh, sLow);
+  const z = product(e, quotient, quotient);
+  const tail = e.mul(z.high, polynomial(e, log2Tail, z.high));
+  const series = product(e, z, exactSum(e, e.f64(third.high), e.add(e.f64(third.low), tail)));
+  const factor = sum(e, { high: e.f64(twoLog2e.high), low: e.f64(twoLog2e.low) }, series);
+  return sum(e, { high: k, low: e.f64(0) }, product(e, quotient, factor));
+}
+
+/** y log2 a, brought to -1200..1200 where it is beyond what 2^ can give; of 0 and infinity too, NaN for NaN. */
+function exponent(e: Emitter, a: Reg, y: Reg): Pair {
+  const log = log2(e, a);
+  const logHigh = upperBits(e, log.high);
+  const logLow = e.add(e.sub(log.high, logHigh), log.low);
+  const yHigh = upperBits(e, y);
+  const high = e.mul(yHigh, logHigh);
+  const low = e.add(e.mul(y, logLow), e.mul(e.sub(y, yHigh), logHigh));
+  const finite = e.compare('lt', a, e.f64(Infinity));
+  const regular = e.and(finite, e.compare('gt', a, e.f64(0)));
+  const rough = e.mul(y, e.select(regular, log.high, e.select(finite, e.f64(-Infinity), a)));
+  const inRange = e.compare('lt', e.unary('abs', rough), e.f64(1100));
+  const limited = atLeast(e, -1200, atMost(e, 1200, rough));
+  return { high: e.select(inRange, high, limited), low: e.select(inRange, low, e.f64(0)) };
+}
+
+function exp2(e: Emitter, { high, low }: Pair): Reg {
+  const { rounded } = nearest(e, e.add(high, low));
+  const z = e.add(e.sub(high, rounded), low);
+  return scale(e, e.fma(z, polynomial(e, exp2Tail, z), e.f64(1)), rounded);
+}
+
+/** a + b and what rounding lost, for |a| >= |b| or a = 0. */
+function exactSum(e: Emitter, a: Reg, b: Reg): Pair {
+  const high = e.add(a, b);
+  return { high, low: e.sub(b, e.sub(high, a)) };
+}
+
+/** a + b for |a| >= |b| or a = 0. */
+function sum(e: Emitter, a: Pair, b: Pair): Pair {
+  const { high, low } = exactSum(e, a.high, b.high);
+  return exactSum(e, high, e.add(low, e.add(a.low, b.low)));
+}
+
+function product(e: Emitter, a: Pair, b: Pair): Pair {
+  const high = e.mul(a.high, b.high);
+  const [aHigh, bHigh] = [upperBits(e, a.high), upperBits(e, b.high)];
+  const [aLow, bLow] = [e.sub(a.high, aHigh), e.sub(b.high, bHigh)];
+  const lost = e.add(e.sub(e.mul(aHigh, bHigh), high), e.add(e.mul(aHigh, bLow), e.mul(aLow, bHigh)));
+  const cross = e.add(e.mul(a.high, b.low), e.mul(a.low, b.high));
+  return exactSum(e, high, e.add(e.add(lost, e.mul(aLow, bLow)), cross));
+}
+
+/** The number cut to 26 bits: the product of two such is exact. */
+function upperBits(e: Emitter, a: Reg): Reg {
+  return double(e, e.and(bits(e, a), e.i64(-(2n ** 27n))));
+}
