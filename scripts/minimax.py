@@ -1,8 +1,8 @@
 """
 Computes the polynomials of src/codegen/shared/math: Remez's exchange in high precision, then the coefficients are rounded to
-float32 one after the other, each time with the rest fitted anew (to float64 all at once for names that end in 64). Prints them with the greatest
-error that is left, in units of 2**-24 (2**-53) relative to the function. It knows nothing of how they are evaluated; the tests
-measure that.
+float32 one after the other, each time with the rest fitted anew (to float64 all at once for names that end in 64). Prints them
+with the greatest error that is left, in units of 2**-24 (2**-53) relative to the function. It knows nothing of how they are
+evaluated; the tests measure that.
 
 Usage: python3 scripts/minimax.py [name ...]     (needs mpmath and numpy)
 """
@@ -183,7 +183,7 @@ table["exp2_64"] = wide("exp2", 12)
 table["log2_64"] = (
     lambda z: near(lambda t: half_log(t) / ln2, z),
     lambda z: near(lambda t: t * ln2 / (half_log(t) * t + 2), z),
-    range(8),
+    range(10),
     0,
     mpf("0.02945"),
 )
