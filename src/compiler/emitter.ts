@@ -91,6 +91,7 @@ const elements: { readonly [K in DType]?: Elem } = {
   bfloat16: 'bf16',
   int8: 'i8',
   uint8: 'u8',
+  float64: 'f64',
 };
 
 /** How a dtype lies in memory. */
@@ -299,6 +300,7 @@ export class Emitter {
 
   fill(dtype: DType, value: number): Reg {
     const number = roundTo(dtype, value);
+    if (dtype === 'float64') return this.b.f64(number);
     if (isFloat(dtype)) return this.b.f32(number);
     return dtype !== 'bool' ? this.b.i32(number) : this.b.convert('i32ToMask', this.b.i32(value ? 1 : 0));
   }

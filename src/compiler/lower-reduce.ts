@@ -5,11 +5,12 @@
  */
 import type { Operation, Value } from '../graph/graph.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
-import type { Affine, ReduceFn, Reg } from '../kernel/ir.ts';
+import type { Affine, ReduceFn, Reg, RegType } from '../kernel/ir.ts';
 import { constant, plus, shift, times, variable, zero } from '../kernel/ir.ts';
 import type { Coord } from '../ops/lowering.ts';
 import { rowOf } from '../ops/table.ts';
 import type { DType } from '../types/dtype.ts';
+import { isFloat } from '../types/dtype.ts';
 import { sizeOf } from '../types/shape.ts';
 import { type Emitter, type LoweredKernel, Scratch, elemOf } from './emitter.ts';
 import { coord, Index } from './index-space.ts';
@@ -32,17 +33,24 @@ const ILP = 4;
 
 /** What a reduction starts from. bool is reduced as int32 0 and 1. */
 export function identityOf(b: KernelBuilder, fn: ReduceFn, dtype: DType): Reg {
-  if (dtype === 'float32')
-    return b.f32({ add: 0, mul: 1, min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY }[fn]);
+  if (isFloat(dtype))
+    return b.constant(
+      dtype === 'float64' ? 'f64' : 'f32',
+      { add: 0, mul: 1, min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY }[fn],
+    );
   return b.i32({ add: 0, mul: 1, min: 2147483647, max: -2147483648 }[fn]);
 }
 
 /** x is combined into acc so that a NaN on either side stays: min and max choose their second operand when comparing with NaN. */
 export function combine(b: KernelBuilder, fn: ReduceFn, acc: Reg, x: Reg): Reg {
-  if ((fn === 'min' || fn === 'max') && b.typeOf(x) === 'f32') {
+  if ((fn === 'min' || fn === 'max') && isFloatType(b.typeOf(x))) {
     return b.select(b.compare('ne', acc, acc), acc, b.binary(fn, acc, x));
   }
   return b.binary(fn, acc, x);
+}
+
+function isFloatType(type: RegType): boolean {
+  return type === 'f32' || type === 'f64';
 }
 
 interface Reduction {
@@ -83,7 +91,7 @@ export function lowerReduce(context: LowerContext, group: Group, name: string): 
       dims.filter((_, axis) => !axes.has(axis)),
       1,
     );
-    const number = input.dtype === 'float32' ? b.f32(0) : b.i32(0);
+    const number = input.dtype === 'float64' ? b.f64(0) : isFloat(input.dtype) ? b.f32(0) : b.i32(0);
     index.memo.set(op.outputs[0], input.dtype === 'bool' ? b.convert('i32ToMask', number) : number);
     emitter.finish(group.roots, index);
   });
@@ -340,10 +348,10 @@ export function acrossLanes(b: KernelBuilder, fn: ReduceFn, accs: readonly Reg[]
   let all = accs[0];
   for (const acc of accs.slice(1)) all = combine(b, fn, all, acc);
   const result = b.reduceLanes(fn, all, b.lanes);
-  if (b.typeOf(all) !== 'f32' || (fn !== 'min' && fn !== 'max')) return result;
+  if (!isFloatType(b.typeOf(all)) || (fn !== 'min' && fn !== 'max')) return result;
   // A NaN in any lane must survive min and max: NaN + anything is NaN, and 0 * finite is 0.
-  const hasNaN = b.reduceLanes('max', b.select(b.compare('ne', all, all), b.f32(1), b.f32(0)), b.lanes);
-  return b.select(b.compare('gt', hasNaN, b.f32(0)), b.f32(Number.NaN), result);
+  const hasNaN = b.reduceLanes('max', b.select(b.compare('ne', all, all), b.like(all, 1), b.like(all, 0)), b.lanes);
+  return b.select(b.compare('gt', hasNaN, b.like(all, 0)), b.like(all, Number.NaN), result);
 }
 
 /** Two kernels: partial results of parts of the first reduced axis, then their combination. */

@@ -2,6 +2,7 @@
 import type { Operation, Value } from '../graph/graph.ts';
 import type { KernelContext, KernelStage, ScratchMemory } from '../ops/lowering.ts';
 import { rowOf } from '../ops/table.ts';
+import { dtypes } from '../types/dtype.ts';
 import { sizeOf } from '../types/shape.ts';
 import { lowerContraction } from './contraction/lower.ts';
 import { type LoweredKernel, Scratch } from './emitter.ts';
@@ -12,7 +13,9 @@ import type { Group } from './plan.ts';
 import { tagOf } from './plan.ts';
 
 /** The kernels of one group, in order. `inPlace` are values whose memory still holds what the program was given. */
-export function lowerGroup(context: LowerContext, group: Group, inPlace: ReadonlySet<Value>): LoweredKernel[] {
+export function lowerGroup(given: LowerContext, group: Group, inPlace: ReadonlySet<Value>): LoweredKernel[] {
+  const { caps } = given;
+  const context = touchesWide(given, group) ? { ...given, caps: { ...caps, lanes: caps.lanes / 2 } } : given;
   const name = nameOf(group);
   if (group.members) return lowerRows(context, group, name);
   if (!group.anchor) return lowerPointwise(context, group, name);
@@ -32,6 +35,23 @@ export function lowerGroup(context: LowerContext, group: Group, inPlace: Readonl
     default:
       return lowerPointwise(context, group, name);
   }
+}
+
+/** Whether the group's kernels hold lanes of 64 bits anywhere: they have half as many then. */
+function touchesWide({ stored }: Pick<LowerContext, 'stored'>, group: Group): boolean {
+  const seen = new Set<Value>();
+  const visit = (value: Value): boolean => {
+    if (seen.has(value)) return false;
+    seen.add(value);
+    if (dtypes[dtypes[value.dtype].compute].bytes === 8) return true;
+    return value.op.inputs.some((input) => (stored.has(input) ? dtypes[input.dtype].bytes === 8 : visit(input)));
+  };
+  const ops = [...(group.anchor ? [group.anchor] : []), ...(group.window ? [group.window] : [])];
+  const members = group.members ?? [];
+  return (
+    members.some((member) => touchesWide({ stored }, member)) ||
+    [...group.roots, ...ops.flatMap((op) => [...op.outputs, ...op.inputs])].some(visit)
+  );
 }
 
 /** The anchor's name and those of the roots behind it: conv2d+relu. */

@@ -108,6 +108,13 @@ export class KernelBuilder {
     return type === 'f32' ? this.f32(Number(value)) : this.i32(Number(value));
   }
 
+  /** A constant of another register's type. */
+  like(reg: Reg, value: number): Reg {
+    const type = this.typeOf(reg);
+    invariant(type !== 'mask', 'a mask has no constants');
+    return this.constant(type, value);
+  }
+
   f32(value: number): Reg {
     return this.#constant('f32', Math.fround(value));
   }

@@ -4,7 +4,7 @@ import type { CompareFn, Reg } from '../kernel/ir.ts';
 import { binary as scalarBinary } from '../kernel/scalar.ts';
 import type { Value } from '../graph/graph.ts';
 import type { DType } from '../types/dtype.ts';
-import { newArray } from '../types/dtype.ts';
+import { isFloat, newArray } from '../types/dtype.ts';
 import {
   constantLike,
   div,
@@ -86,7 +86,7 @@ export function binary(name: string, options: BinaryOptions): OpRow {
       gradient === 'constant'
         ? 'constant'
         : ({ inputs: [a, b], outputs: [y] }, [dy]) =>
-            dy === null || a.dtype !== 'float32' ? [null, null] : gradient(dy, a, b, y),
+            dy === null || !isFloat(a.dtype) ? [null, null] : gradient(dy, a, b, y),
     evaluate([a, b], _attrs, [type]) {
       const out = newArray(type.dtype, a.data.length);
       const at = a.dtype === 'int32' ? (options.intAt ?? options.at) : options.at;
@@ -102,7 +102,7 @@ export function binary(name: string, options: BinaryOptions): OpRow {
   };
 }
 
-const number: readonly DType[] = ['float32', 'int32'];
+const number: readonly DType[] = ['float32', 'int32', 'float64'];
 
 /** floor(a / b) in integers, 0 where b is 0. */
 function intFloorDiv(a: number, b: number): number {
@@ -120,7 +120,7 @@ function floorMod(a: number, b: number): number {
 function extremum(fn: 'min' | 'max'): (b: KernelBuilder, x: Reg, y: Reg, dtype: DType) => Reg {
   return (b, x, y, dtype) => {
     const best = b.binary(fn, x, y);
-    return dtype === 'float32' ? b.select(b.compare('ne', x, x), x, best) : best;
+    return isFloat(dtype) ? b.select(b.compare('ne', x, x), x, best) : best;
   };
 }
 
@@ -141,7 +141,7 @@ function emitFloatMod(b: KernelBuilder, x: Reg, y: Reg): Reg {
   const quotient = b.unary('floor', b.binary('div', x, y));
   const rest = b.binary('sub', x, b.binary('mul', quotient, y));
   // Where the quotient was rounded across an integer the remainder has the wrong sign.
-  const zero = b.f32(0);
+  const zero = b.like(x, 0);
   const wrong = b.binary('xor', b.compare('lt', rest, zero), b.compare('lt', y, zero));
   const fix = b.binary('and', wrong, b.compare('ne', rest, zero));
   return b.select(fix, b.binary('add', rest, y), rest);
@@ -227,7 +227,7 @@ export const binaryRows = {
     intAt: intFloorDiv,
     emit: (b, x, y, dtype) => {
       const quotient = b.binary('div', x, y);
-      return dtype === 'float32' ? b.unary('floor', quotient) : quotient;
+      return isFloat(dtype) ? b.unary('floor', quotient) : quotient;
     },
     gradient: 'constant',
     ranges: [
@@ -240,7 +240,7 @@ export const binaryRows = {
     dtypes: number,
     at: floorMod,
     intAt: (a, b) => (b === 0 ? 0 : floorMod(a, b)),
-    emit: (b, x, y, dtype) => (dtype === 'float32' ? emitFloatMod(b, x, y) : b.binary('mod', x, y)),
+    emit: (b, x, y, dtype) => (isFloat(dtype) ? emitFloatMod(b, x, y) : b.binary('mod', x, y)),
     gradient: (dy, a, b) => [dy, neg(mul(dy, floorDiv(a, b)))],
     ranges: [
       [-9, 9],
@@ -267,7 +267,7 @@ export const binaryRows = {
     dtypes: number,
     at: scalarBinary('pow', 'f32'),
     intAt: intPow,
-    emit: (b, x, y, dtype) => (dtype === 'float32' ? b.binary('pow', x, y) : emitIntPow(b, x, y)),
+    emit: (b, x, y, dtype) => (isFloat(dtype) ? b.binary('pow', x, y) : emitIntPow(b, x, y)),
     gradient: powGradient,
     ranges: [
       [0.1, 3],

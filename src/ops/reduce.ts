@@ -2,7 +2,7 @@
 import { fail } from '../base/errors.ts';
 import type { Value } from '../graph/graph.ts';
 import type { DType } from '../types/dtype.ts';
-import { newArray } from '../types/dtype.ts';
+import { isFloat, newArray } from '../types/dtype.ts';
 import type { TensorType } from '../types/shape.ts';
 import { sizeOf, stridesOf } from '../types/shape.ts';
 import { fill, forEachIndex, flatIndex } from './array.ts';
@@ -50,10 +50,10 @@ function evaluateReduce(
 
 /** dy goes to the places that hold the extremum, shared evenly among ties. */
 const extremumGradient: GradientRule = ({ inputs: [x], outputs: [y], attrs }, [dy]) => {
-  if (dy === null || x.dtype !== 'float32') return [null];
+  if (dy === null || !isFloat(x.dtype)) return [null];
   const axes = intsAttr(attrs, 'axes');
   const isBest = equal(x, spreadOver(y, axes, x.shape));
-  const found = sum(cast(isBest, 'float32'), axes);
+  const found = sum(cast(isBest, x.dtype), axes);
   // None is found where nothing is reduced, or a NaN won.
   const count = maximum(found, constantLike(found, 1));
   return [select(isBest, spreadOver(div(dy, count), axes, x.shape), zerosLike(x))];
@@ -64,13 +64,13 @@ const extremumGradient: GradientRule = ({ inputs: [x], outputs: [y], attrs }, [d
  * place, else 0. The second derivative is exact where no factor is 0.
  */
 const prodGradient: GradientRule = ({ inputs: [x], attrs }, [dy]) => {
-  if (dy === null || x.dtype !== 'float32') return [null];
+  if (dy === null || !isFloat(x.dtype)) return [null];
   const axes = intsAttr(attrs, 'axes');
   const spread = (v: Value) => spreadOver(v, axes, x.shape);
   const isZero = equal(x, zerosLike(x));
   const filled = select(isZero, constantLike(x, 1), x);
   const rest = prod(filled, axes);
-  const zeros = sum(cast(isZero, 'float32'), axes);
+  const zeros = sum(cast(isZero, x.dtype), axes);
   const ifZero = select(equal(zeros, constantLike(zeros, 1)), rest, zerosLike(rest));
   const ifNot = select(equal(zeros, zerosLike(zeros)), rest, zerosLike(rest));
   return [mul(spread(dy), select(isZero, spread(ifZero), div(spread(ifNot), filled)))];
@@ -137,7 +137,7 @@ function reduction(name: ReduceKind, options: ReduceOptions): OpRow {
 export const reduceRows = {
   sum: reduction('sum', {
     summary: 'sum over the axes',
-    dtypes: ['float32', 'int32'],
+    dtypes: ['float32', 'int32', 'float64'],
     fn: 'add',
     start: () => 0,
     combine: (total, x) => total + x,
@@ -145,7 +145,7 @@ export const reduceRows = {
   }),
   prod: reduction('prod', {
     summary: 'product over the axes',
-    dtypes: ['float32', 'int32'],
+    dtypes: ['float32', 'int32', 'float64'],
     fn: 'mul',
     start: () => 1,
     combine: (total, x) => total * x,
@@ -154,18 +154,18 @@ export const reduceRows = {
   }),
   max: reduction('max', {
     summary: 'the largest over the axes (of bool: is any true?); NaN where there is one; of nothing the lowest value',
-    dtypes: ['float32', 'int32', 'bool'],
+    dtypes: ['float32', 'int32', 'bool', 'float64'],
     fn: 'max',
-    start: (dtype) => (dtype === 'float32' ? -Infinity : dtype === 'int32' ? -(2 ** 31) : 0),
+    start: (dtype) => (isFloat(dtype) ? -Infinity : dtype === 'int32' ? -(2 ** 31) : 0),
     combine: (total, x) => (x > total || Number.isNaN(x) ? x : total),
     gradient: extremumGradient,
   }),
   min: reduction('min', {
     summary:
       'the smallest over the axes (of bool: are all true?); NaN where there is one; of nothing the highest value',
-    dtypes: ['float32', 'int32', 'bool'],
+    dtypes: ['float32', 'int32', 'bool', 'float64'],
     fn: 'min',
-    start: (dtype) => (dtype === 'float32' ? Infinity : dtype === 'int32' ? 2 ** 31 - 1 : 1),
+    start: (dtype) => (isFloat(dtype) ? Infinity : dtype === 'int32' ? 2 ** 31 - 1 : 1),
     combine: (total, x) => (x < total || Number.isNaN(x) ? x : total),
     gradient: extremumGradient,
   }),

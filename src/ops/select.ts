@@ -32,7 +32,13 @@ function castAt(x: number | bigint, to: DType): number {
 function emitCast(b: KernelBuilder, x: Reg, from: DType, to: DType): Reg {
   if (from === to) return x;
   for (const dtype of [from, to]) {
-    if (dtypes[dtype].bytes === 8) fail('cast', `the target cannot cast ${dtype} yet`, `got ${from} to ${to}`);
+    if (dtype === 'int64') fail('cast', `the target cannot cast ${dtype} yet`, `got ${from} to ${to}`);
+  }
+  if (to === 'float64') return toDouble(b, x, from);
+  if (from === 'float64') {
+    if (to === 'bool') return b.compare('ne', x, b.f64(0));
+    if (isFloat(to)) return narrow(b, b.convert('f64ToF32', x), 'float32', to);
+    return narrow(b, b.convert('f64ToI32', x), 'int32', to);
   }
   if (from === 'bool') {
     const number = b.convert('maskToI32', x);
@@ -41,6 +47,11 @@ function emitCast(b: KernelBuilder, x: Reg, from: DType, to: DType): Reg {
   if (to === 'bool') return isFloat(from) ? b.compare('ne', x, b.f32(0)) : b.convert('i32ToMask', x);
   if (isFloat(from) === isFloat(to)) return narrow(b, x, from, to);
   return narrow(b, b.convert(isFloat(to) ? 'i32ToF32' : 'f32ToI32', x), dtypes[to].compute, to);
+}
+
+function toDouble(b: KernelBuilder, x: Reg, from: DType): Reg {
+  if (isFloat(from)) return b.convert('f32ToF64', x);
+  return b.convert('i32ToF64', from === 'bool' ? b.convert('maskToI32', x) : x);
 }
 
 /** Registers of small dtypes hold what memory can: floats are rounded, integers wrapped. What is wider takes them as they are. */

@@ -4,7 +4,7 @@ import { erf } from '../kernel/erf.ts';
 import type { Reg } from '../kernel/ir.ts';
 import type { Value } from '../graph/graph.ts';
 import type { DType } from '../types/dtype.ts';
-import { newArray } from '../types/dtype.ts';
+import { isFloat, newArray } from '../types/dtype.ts';
 import {
   add,
   constantLike,
@@ -54,7 +54,7 @@ function unary(name: string, options: UnaryOptions): OpRow {
     gradient:
       gradient === 'constant'
         ? 'constant'
-        : ({ inputs: [x], outputs: [y] }, [dy]) => [dy === null || x.dtype !== 'float32' ? null : gradient(dy, x, y)],
+        : ({ inputs: [x], outputs: [y] }, [dy]) => [dy === null || !isFloat(x.dtype) ? null : gradient(dy, x, y)],
     evaluate([x], _attrs, [type]) {
       const out = newArray(type.dtype, x.data.length);
       const at = x.dtype === 'int32' ? (options.intAt ?? options.at) : options.at;
@@ -74,42 +74,42 @@ function unary(name: string, options: UnaryOptions): OpRow {
   };
 }
 
-const float: readonly DType[] = ['float32'];
-const number: readonly DType[] = ['float32', 'int32'];
+const float: readonly DType[] = ['float32', 'float64'];
+const number: readonly DType[] = ['float32', 'int32', 'float64'];
 /** A few units in the last place, and what cancellation leaves near zero. */
 const close = { absolute: 1e-6, relative: 2e-6 };
 
 function negated(b: KernelBuilder, x: Reg, dtype: DType): Reg {
-  return dtype === 'float32' ? b.unary('neg', x) : b.binary('sub', b.i32(0), x);
+  return isFloat(dtype) ? b.unary('neg', x) : b.binary('sub', b.i32(0), x);
 }
 
 /** 1 / (1 + exp(-x)); exp overflows to infinity for very negative x, which gives 0. */
 function emitSigmoid(b: KernelBuilder, x: Reg): Reg {
-  const one = b.f32(1);
+  const one = b.like(x, 1);
   return b.binary('div', one, b.binary('add', one, b.unary('exp', b.unary('neg', x))));
 }
 
 /** Kahan: log(u) * x / (u - 1) with u = 1 + x cancels the rounding of u. */
 function emitLog1p(b: KernelBuilder, x: Reg): Reg {
-  const one = b.f32(1);
+  const one = b.like(x, 1);
   const u = b.binary('add', one, x);
   const fixed = b.binary('mul', b.unary('log', u), b.binary('div', x, b.binary('sub', u, one)));
   const finite = b.select(b.compare('eq', u, one), x, fixed);
-  return b.select(b.compare('eq', u, b.f32(Infinity)), u, finite);
+  return b.select(b.compare('eq', u, b.like(x, Infinity)), u, finite);
 }
 
 /** Kahan: (u - 1) * x / log(u) with u = exp(x); x itself where u rounds to 1, and u - 1 where x / log(u) says nothing. */
 function emitExpm1(b: KernelBuilder, x: Reg): Reg {
-  const one = b.f32(1);
+  const one = b.like(x, 1);
   const u = b.unary('exp', x);
   const less1 = b.binary('sub', u, one);
   const fixed = b.binary('mul', less1, b.binary('div', x, b.unary('log', u)));
-  const near = b.compare('lt', b.unary('abs', x), b.f32(0.5));
+  const near = b.compare('lt', b.unary('abs', x), b.like(x, 0.5));
   return b.select(b.compare('eq', u, one), x, b.select(near, fixed, less1));
 }
 
-function emitSign(b: KernelBuilder, x: Reg, dtype: DType): Reg {
-  const [zero, one, minusOne] = dtype === 'float32' ? [b.f32(0), b.f32(1), b.f32(-1)] : [b.i32(0), b.i32(1), b.i32(-1)];
+function emitSign(b: KernelBuilder, x: Reg): Reg {
+  const [zero, one, minusOne] = [b.like(x, 0), b.like(x, 1), b.like(x, -1)];
   // x itself where it is neither: 0, or NaN.
   return b.select(b.compare('gt', x, zero), one, b.select(b.compare('lt', x, zero), minusOne, x));
 }
@@ -216,7 +216,7 @@ export const unaryRows = {
     summary: '1 / sqrt(x)',
     dtypes: float,
     at: (x) => 1 / Math.sqrt(x),
-    emit: (b, x) => b.binary('div', b.f32(1), b.unary('sqrt', x)),
+    emit: (b, x) => b.binary('div', b.like(x, 1), b.unary('sqrt', x)),
     gradient: (dy, x, y) => div(mul(scale(dy, -0.5), y), x),
     low: 0.05,
     high: 20,
@@ -280,7 +280,7 @@ export const unaryRows = {
     summary: '1 / x',
     dtypes: float,
     at: (x) => 1 / x,
-    emit: (b, x) => b.binary('div', b.f32(1), x),
+    emit: (b, x) => b.binary('div', b.like(x, 1), x),
     gradient: (dy, _x, y) => neg(mul(dy, square(y))),
     low: 0.3,
     high: 4,
@@ -289,7 +289,7 @@ export const unaryRows = {
     summary: 'max(x, 0); NaN stays NaN',
     dtypes: number,
     at: (x) => (x < 0 ? 0 : x),
-    emit: (b, x, dtype) => b.binary('max', dtype === 'float32' ? b.f32(0) : b.i32(0), x),
+    emit: (b, x) => b.binary('max', b.like(x, 0), x),
     gradient: (dy, _x, y) => select(greater(y, zerosLike(y)), dy, zerosLike(dy)),
   }),
   isNaN: unary('isNaN', {
@@ -305,7 +305,7 @@ export const unaryRows = {
     dtypes: float,
     output: 'bool',
     at: (x) => (Number.isFinite(x) ? 1 : 0),
-    emit: (b, x) => b.compare('lt', b.unary('abs', x), b.f32(Infinity)),
+    emit: (b, x) => b.compare('lt', b.unary('abs', x), b.like(x, Infinity)),
     gradient: 'constant',
   }),
   logicalNot: unary('logicalNot', {
