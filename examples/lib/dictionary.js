@@ -23,7 +23,7 @@ export class Dictionary {
     /** Words that are never learnt from. */
     this.held = entries.slice(0, heldOut);
     this.learn = entries.slice(heldOut, most);
-    this.sounds = ['', '·', ...new Set(entries.flatMap(({ sounds }) => sounds))].sort();
+    this.sounds = ['', '·', ...[...new Set(entries.flatMap(({ sounds }) => sounds))].sort()];
   }
 
   letterCount = letters.length + 1;

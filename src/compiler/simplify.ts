@@ -104,6 +104,15 @@ export const rules: readonly Rule[] = [
         : null;
     },
   },
+  // Axes of extent 1 have one place: a transpose that leaves the others in their order -> a reshape
+  {
+    name: 'transpose of single places',
+    kinds: ['transpose'],
+    rewrite({ inputs: [x], outputs: [y], attrs }) {
+      const moved = (attrs.perm as readonly number[]).filter((axis) => x.shape[axis] !== 1);
+      return moved.every((axis, i) => i === 0 || axis > moved[i - 1]) ? reshape(x, y.shape) : null;
+    },
+  },
   // A slice that lies in one of the parts of a concat -> a slice of that part
   {
     name: 'slice of concat',
