@@ -37,7 +37,14 @@ const groups = {
 };
 
 /** Modules whose functions are called while the package is imported. */
-const eager = new Set(['nn/layers/registry.ts', 'nn/models/saving.ts', 'ops/batching.ts', 'tensor/api/methods.ts']);
+const eager = new Set([
+  'nn/layers/registry.ts',
+  'nn/models/saving.ts',
+  'nn/naming.ts',
+  'nn/sequence_losses.ts',
+  'ops/batching.ts',
+  'tensor/api/methods.ts',
+]);
 
 /** A line outside of every declaration that does something when its module is evaluated. */
 const statement = /^(?!import|export|const|let|function|async|type|interface|declare|class|[})\]\s/*]|$)/m;
