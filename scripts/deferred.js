@@ -32,7 +32,8 @@ const groups = {
     (name) => `ops/${name}`,
   ),
   ops: ['ops/', 'autodiff/'],
-  api: ['tensor/api/'],
+  api: ['api/', 'derivatives', 'autograd', 'vmap', 'jit', 'evaluate'].map((name) => `tensor/${name}`),
+  applications: ['applications/'],
   nn: ['nn/', 'data/', 'io/'],
 };
 
