@@ -12,7 +12,7 @@ import { example } from './lib/options.js';
 export default example({
   about: 'a convolutional VAE on binarized MNIST: test ELBO of -105 nats or better with 20 latent dimensions',
   options: {
-    epochs: { value: 15, quick: 2, about: 'passes over the training images' },
+    epochs: { value: 10, quick: 2, about: 'passes over the training images' },
     batch: { value: 100, quick: 50, about: 'images in a step' },
     latent: { value: 20, about: 'dimensions of the latent space' },
     ...imageOptions,

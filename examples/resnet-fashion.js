@@ -11,7 +11,7 @@ import { example } from './lib/options.js';
 export default example({
   about: 'ResNet-20 on Fashion-MNIST with augmentation and a cosine schedule: 92 % of the held-out pictures',
   options: {
-    epochs: { value: 12, quick: 1, about: 'passes over the training images' },
+    epochs: { value: 8, quick: 1, about: 'passes over the training images' },
     batch: { value: 128, quick: 32, about: 'images in a step' },
     rate: { value: 0.1, quick: 0.05, about: 'the highest learning rate' },
     shift: { value: 2, about: 'pixels that an image may be moved by in each direction' },

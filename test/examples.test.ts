@@ -24,7 +24,7 @@ const files: { [example: string]: string[] } = {
   'forecast-lstm': ['error.svg', 'errors.txt', 'forecast.svg', 'model/model.json'],
   gpt: ['loss.svg', 'sample.txt', 'model/model.json'],
   'mnist-cnn': ['loss.svg', 'accuracy.svg', 'confusions.txt', 'mistakes.png', 'model/model.json'],
-  'mnist-gan': ['losses.svg', 'scores.svg', 'epochs.png', 'samples.png', 'generator/model.json'],
+  'mnist-gan': ['losses.svg', 'scores.svg', 'legible.svg', 'epochs.png', 'samples.png', 'generator/model.json'],
   'mnist-vae': ['elbo.svg', 'terms.svg', 'samples.png', 'reconstructions.png', 'latent.png', 'decoder/model.json'],
   'resnet-fashion': ['loss.svg', 'accuracy.svg', 'confusions.txt', 'model/model.json'],
   pronounce: ['loss.svg', 'words.txt', 'attention.svg'],
