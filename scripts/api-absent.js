@@ -22,10 +22,7 @@ export const absent = {
   'tf.test_util.createVideoElement': 'plays a video file of its test suite',
   'tf.test_util.play': 'plays a video file of its test suite',
 
-  'tf.InputSpec': later,
   'tf.OptimizerConstructors': 'the class that `tf.train` is made of; use `tf.train`',
-  'tf.RNN': later,
   'tf.registerCallbackConstructor': later,
   'tf.io.*': formats,
-  'tf.layers.*': later,
 };
