@@ -62,12 +62,13 @@ function emit(context: KernelContext): void {
   const [batch, height, width, channels] = inputs[0].shape;
   const tables = tablesOf(context.attrs);
   const [down, across] = tables;
-  const starts = tables.map((table) => context.constant(Float32Array.from(table.starts)));
+  // Constants are floats; these are the bits of integers, which need no conversion for each pixel.
+  const starts = tables.map((table) => context.constant(new Float32Array(Int32Array.from(table.starts).buffer)));
   const weights = tables.map((table) => context.constant(table.weights));
   // One guard for each pixel, on the place of its first tap: what is left of the image behind it is the bound.
   const bound = (height - down.taps) * width + (width - across.taps) + 1;
   const site = context.site('the place of a sample', bound);
-  const startOf = (axis: number, at: Affine) => b.convert('f32ToI32', b.load(starts[axis], at, 0, 1));
+  const startOf = (axis: number, at: Affine) => b.convert('bitsToI32', b.load(starts[axis], at, 0, 1));
   const weightsOf = (axis: number, at: Affine): Reg[] =>
     Array.from({ length: tables[axis].taps }, (_, t) =>
       b.load(weights[axis], shift(times(at, tables[axis].taps), t), 0, b.lanes),
