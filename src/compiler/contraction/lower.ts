@@ -17,6 +17,7 @@ import { type LowerContext, lowerPieces, newEmitter } from '../lower-elementwise
 import { writeNest } from '../nest.ts';
 import type { Group } from '../plan.ts';
 import { planChannels, writeChannels } from './channels.ts';
+import { planChannelSums, writeChannelSums } from './channel-sums.ts';
 import { writeDots } from './dots.ts';
 import { packA, packB } from './pack.ts';
 import { dimsOf, exchange, extentOf, type Problem, problemOf } from './problem.ts';
@@ -83,6 +84,11 @@ export function lowerContraction(
       padded = makePadding(spec, op.inputs[0], padded?.value ?? null);
       copies.add(padded.value.op);
       problem = problemOf(padded.spec, padded.value, op.inputs[1], output, walks, split);
+    }
+    const sums = output.dtype === 'float32' ? planChannelSums(problem, context.caps) : null;
+    if (sums !== null) {
+      before.push(writeChannelSums(task, sums, `${name}${before.length || ''}`));
+      continue;
     }
     flops += workOf(problem);
     before.push(...writeProblem(task, problem, `${name}${before.length || ''}`));
