@@ -60,7 +60,7 @@ export function schurStage(context: KernelsContext, batch: number, n: number, wi
   const { lanes } = context;
   const stride = padded(n + 1, lanes);
   const rows = padded(n, lanes) + lanes;
-  const lead = stride + lanes;
+  const lead = stride + padded(2, lanes);
   const sizes = { t: lead + rows * stride, zt: (n + 1) * stride };
   const form: Schur = {
     t: context.scratch('f32', batch * sizes.t),
