@@ -7,6 +7,7 @@ import { registerBackend, setBackend } from '../../src/tensor/backends.ts';
 import * as api from '../../src/tensor/api/index.ts';
 import * as base from '../../src/tensor/index.ts';
 import type { Tensor } from '../../src/tensor/index.ts';
+import { eigenDense } from '../../src/ops/linalg/dense-eig.ts';
 import { wasmBackend } from '../../src/tensor/wasm-backend.ts';
 import { x64Backend } from '../../src/tensor/x64-backend.ts';
 import { uniform } from './samples.ts';
@@ -140,3 +141,20 @@ function expectOrder(re: number[], im: number[], n: number): void {
     i++;
   }
 }
+
+describe('the definition of eig, where shifts are eigenvalues exactly', () => {
+  it.each([2, 3, 4, 5, 9, 18])('one value in all places of a matrix of %d rows', (n) => {
+    const c = 1.165250539779663;
+    const { re, im, vectors } = eigenDense(new Float64Array(n * n).fill(c), n);
+    // n c once, and n - 1 zeros.
+    re.forEach((value, k) => {
+      expect(Math.abs(value - (k === n - 1 ? n * c : 0))).toBeLessThan(1e-12);
+      const sums = vectors.map((part) => Array.from({ length: n }, (_, i) => part[i * n + k]).reduce((x, y) => x + y));
+      for (let i = 0; i < n; i++) {
+        expect(Math.abs(c * sums[0] - value * vectors[0][i * n + k])).toBeLessThan(1e-7);
+        expect(Math.abs(c * sums[1] - value * vectors[1][i * n + k])).toBeLessThan(1e-7);
+      }
+    });
+    expect(im).toEqual(new Array(n).fill(0));
+  });
+});

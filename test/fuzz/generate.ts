@@ -21,9 +21,9 @@ export interface Generated {
 const rows = Object.values<OpRow>(table).filter((row) => row.arity !== 0 && row.samples.length > 0);
 /**
  * Not continuous although they have a gradient; or, as factorizations, without one where a matrix happens to be singular or has
- * equal singular values: these get matrices of their samples.
+ * equal singular values or eigenvalues (what is filled up is of low rank): these get matrices of their samples.
  */
-const jumping = new Set(['mod', 'qr', 'householder', 'lu', 'svd', 'eigh', 'cholesky', 'triangularSolve']);
+const jumping = new Set(['mod', 'qr', 'householder', 'lu', 'svd', 'eigh', 'eig', 'cholesky', 'triangularSolve']);
 
 const extents = [1, 2, 3, 4, 5, 7, 8, 9, 16, 17];
 const LARGEST = 3000;

@@ -88,41 +88,68 @@ function shiftOf(z: Complex, n: number, m: number, step: number): [number, numbe
   return [d[0] + half[0] + sign * root[0], d[1] + half[1] + sign * root[1]];
 }
 
-/** One step on the leading m rows and columns: Gram-Schmidt, twice for orthogonality. */
+/**
+ * One step on the leading m rows and columns, by reflections: they stay unitary where A - s I is singular, as it is whenever the shift
+ * is an eigenvalue (Gram-Schmidt does not, and loses eigenvalues there).
+ */
 function qrStep(z: Complex, n: number, m: number, [sr, si]: [number, number]): void {
-  const column = (j: number) => Float64Array.from({ length: 2 * m }, (_, i) => z[2 * ((i >> 1) * n + j) + (i & 1)]);
-  const q: Complex[] = [];
-  const r = new Float64Array(2 * m * m);
-  for (let j = 0; j < m; j++) {
-    const x = column(j);
-    x[2 * j] -= sr;
-    x[2 * j + 1] -= si;
-    for (let round = 0; round < 2; round++) {
-      q.forEach((unit, k) => {
-        const [re, im] = inner(unit, x);
-        subtract(x, unit, re, im);
-        r[2 * (k * m + j)] += re;
-        r[2 * (k * m + j) + 1] += im;
-      });
-    }
-    const length = Math.sqrt(x.reduce((sum, part) => sum + part * part, 0));
-    r[2 * (j * m + j)] = length;
-    q.push(length > 0 ? x.map((part) => part / length) : x);
-  }
-  for (let i = 0; i < m; i++) {
-    for (let j = 0; j < m; j++) {
-      let [re, im] = i === j ? [sr, si] : [0, 0];
-      for (let k = i; k < m; k++) {
-        const [rr, ri] = [r[2 * (i * m + k)], r[2 * (i * m + k) + 1]];
-        // (R Q)_ij: row k of Q is element k of each column.
-        const [qr, qi] = [q[j][2 * k], q[j][2 * k + 1]];
-        re += rr * qr - ri * qi;
-        im += rr * qi + ri * qr;
-      }
-      z[2 * (i * n + j)] = re;
-      z[2 * (i * n + j) + 1] = im;
-    }
-  }
+  const rows = Array.from({ length: m }, (_, i) => z.slice(2 * i * n, 2 * (i * n + m)));
+  const shiftBy = (sign: number) => {
+    rows.forEach((row, i) => {
+      row[2 * i] += sign * sr;
+      row[2 * i + 1] += sign * si;
+    });
+  };
+  shiftBy(-1);
+  const mirrors = Array.from({ length: m - 1 }, (_, k) => {
+    const mirror = mirrorOf(rows, k);
+    if (mirror) for (let j = k; j < m; j++) reflectColumn(rows, j, mirror, k);
+    return mirror;
+  });
+  mirrors.forEach((mirror, k) => {
+    if (mirror) for (const row of rows) reflectRow(row, mirror, k);
+  });
+  shiftBy(1);
+  rows.forEach((row, i) => {
+    z.set(row, 2 * i * n);
+  });
+}
+
+/** The unit vector v of which I - 2 v v^H takes column k, from row k on, to a multiple of the first unit vector; null where nothing is to do. */
+function mirrorOf(rows: readonly Complex[], k: number): Complex | null {
+  const x = columnOf(rows, k, k);
+  if (x.every((part, i) => i < 2 || part === 0)) return null;
+  const [length, first] = [lengthOf(x), Math.hypot(x[0], x[1])];
+  const [c, s] = first > 0 ? [x[0] / first, x[1] / first] : [1, 0];
+  x[0] += c * length;
+  x[1] += s * length;
+  const whole = lengthOf(x);
+  return x.map((part) => part / whole);
+}
+
+/** Without squares that vanish. */
+function lengthOf(x: Complex): number {
+  return Math.hypot(...x);
+}
+
+function columnOf(rows: readonly Complex[], j: number, from: number): Complex {
+  return Float64Array.from(rows.slice(from).flatMap((row) => [row[2 * j], row[2 * j + 1]]));
+}
+
+/** x <- x - 2 v v^H x for column j from row k on. */
+function reflectColumn(rows: readonly Complex[], j: number, v: Complex, k: number): void {
+  const x = columnOf(rows, j, k);
+  const [re, im] = inner(v, x);
+  subtract(x, v, 2 * re, 2 * im);
+  for (let i = k; i < rows.length; i++) rows[i].set(x.subarray(2 * (i - k), 2 * (i - k) + 2), 2 * j);
+}
+
+/** y <- y - 2 (y v) v^H for a row, from column k on. */
+function reflectRow(row: Complex, v: Complex, k: number): void {
+  const conjugate = v.map((part, i) => (i % 2 === 0 ? part : -part));
+  const y = row.subarray(2 * k);
+  const [re, im] = inner(conjugate, y);
+  subtract(y, conjugate, 2 * re, 2 * im);
 }
 
 /** x^H y. */
