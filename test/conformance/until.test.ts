@@ -10,7 +10,7 @@ import { reason, runNative } from '../x64/harness.ts';
 
 /** out[i] = 1 for i below n[0], counted from 3; total[0] counts what ran, in an accumulator. */
 function counting(bounds: number) {
-  const b = new KernelBuilder(8);
+  const b = new KernelBuilder(4);
   const n = b.param('n', 'i32', 1, 'read');
   const out = b.param('out', 'f32', 20, 'write');
   const total = b.param('total', 'i32', 1, 'write');
@@ -35,7 +35,7 @@ function counting(bounds: number) {
 
 /** Halves x until it is below 1: at most 40 times, and an odd count of halvings is marked by a branch. */
 function halving() {
-  const b = new KernelBuilder(8);
+  const b = new KernelBuilder(4);
   const x = b.param('x', 'f32', 1, 'readwrite');
   const steps = b.param('steps', 'i32', 2, 'write');
   b.region('r', 1, () => {

@@ -15,6 +15,7 @@ import {
   equal,
   greaterEqual,
   iota,
+  matMul,
   max,
   mul,
   neg,
@@ -431,7 +432,9 @@ function gradient(w: Pair, v: Pair, dw: Pair | null, dv: Pair | null): Value {
     const vectors = timesComplex([mul(gapRe, inverse), mul(gapIm, inverse)], product, mul);
     inner = [add(inner[0], vectors[0]), add(inner[1], vectors[1])];
   }
-  return timesComplex(solveComplex(vh, inner), vh)[0];
+  // The real part only: what nobody reads is not written.
+  const solved = solveComplex(vh, inner);
+  return sub(matMul(solved[0], vh[0]), matMul(solved[1], vh[1]));
 }
 
 /** What of dv is left when no column may change its length or the phase of its largest component. */
