@@ -11,7 +11,7 @@ import { untracked } from './scope.ts';
 import type { Tensor } from './tensor.ts';
 import { wrap } from './tensor.ts';
 import type { Variable } from './variable.ts';
-import { variable } from './variable.ts';
+import { outlast, variable } from './variable.ts';
 
 /** Keeps the keys of programs apart from those of eager code. */
 const PROGRAM_STREAM = 0x5bd1e995;
@@ -32,6 +32,10 @@ function firstState(): Tensor<'R1'> {
   return makeTensor<'R1'>(new Int32Array([seed ^ PROGRAM_STREAM, 0]));
 }
 
+function newProgramState(): Variable<'R1'> {
+  return eagerly(() => untracked(() => outlast(variable<'R1'>(firstState(), false, 'tensorloom/random'))));
+}
+
 /** A key that was not drawn before: int32[2]. With an `own` seed it is a function of that alone. */
 export function nextRandomKey(own?: number): Tensor<'R1'> {
   const active = recorder();
@@ -41,7 +45,7 @@ export function nextRandomKey(own?: number): Tensor<'R1'> {
   }
   if (own !== undefined) return makeTensor<'R1'>(new Int32Array([own | 0, Math.floor(own / 2 ** 32) | 0]));
   if (!recorder()) return makeTensor<'R1'>(new Int32Array([seed, drawn++]));
-  programState ??= eagerly(() => untracked(() => variable<'R1'>(firstState(), false, 'tensorloom/random')));
+  programState ??= newProgramState();
   const key = programState.value;
   const step = untracked(() => eagerly(() => makeTensor<'R1'>(new Int32Array([0, 1]))));
   recorder()!.advanceVariable(programState, add(key, step.value));
@@ -79,6 +83,6 @@ export function restoreRandomState(state: { seed: number; drawn: number; program
   drawn = state.drawn;
   if (!state.program) return;
   const values = new Int32Array(state.program);
-  programState ??= eagerly(() => untracked(() => variable<'R1'>(firstState(), false, 'tensorloom/random')));
+  programState ??= newProgramState();
   eagerly(() => programState!.assign(makeTensor<'R1'>(values)));
 }

@@ -17,6 +17,8 @@ import { isWatched, noteRead } from './watch.ts';
 /** Live variables by name; weakly, so that one that nobody holds can be collected. */
 const named = new Map<string, WeakRef<Variable>>();
 let nextName = 0;
+/** The framework's own, which programs hold and no user made. */
+const lasting = new WeakSet<Tensor>();
 
 export class Variable<R extends Rank = Rank> extends Tensor<R> {
   readonly name: string;
@@ -105,8 +107,15 @@ export function liveVariables(): Variable[] {
   return [...named.values()].flatMap((reference) => reference.deref() ?? []);
 }
 
+/** @internal disposeVariables leaves it alone: compiled programs go on reading it. */
+export function outlast<R extends Rank>(variable: Variable<R>): Variable<R> {
+  lasting.add(variable as Tensor);
+  return variable;
+}
+
+/** Disposes what users and models made; the framework's own state stays. */
 export function disposeAllVariables(): void {
-  for (const variable of liveVariables()) variable.dispose();
+  for (const variable of liveVariables()) if (!lasting.has(variable)) variable.dispose();
 }
 
 /** A variable holds data from the start: also one that is made while a function is traced. */
