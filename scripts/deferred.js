@@ -37,8 +37,10 @@ const groups = {
   nn: ['nn/', 'data/', 'io/'],
 };
 
-/** Modules whose functions are called while the package is imported. */
+/** Modules whose functions are called while the package is imported, and those that the command line shares: it has no loader. */
 const eager = new Set([
+  'data/cache.ts',
+  'data/download.ts',
   'nn/layers/registry.ts',
   'nn/models/saving.ts',
   'nn/naming.ts',
