@@ -5,7 +5,7 @@ import type { Capabilities } from '../kernel/capabilities.ts';
 import { interpretProgram } from '../kernel/interpreter.ts';
 import { gradients } from '../autodiff/gradients.ts';
 import { apply } from '../ops/apply.ts';
-import { add, conv as convolve, exp, maxPool, mean, mul, offset, relu, rsqrt, sub, sum } from '../ops/build.ts';
+import { add, conv as convolve, exp, matMul, maxPool, mean, mul, offset, relu, rsqrt, sub, sum } from '../ops/build.ts';
 import { logSoftmax, softmax, softmaxCrossEntropyWithLogits } from '../ops/composite.ts';
 import { evaluateGraph } from '../ops/evaluate.ts';
 import type { NDArray, OpRow, Sample } from '../ops/row.ts';
@@ -128,6 +128,26 @@ describe('rows', () => {
       });
     }
   }
+
+  test('what is kept of a row is found at once, however often its parts are read', () => {
+    const x = apply('parameter', [], { dtype: 'float32', shape: [4, 40] })[0];
+    let y = softmax(x, 1);
+    for (let i = 0; i < 60; i++) y = mul(y, y);
+    const request = { name: 'powers', inputs: [x], outputs: [y], donations: new Map() };
+    expect(compile({ ...request, capabilities: capabilities(8) }).kernels.length).toBe(1);
+  });
+
+  test('lanes are halved where a kernel holds doubles, not where its operands came from some', () => {
+    const x = apply('parameter', [], { dtype: 'float64', shape: [40, 64] })[0];
+    const w = apply('parameter', [], { dtype: 'float32', shape: [64, 48] })[0];
+    const [y] = apply('cast', [x], { dtype: 'float32' });
+    const request = { name: 'product', inputs: [x, w], outputs: [matMul(y, w)], donations: new Map() };
+    const { kernels } = compile({ ...request, capabilities: capabilities(8) });
+    expect(kernels.map(({ name, lanes }) => [name, lanes])).toEqual([
+      ['cast', 4],
+      ['matMul', 8],
+    ]);
+  });
 
   test('softmax is one kernel', () => {
     const x = parameterFor(arrayFor({ dtype: 'float32', shape: [64, 100] }));

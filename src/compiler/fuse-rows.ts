@@ -90,7 +90,12 @@ function readsInRow(group: Group, space: Shape, own: ReadonlySet<Value>, stored:
   const here = Index.at(space, dims, 1);
   const rowShape = space.slice(0, -1);
   const row = Index.at(rowShape, dims.slice(0, -1), 1);
+  const seen = new Map<Index, Set<Value>>();
   const visit = (value: Value, index: Index): boolean => {
+    const values = seen.get(index) ?? new Set();
+    // The first refusal is the answer, so what was visited before has passed.
+    if (values.has(value)) return true;
+    seen.set(index, values.add(value));
     const base = baseOf(value);
     if (own.has(base)) {
       const at = index.flat?.at;
@@ -113,7 +118,10 @@ function readsInRow(group: Group, space: Shape, own: ReadonlySet<Value>, stored:
   // The epilogue of a reduction stands at the row.
   const behind = (value: Value): boolean =>
     value.op === anchor || (own.has(baseOf(value)) ? sizeOf(value.shape) === sizeOf(rowShape) : visitRow(value));
+  const passed = new Set<Value>();
   const visitRow = (value: Value): boolean => {
+    if (passed.has(value)) return true;
+    passed.add(value);
     if (stored.has(baseOf(value)) || isConstant(value.op)) return true;
     if (tagOf(value.op) !== 'map' && tagOf(value.op) !== 'reshape') return !touches(value, own, stored);
     return value.op.inputs.every(behind);
@@ -129,10 +137,15 @@ function readsInRow(group: Group, space: Shape, own: ReadonlySet<Value>, stored:
 
 /** Whether a value is computed from one of `own` without anything stored between. */
 function touches(value: Value, own: ReadonlySet<Value>, stored: ReadonlySet<Value>, enter = false): boolean {
-  const base = baseOf(value);
-  if (own.has(base)) return true;
-  if (stored.has(base) && !enter) return false;
-  return value.op.inputs.some((input) => touches(input, own, stored));
+  const seen = new Set<Value>();
+  const visit = (from: Value, enters: boolean): boolean => {
+    const base = baseOf(from);
+    if (own.has(base)) return true;
+    if (seen.has(from) || (stored.has(base) && !enters)) return false;
+    seen.add(from);
+    return from.op.inputs.some((input) => visit(input, false));
+  };
+  return visit(value, enter);
 }
 
 /** Values that are read only within their row group need no memory. */

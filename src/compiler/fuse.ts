@@ -129,13 +129,14 @@ function costOf(
     const inner = costOf(base.op.inputs[0], stored, known);
     const small = sizeOf(base.op.inputs[0].shape) * 8 <= sizeOf(base.shape);
     cost = { ops: inner.ops, loads: small ? 0 : inner.loads };
-  } else if (tagOf(base.op) === 'point') cost = { ops: weightOf(base.op), loads: 0 };
-  else {
+  } else {
     cost = { ops: weightOf(base.op), loads: 0 };
-    for (const input of new Set(base.op.inputs)) {
-      const inner = costOf(input, stored, known);
-      cost = { ops: cost.ops + inner.ops, loads: cost.loads + inner.loads };
-    }
+    // A point operation reads single elements of what is stored.
+    if (tagOf(base.op) !== 'point')
+      for (const input of new Set(base.op.inputs)) {
+        const inner = costOf(input, stored, known);
+        cost = { ops: cost.ops + inner.ops, loads: cost.loads + inner.loads };
+      }
   }
   known.set(value, cost);
   return cost;

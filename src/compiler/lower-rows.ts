@@ -97,9 +97,10 @@ function sharedByWalks(emitter: Emitter, members: readonly Group[], space: Shape
       const isComputed = tag === 'map' || tag === 'reshape' || (tag === 'point' && value.op.inputs.length === 0);
       if (!isHere || !isComputed) return 0;
       const known = cost.get(value);
+      if (known !== undefined && seen.has(value)) return known;
       seen.add(value);
       const inputs = value.op.inputs.reduce((sum, input) => sum + visit(input), 0);
-      const total = known ?? inputs + (tag === 'reshape' ? 0 : weightOf(value.op));
+      const total = inputs + (tag === 'reshape' ? 0 : weightOf(value.op));
       cost.set(value, total);
       return total;
     };

@@ -39,18 +39,17 @@ export function lowerGroup(given: LowerContext, group: Group, inPlace: ReadonlyS
 
 /** Whether the group's kernels hold lanes of 64 bits anywhere: they have half as many then. */
 function touchesWide({ stored }: Pick<LowerContext, 'stored'>, group: Group): boolean {
+  const isWide = ({ dtype }: Value): boolean => dtypes[dtype].bytes === 8;
   const seen = new Set<Value>();
-  const visit = (value: Value): boolean => {
+  const reads = (value: Value): boolean => {
     if (seen.has(value)) return false;
     seen.add(value);
-    if (dtypes[dtypes[value.dtype].compute].bytes === 8) return true;
-    return value.op.inputs.some((input) => (stored.has(input) ? dtypes[input.dtype].bytes === 8 : visit(input)));
+    return isWide(value) || (!stored.has(value) && value.op.inputs.some(reads));
   };
-  const ops = [...(group.anchor ? [group.anchor] : []), ...(group.window ? [group.window] : [])];
-  const members = group.members ?? [];
-  return (
-    members.some((member) => touchesWide({ stored }, member)) ||
-    [...group.roots, ...ops.flatMap((op) => [...op.outputs, ...op.inputs])].some(visit)
+  return (group.members ?? [group]).some(({ anchor, window, roots }) =>
+    [...roots, ...(anchor?.outputs ?? []), ...(window?.outputs ?? [])].some(
+      (made) => isWide(made) || made.op.inputs.some(reads),
+    ),
   );
 }
 
