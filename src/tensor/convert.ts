@@ -111,10 +111,13 @@ function converted(op: string, x: number | bigint, dtype: DType): number {
 
 function elementsOf(op: string, values: unknown, shape: Shape, dtype: DType): TypedArray {
   if (!isFlatArray(values)) return flatten(op, values, shape, dtype);
-  const isStored = !isSmall(dtype) || !isFloat(dtype);
-  if (isStored && values instanceof dtypes[dtype].array && dtype !== 'bool') return values;
+  // Small floats are rounded when they are stored.
+  if (dtype !== 'bool' && values instanceof dtypes[dtype].array) return values;
+  const copies = dtype !== 'bool' && dtype !== 'int64' && (!isSmall(dtype) || !isFloat(dtype));
   const out = newArray(dtype, values.length);
-  for (let i = 0; i < out.length; i++) out[i] = converted(op, values[i], dtype);
+  // What JavaScript's arrays convert as we do is copied at the speed of memory.
+  if (copies && !(values instanceof BigInt64Array)) out.set(values);
+  else for (let i = 0; i < out.length; i++) out[i] = converted(op, values[i], dtype);
   return out;
 }
 

@@ -1,4 +1,5 @@
 /** Elements as text and as nested lists. Knows no tensors. */
+import { dtypes, isDType } from '../types/dtype.ts';
 import type { Shape } from '../types/shape.ts';
 import { showShape, stridesOf } from '../types/shape.ts';
 
@@ -27,7 +28,7 @@ function formatElement(value: number | string, dtype: string): string {
   if (typeof value === 'string') return dtype === 'complex64' ? value : `'${value}'`;
   if (dtype === 'bool') return value ? 'true' : 'false';
   // Integers, bigints among them.
-  if (dtype.includes('int')) return String(value);
+  if (isDType(dtype) && dtypes[dtype].kind === 'int') return String(value);
   // Seven decimals; but what those would make 0 is told, unlike in TensorFlow.js.
   return String(Number.parseFloat(value.toFixed(7)) || (value === 0 ? 0 : Number.parseFloat(value.toPrecision(7))));
 }
