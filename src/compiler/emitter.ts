@@ -6,13 +6,13 @@ import { fail, invariant } from '../base/errors.ts';
 import type { Operation, Value } from '../graph/graph.ts';
 import { KernelBuilder } from '../kernel/builder.ts';
 import type { Affine, Elem, Kernel, Reg } from '../kernel/ir.ts';
-import { plus, shift, times } from '../kernel/ir.ts';
+import { plus, registerOf, shift, times } from '../kernel/ir.ts';
 import type { GuardSite } from '../kernel/program.ts';
 import type { Coord, DynamicCoord, PointContext } from '../ops/lowering.ts';
 import { labelOf } from '../ops/places.ts';
 import { rowOf } from '../ops/table.ts';
 import type { DType } from '../types/dtype.ts';
-import { isFloat, roundTo } from '../types/dtype.ts';
+import { roundTo } from '../types/dtype.ts';
 import { sizeOf, stridesOf } from '../types/shape.ts';
 import { Index } from './index-space.ts';
 import { baseOf, isConstant, packedOf } from './plan.ts';
@@ -299,10 +299,8 @@ export class Emitter {
   }
 
   fill(dtype: DType, value: number): Reg {
-    const number = roundTo(dtype, value);
-    if (dtype === 'float64') return this.b.f64(number);
-    if (isFloat(dtype)) return this.b.f32(number);
-    return dtype !== 'bool' ? this.b.i32(number) : this.b.convert('i32ToMask', this.b.i32(value ? 1 : 0));
+    const number = this.b.constant(registerOf[elemOf(dtype)], roundTo(dtype, value));
+    return dtype === 'bool' ? this.b.convert('i32ToMask', number) : number;
   }
 
   #compute(value: Value, index: Index): Reg {

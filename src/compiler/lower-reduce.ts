@@ -6,7 +6,7 @@
 import type { Operation, Value } from '../graph/graph.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Affine, ReduceFn, Reg, RegType } from '../kernel/ir.ts';
-import { constant, plus, shift, times, variable, zero } from '../kernel/ir.ts';
+import { constant, plus, registerOf, shift, times, variable, zero } from '../kernel/ir.ts';
 import type { Coord } from '../ops/lowering.ts';
 import { rowOf } from '../ops/table.ts';
 import type { DType } from '../types/dtype.ts';
@@ -33,12 +33,10 @@ const ILP = 4;
 
 /** What a reduction starts from. bool is reduced as int32 0 and 1. */
 export function identityOf(b: KernelBuilder, fn: ReduceFn, dtype: DType): Reg {
-  if (isFloat(dtype))
-    return b.constant(
-      dtype === 'float64' ? 'f64' : 'f32',
-      { add: 0, mul: 1, min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY }[fn],
-    );
-  return b.i32({ add: 0, mul: 1, min: 2147483647, max: -2147483648 }[fn]);
+  const [least, most] = isFloat(dtype)
+    ? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]
+    : [-2147483648, 2147483647];
+  return b.constant(registerOf[elemOf(dtype)], { add: 0, mul: 1, min: most, max: least }[fn]);
 }
 
 /** x is combined into acc so that a NaN on either side stays: min and max choose their second operand when comparing with NaN. */
@@ -85,14 +83,12 @@ export function lowerReduce(context: LowerContext, group: Group, name: string): 
   // Axes may be walked as one only where what is done with the result allows it too.
   const joined = trialGroups(context, input.shape, own, (emitter, dims) => {
     read(emitter, dims);
-    const { b } = emitter;
     const index = Index.at(
       op.outputs[0].shape,
       dims.filter((_, axis) => !axes.has(axis)),
       1,
     );
-    const number = input.dtype === 'float64' ? b.f64(0) : isFloat(input.dtype) ? b.f32(0) : b.i32(0);
-    index.memo.set(op.outputs[0], input.dtype === 'bool' ? b.convert('i32ToMask', number) : number);
+    index.memo.set(op.outputs[0], emitter.fill(input.dtype, 0));
     emitter.finish(group.roots, index);
   });
   const groups = splitByKind(joined.groups, axes);

@@ -49,7 +49,7 @@ export function writeDots(task: Task, problem: Problem): LoweredKernel[] {
 }
 
 function zeroOf(task: Task): Reg {
-  return task.output.dtype === 'float32' ? task.emitter.b.f32(0) : task.emitter.b.i32(0);
+  return task.emitter.fill(task.output.dtype, 0);
 }
 
 function multiplyAdd(task: Task, acc: Reg, x: Reg, y: Reg): void {
