@@ -145,15 +145,13 @@ const laneOps: { readonly [K in BinaryFn]?: 'i32.add' | 'i32.sub' | 'i32.mul' | 
 
 // ---- functions of lanes ------------------------------------------------------------------------------------------------
 
-const floatUnary: { readonly [K in UnaryFn]?: Float } = {
+const floats: { readonly [K in UnaryFn | BinaryFn]?: Float } = {
   neg: 'neg',
   abs: 'abs',
   floor: 'floor',
   ceil: 'ceil',
   round: 'nearest',
   sqrt: 'sqrt',
-};
-const floatBinary: { readonly [K in BinaryFn]?: Float } = {
   add: 'add',
   sub: 'sub',
   mul: 'mul',
@@ -209,7 +207,7 @@ function isFloat(type: RegType): type is 'f32' | 'f64' {
 }
 
 function vectorOp(fn: UnaryFn | BinaryFn, type: RegType): VectorOp {
-  const float = { ...floatUnary, ...floatBinary }[fn];
+  const float = floats[fn];
   const op = isFloat(type)
     ? float && (`${type === 'f32' ? 'f32x4' : 'f64x2'}.${float}` as const)
     : integers[type]?.[fn];

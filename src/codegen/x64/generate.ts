@@ -15,7 +15,7 @@ import { printItem } from './lir.ts';
 import { lowerRegion } from './lower-region.ts';
 import { withoutUnreadMasks } from './masks.ts';
 import { unroll } from './unroll.ts';
-import { vectorBits } from './values.ts';
+import { widthOf } from './values.ts';
 
 export interface GenerateOptions {
   /** Puts the assembly into image.listing. */
@@ -112,11 +112,12 @@ function cached(kernel: Kernel, caps: Capabilities, listing: boolean): KernelCod
 }
 
 function generateKernel(source: Kernel, caps: Capabilities, listing: boolean): KernelCode {
-  const kernel = unroll(legalize(source, vectorBits(source) === 512 ? caps : { native }));
+  const width = widthOf(source);
+  const kernel = unroll(legalize(source, width.bits === 512 ? caps : { native }));
   const assembler = new Assembler({ listing });
   const entries: number[] = [];
   for (const region of kernel.regions) {
-    const lir = lowerRegion(assembler, kernel, region);
+    const lir = lowerRegion(assembler, kernel, width, region);
     const allocation = allocate(lir, hoistConstants(lir, withoutUnreadMasks(lir.items)));
     debug(6, () => {
       const before = lir.items.map(printItem).join('\n');

@@ -9,13 +9,13 @@ import { emitLoad, emitStore } from './memory-access.ts';
 import type { Register } from './operands.ts';
 import { imm, rdi, rdx, resized, rsi } from './operands.ts';
 import { Pointers } from './pointers.ts';
-import { Values, vectorBits } from './values.ts';
+import { Values, type Width } from './values.ts';
 
 /** Where an entry's arguments arrive: System V. Another convention needs another line here, or an adapter in the driver. */
 export const entryArguments = { args: rdi, chunk: rsi, errors: rdx } as const;
 
-export function lowerRegion(assembler: Assembler, kernel: Kernel, region: Region): Lir {
-  const lir = new Lir(assembler, vectorBits(kernel) === 512 ? 16 : 8);
+export function lowerRegion(assembler: Assembler, kernel: Kernel, width: Width, region: Region): Lir {
+  const lir = new Lir(assembler, width.bits === 512 ? 16 : 8);
   const [args, chunk, errors] = [lir.gpr(), lir.gpr(), lir.gpr()];
   lir.items.push({
     kind: 'entry',
@@ -27,7 +27,7 @@ export function lowerRegion(assembler: Assembler, kernel: Kernel, region: Region
   });
   const facts = collectFacts(region, kernel.params);
   const pointers = new Pointers(lir, kernel.params, args, { v: region.v, register: chunk });
-  const values = new Values(lir, kernel, facts, pointers, errors);
+  const values = new Values(lir, kernel, width, facts, pointers, errors);
   values.emitLoad = (load, into) => emitLoad(values, load, into);
   new Walk(lir, values, pointers).top(region.body);
   values.masks.atEntry();

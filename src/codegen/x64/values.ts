@@ -22,11 +22,17 @@ type Value =
   | { readonly kind: 'constant'; readonly low: number; readonly high: number }
   | { readonly kind: 'load'; readonly load: Load; readonly block: readonly Node[] };
 
-/** Width of the vectors that a kernel is written with. */
-export function vectorBits(kernel: Kernel): 128 | 256 | 512 {
-  const bits = kernel.lanes * (holdsWide(kernel) ? 64 : 32);
+/** How wide the lanes of a kernel are, and the vectors that it is written with. */
+export interface Width {
+  readonly laneBits: 32 | 64;
+  readonly bits: 128 | 256 | 512;
+}
+
+export function widthOf(kernel: Kernel): Width {
+  const laneBits = holdsWide(kernel) ? 64 : 32;
+  const bits = kernel.lanes * laneBits;
   invariant(bits <= 512, `${kernel.name} has ${kernel.lanes} lanes, more than a vector can hold`);
-  return bits > 256 ? 512 : bits > 128 ? 256 : 128;
+  return { laneBits, bits: bits > 256 ? 512 : bits > 128 ? 256 : 128 };
 }
 
 export class Values {
@@ -55,15 +61,15 @@ export class Values {
   readonly #indices = new Map<string, Register>();
   #pending: Reg[] = [];
 
-  constructor(lir: Lir, kernel: Kernel, facts: Facts, pointers: Pointers, errors: Register) {
+  constructor(lir: Lir, kernel: Kernel, width: Width, facts: Facts, pointers: Pointers, errors: Register) {
     this.lir = lir;
     this.kernel = kernel;
     this.facts = facts;
     this.pointers = pointers;
     this.errors = errors;
-    this.bits = vectorBits(kernel);
+    this.bits = width.bits;
     this.wide = this.bits === 512;
-    this.laneBits = holdsWide(kernel) ? 64 : 32;
+    this.laneBits = width.laneBits;
     this.masks = new Masks(lir, this.laneBits);
   }
 
