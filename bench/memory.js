@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import * as tf from '../dist/index.js';
+import { smallCnn } from '../examples/lib/classify.js';
 
 const { values } = parseArgs({
   options: { steps: { type: 'string', default: '10000' }, ops: { type: 'string', default: '100000' } },
@@ -34,18 +35,7 @@ function report(name, samples) {
 }
 
 async function training(steps) {
-  const model = tf.sequential({
-    layers: [
-      tf.layers.conv2d({ inputShape: [28, 28, 1], filters: 32, kernelSize: 3, activation: 'relu' }),
-      tf.layers.maxPooling2d({ poolSize: 2 }),
-      tf.layers.conv2d({ filters: 64, kernelSize: 3, activation: 'relu' }),
-      tf.layers.maxPooling2d({ poolSize: 2 }),
-      tf.layers.conv2d({ filters: 64, kernelSize: 3, activation: 'relu' }),
-      tf.layers.flatten(),
-      tf.layers.dense({ units: 64, activation: 'relu' }),
-      tf.layers.dense({ units: 10, activation: 'softmax' }),
-    ],
-  });
+  const model = smallCnn(tf);
   model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
   const x = tf.randomUniform([64, 28, 28, 1]);
   const y = tf.tensor1d(Array.from({ length: 64 }, (_, i) => i % 10));

@@ -98,13 +98,18 @@ export function sub(a: Complex, b: Complex): Complex {
   return add(a, neg(b));
 }
 
-export function mul(a: Complex, b: Complex): Complex {
-  const re = build.mul(a.re, b.re);
+/** What a bilinear `product` of real values makes of complex ones; only the parts that are there are multiplied. */
+export function bilinear(a: Complex, b: Complex, product: (x: Value, y: Value) => Value): Complex {
+  const re = product(a.re, b.re);
   if (a.im && b.im) {
-    return { re: build.sub(re, build.mul(a.im, b.im)), im: build.add(build.mul(a.re, b.im), build.mul(a.im, b.re)) };
+    return { re: build.sub(re, product(a.im, b.im)), im: build.add(product(a.re, b.im), product(a.im, b.re)) };
   }
-  if (a.im) return { re, im: build.mul(a.im, b.re) };
-  return { re, im: b.im && build.mul(a.re, b.im) };
+  if (a.im) return { re, im: product(a.im, b.re) };
+  return { re, im: b.im && product(a.re, b.im) };
+}
+
+export function mul(a: Complex, b: Complex): Complex {
+  return bilinear(a, b, build.mul);
 }
 
 export function scale(z: Complex, factor: number): Complex {

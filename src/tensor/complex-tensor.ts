@@ -3,8 +3,6 @@
  * are taken apart and put together, and the rules that make complex functions of real ones. Knows no op by name.
  */
 import { fail } from '../base/errors.ts';
-import type { Value } from '../graph/graph.ts';
-import * as build from '../ops/build.ts';
 import * as complex from '../ops/complex.ts';
 import type { Complex } from '../ops/complex.ts';
 import { showShape } from '../types/shape.ts';
@@ -71,10 +69,6 @@ export function bilinear<T extends Tensor>(
 ): T {
   return tidy(() => {
     const [x, y] = [partsOf(a, 'a', op), partsOf(b, 'b', op)];
-    const product = (p: Value, q: Value) => f(wrap(p), wrap(q)).value;
-    const real = product(x.re, y.re);
-    const re = x.im && y.im ? build.sub(real, product(x.im, y.im)) : real;
-    const cross = [x.im && product(x.im, y.re), y.im && product(x.re, y.im)].filter((part) => part !== null);
-    return joinParts({ re, im: cross.length === 0 ? null : cross.reduce(build.add) });
+    return joinParts(complex.bilinear(x, y, (p, q) => f(wrap(p), wrap(q)).value));
   }) as T;
 }

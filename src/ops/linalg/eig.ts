@@ -1,11 +1,11 @@
 /**
- * The row of the general eigenvalue problem: Schur form (schur.ts), eigenvectors of the triangle by substitution, all columns side by
- * side, and from them those of the matrix. Complex numbers are pairs of float32.
+ * The row of the general eigenvalue problem: eigenvalues of the Schur form (schur.ts) in order, vectors (eigenvectors.ts), gradient.
+ * Complex numbers are pairs of float32.
  */
 import type { Value } from '../../graph/graph.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import type { Affine, Reg } from '../../kernel/ir.ts';
-import { constant, plus, shift, times, variable } from '../../kernel/ir.ts';
+import { constant, plus, shift, variable } from '../../kernel/ir.ts';
 import { newArray } from '../../types/dtype.ts';
 import { sizeOf } from '../../types/shape.ts';
 import {
@@ -29,51 +29,27 @@ import {
   zerosLike,
 } from '../build.ts';
 import { eig } from '../build-linalg.ts';
-import type { KernelsContext, KernelStage, ScratchMemory } from '../lowering.ts';
+import type { Complex } from '../complex.ts';
+import * as complex from '../complex.ts';
+import { solve } from '../composite-linalg.ts';
+import type { KernelsContext, KernelStage } from '../lowering.ts';
 import type { OpRow } from '../row.ts';
 import { boolAttr, f32 } from '../rule.ts';
-import { solveComplex, timesComplex } from './complex.ts';
-import type { Pair } from './complex.ts';
 import { DECISIVE, eachMatrix } from './dense.ts';
 import { eigenDense } from './dense-eig.ts';
+import type { Values } from './eigenvectors.ts';
+import { IM, RE, substitutionStage, valuesOf, vectorsStage } from './eigenvectors.ts';
 import type { Matrix } from './kernel.ts';
-import {
-  batchOf,
-  eachBlock,
-  eachRagged,
-  eachVector,
-  element,
-  minusProduct,
-  padded,
-  places,
-  scalar,
-  setScalar,
-  setVector,
-  sumOver,
-  vector,
-} from './kernel.ts';
-import { adjoint, asColumn, asRow, diagonalMatrix } from './parts.ts';
+import { batchOf, eachVector, scalar, setScalar, setVector } from './kernel.ts';
+import { adjoint, asColumn, asRow, block, blocks2x2, diagonalMatrix, sizes, stackRows } from './parts.ts';
 import { paddedRow, rankRow } from './rotations.ts';
 import { expectSquare } from './rule.ts';
 import type { Schur } from './schur.ts';
-import { basisOf, EPSILON, formOf, schurStage } from './schur.ts';
+import { formOf, schurStage } from './schur.ts';
 
 const ZERO = constant(0);
 
 // ---- eigenvalues -------------------------------------------------------------------------------------------------------
-
-/** Real and imaginary parts as they stand on T's diagonal, two rows for each matrix, and the place of each in order. */
-interface Values {
-  readonly parts: ScratchMemory;
-  readonly row: number;
-  readonly ranks: ScratchMemory;
-}
-
-function valuesOf(matrix: Affine, buf: number, row: number): Matrix {
-  return { buf, base: times(matrix, 2 * row), stride: row };
-}
-const RE = constant(0);
-const IM = constant(1);
 
 /** The eigenvalues of T's blocks, in ascending order of their real parts; in a pair the one above the axis is first. */
 function valuesStage(context: KernelsContext, batch: number, n: number, schur: Schur): Values {
@@ -133,271 +109,6 @@ function eigenvalueAt(b: KernelBuilder, t: Matrix, i: Affine): [Reg, Reg] {
   return [re, b.select(isUpper, next[1], b.select(isLower, b.unary('neg', before[1]), zero))];
 }
 
-// ---- eigenvectors of the triangle --------------------------------------------------------------------------------------
-
-/** A complex number in each lane. */
-interface Complex {
-  readonly re: Reg;
-  readonly im: Reg;
-}
-
-/** Arithmetic on pairs of registers. */
-function complexOf(b: KernelBuilder) {
-  const each = (x: Complex, y: Complex, of: (x: Reg, y: Reg) => Reg): Complex => ({
-    re: of(x.re, y.re),
-    im: of(x.im, y.im),
-  });
-  const times = (x: Complex, y: Complex): Complex => ({
-    re: minusProduct(b, x.im, y.im, b.binary('mul', x.re, y.re)),
-    im: b.fma(x.im, y.re, b.binary('mul', x.re, y.im)),
-  });
-  return {
-    sub: (x: Complex, y: Complex) => each(x, y, (p, q) => b.binary('sub', p, q)),
-    select: (mask: Reg, x: Complex, y: Complex) => each(x, y, (p, q) => b.select(mask, p, q)),
-    by: (x: Complex, factor: Reg) => each(x, x, (p) => b.binary('mul', p, factor)),
-    neg: (x: Complex) => each(x, x, (p) => b.unary('neg', p)),
-    times,
-    /** x / y, with `least` in y's place where y is smaller: what a perturbation by rounding would have made of it. */
-    over(x: Complex, y: Complex, least: Reg): Complex {
-      const size = b.fma(y.re, y.re, b.binary('mul', y.im, y.im));
-      const isSmall = b.compare('lt', size, b.binary('mul', least, least));
-      const d = { re: b.select(isSmall, least, y.re), im: b.select(isSmall, b.f32(0), b.unary('neg', y.im)) };
-      const inverse = b.binary('div', b.f32(1), b.select(isSmall, b.binary('mul', least, least), size));
-      return each(times(x, d), d, (p) => b.binary('mul', p, inverse));
-    },
-  };
-}
-
-/** Where a component is beyond this, its column so far is divided by it. */
-const LARGE = 2 ** 30;
-
-/** Two matrices [rows, stride] of real and imaginary parts: column k is the eigenvector of T for its k-th eigenvalue. */
-interface Columns {
-  readonly x: ScratchMemory;
-  readonly stride: number;
-  readonly size: number;
-}
-
-function partsAt({ stride, size }: Columns, buf: number, matrix: Affine): [Matrix, Matrix] {
-  const base = times(matrix, 2 * size);
-  return [
-    { buf, base, stride },
-    { buf, base: plus(base, constant(size)), stride },
-  ];
-}
-
-/** (T - w I) x = 0 from the last row up, with x_k = 1 and zeros below; a vector's lanes are neighbouring eigenvalues. */
-function substitutionStage(context: KernelsContext, batch: number, n: number, schur: Schur, values: Values): Columns {
-  const stride = padded(n, context.lanes);
-  // A row more than there are components, which the last row's step does not reach but names.
-  const size = (n + 1) * stride;
-  const columns: Columns = { x: context.scratch('f32', batch * 2 * size), stride, size };
-  context.kernel(
-    'substitution',
-    (stage) => {
-      const { b } = stage;
-      const [form, parts] = [schur.t, values.parts].map((m) => stage.scratch(m, 'read'));
-      const x = stage.scratch(columns.x, 'write');
-      eachBlock(b, batch, stride, b.lanes, (matrix, at) => {
-        const w = valuesOf(matrix, parts, values.row);
-        const known = (part: Affine) => {
-          const value = vector(b, w, part, at);
-          // Behind the last eigenvalue there is none.
-          return b.select(b.compare('eq', value, value), value, b.f32(0));
-        };
-        const t = formOf(schur, form, matrix);
-        substitute(b, n, t, partsAt(columns, x, matrix), at, { re: known(RE), im: known(IM) });
-      });
-    },
-    { total: batch * 4 * n ** 3 },
-  );
-  return columns;
-}
-
-function substitute(b: KernelBuilder, n: number, t: Matrix, parts: [Matrix, Matrix], at: Affine, w: Complex): void {
-  const c = complexOf(b);
-  const zero = b.f32(0);
-  const [none, one] = [
-    { re: zero, im: zero },
-    { re: b.f32(1), im: zero },
-  ];
-  const least = b.f32(EPSILON);
-  const column = places(b, at);
-  const set = (row: Affine, value: Complex) => {
-    setVector(b, parts[0], row, at, value.re);
-    setVector(b, parts[1], row, at, value.im);
-  };
-  const get = (row: Affine): Complex => ({ re: vector(b, parts[0], row, at), im: vector(b, parts[1], row, at) });
-  const element = (row: Affine, by: number): Complex => ({ re: scalar(b, t, row, shift(row, by)), im: zero });
-  const isBefore = (row: Affine) => b.compare('lt', b.index(row), column);
-  const isAt = (row: Affine) => b.compare('eq', b.index(row), column);
-  // The lower row of a block of two waits for the upper one.
-  const [waitingRe, waitingIm] = [b.acc(zero), b.acc(zero)];
-  b.loop('step', 0, n, (step) => {
-    const i = plus(constant(n - 1), variable(step, -1));
-    const [re, im] = [b.acc(zero), b.acc(zero)];
-    b.loop('j', [shift(i, 1)], [constant(n)], (jv) => {
-      const factor = scalar(b, t, i, variable(jv));
-      b.fmaAcc(re, factor, vector(b, parts[0], variable(jv), at));
-      b.fmaAcc(im, factor, vector(b, parts[1], variable(jv), at));
-    });
-    const rest = { re, im };
-    const isUpper = b.compare('ne', scalar(b, t, shift(i, 1), i), zero);
-    const isLower = b.compare('ne', scalar(b, t, i, shift(i, -1)), zero);
-    const diagonal = c.sub(element(i, 0), w);
-    const alone = c.over(c.neg(rest), diagonal, least);
-    set(i, c.select(isLower, none, c.select(isAt(i), one, c.select(isBefore(i), alone, none))));
-    b.when(isUpper, () => {
-      const q = shift(i, 1);
-      const below = { re: scalar(b, t, q, i), im: zero };
-      const [beside, corner] = [element(i, 1), c.sub({ re: scalar(b, t, q, q), im: zero }, w)];
-      const lower = { re: waitingRe, im: waitingIm };
-      const determinant = c.sub(c.times(diagonal, corner), c.times(beside, below));
-      const solved = (numerator: Complex) => c.over(numerator, determinant, least);
-      const upperValue = solved(c.sub(c.times(beside, lower), c.times(rest, corner)));
-      const lowerValue = solved(c.sub(c.times(below, rest), c.times(diagonal, lower)));
-      // Of the block's own two eigenvalues: x_q = 1, and the lower row gives x_i.
-      const isOwn = b.binary('or', isAt(i), isAt(q));
-      const own = c.by(c.neg(corner), b.binary('div', b.f32(1), below.re));
-      const isAbove = isBefore(q);
-      set(i, c.select(isOwn, own, c.select(isAbove, upperValue, none)));
-      set(q, c.select(isOwn, one, c.select(isAbove, lowerValue, none)));
-    });
-    b.set(waitingRe, re);
-    b.set(waitingIm, im);
-    keepSmall(b, n, parts, at, i, get);
-  });
-}
-
-/** Divides columns whose newest components, row i and the one after it, are large. */
-function keepSmall(
-  b: KernelBuilder,
-  n: number,
-  parts: readonly Matrix[],
-  at: Affine,
-  i: Affine,
-  get: (row: Affine) => Complex,
-): void {
-  const { re, im } = get(i);
-  const size = b.binary('max', b.unary('abs', re), b.unary('abs', im));
-  const isLarge = b.compare('gt', size, b.f32(LARGE));
-  b.when(b.compare('gt', b.reduceLanes('max', size, b.lanes), b.f32(LARGE)), () => {
-    const factor = b.binary('div', b.f32(1), b.select(isLarge, size, b.f32(1)));
-    b.loop('j', [i], [constant(n)], (j) => {
-      for (const part of parts) {
-        setVector(b, part, variable(j), at, b.binary('mul', vector(b, part, variable(j), at), factor));
-      }
-    });
-  });
-}
-
-// ---- eigenvectors of the matrix ----------------------------------------------------------------------------------------
-
-/** Eigenvectors that one pass over Z^T makes. */
-const GROUP = 4;
-
-/** V = Z X, each column of length 1 and its first (nearly) largest component real and positive, written to its place in order. */
-function vectorsStage(context: KernelsContext, batch: number, n: number, s: Schur, values: Values, x: Columns): void {
-  const stride = padded(n + 1, context.lanes);
-  const size = padded(n, GROUP) * stride;
-  const rows: Columns = { x: context.scratch('f32', batch * 2 * size), stride, size };
-  context.kernel(
-    'vectors',
-    (stage) => {
-      const { b } = stage;
-      const [basis, order, failures] = [s.zt as ScratchMemory, values.ranks, s.failed].map((m) =>
-        stage.scratch(m, 'read'),
-      );
-      const [from, to] = [stage.scratch(x.x, 'read'), stage.scratch(rows.x, 'write')];
-      const outputs = [stage.output(2), stage.output(3)];
-      const site = stage.site('an eigenvector', n);
-      eachBlock(b, batch, n, GROUP, (matrix, first, width) => {
-        const [source, target] = [partsAt(x, from, matrix), partsAt(rows, to, matrix)];
-        combine(b, n, basisOf(s, basis, matrix), source, target, first, width);
-        const isBad = b.convert('i32ToMask', b.load(failures, matrix, 0, 1));
-        b.loop('k', [first], [shift(first, width)], (kv) => {
-          const k = variable(kv);
-          const factor = normalizer(b, n, target, k, site);
-          const rank = { index: b.guard(b.load(order, plus(times(matrix, n), k), 0, 1), n, site), scale: 1 };
-          eachRagged(b, n, (at, lanes) => {
-            const [re, im] = target.map((part) => b.load(part.buf, element(part, k, at), 1, lanes));
-            const value = complexOf(b).times({ re, im }, factor.turn);
-            const isPivot = b.compare('eq', places(b, at), factor.pivot);
-            [value.re, b.select(isPivot, b.f32(0), value.im)].forEach((part, o) => {
-              const result = b.select(isBad, b.f32(Number.NaN), part);
-              b.store(outputs[o], plus(times(matrix, n * n), times(at, n)), n, lanes, result, rank);
-            });
-          });
-        });
-      });
-    },
-    { total: batch * 4 * n ** 3 },
-  );
-}
-
-/** Rows k .. k + width - 1 of the transposed product: sums of Schur vectors. X is zero below the place after its diagonal. */
-function combine(
-  b: KernelBuilder,
-  n: number,
-  basis: Matrix,
-  source: readonly Matrix[],
-  target: readonly Matrix[],
-  first: Affine,
-  width: number,
-): void {
-  eachVector(b, ZERO, target[0].stride, (at) => {
-    const sums = Array.from({ length: width }, () => source.map(() => b.acc(b.f32(0))));
-    b.loop('j', [ZERO], [shift(first, width + 1), constant(n)], (jv) => {
-      const schur = vector(b, basis, variable(jv), at);
-      sums.forEach((parts, g) => {
-        parts.forEach((acc, p) => b.fmaAcc(acc, scalar(b, source[p], variable(jv), shift(first, g)), schur));
-      });
-    });
-    sums.forEach((parts, g) => parts.forEach((acc, p) => setVector(b, target[p], shift(first, g), at, acc)));
-  });
-}
-
-/** What row k is to be multiplied by, and the place of its component that becomes real. */
-function normalizer(
-  b: KernelBuilder,
-  n: number,
-  target: readonly Matrix[],
-  k: Affine,
-  site: number,
-): { turn: Complex; pivot: Reg } {
-  const end = target[0].stride;
-  const most = b.acc(b.f32(0));
-  for (const part of target) {
-    eachVector(b, ZERO, end, (at) => b.set(most, b.binary('max', most, b.unary('abs', vector(b, part, k, at)))));
-  }
-  const largest = b.reduceLanes('max', most, b.lanes);
-  const inverse = b.binary('div', b.f32(1), b.select(b.compare('gt', largest, b.f32(0)), largest, b.f32(1)));
-  const squareAt = (at: Affine): Reg => {
-    const [re, im] = target.map((part) => b.binary('mul', vector(b, part, k, at), inverse));
-    return b.fma(re, re, b.binary('mul', im, im));
-  };
-  const length = b.unary(
-    'sqrt',
-    sumOver(b, ZERO, end, (acc, at) => b.set(acc, b.binary('add', acc, squareAt(at)))),
-  );
-  const top = b.acc(b.f32(0));
-  eachVector(b, ZERO, end, (at) => b.set(top, b.binary('max', top, squareAt(at))));
-  const bound = b.binary('mul', b.reduceLanes('max', top, b.lanes), b.f32(DECISIVE * DECISIVE));
-  const first = b.acc(b.i32(n - 1));
-  eachVector(b, ZERO, end, (at) => {
-    const isLarge = b.compare('ge', squareAt(at), bound);
-    b.set(first, b.binary('min', first, b.select(isLarge, places(b, at), b.i32(n - 1))));
-  });
-  const pivot = b.reduceLanes('min', first, b.lanes);
-  const place = { index: b.guard(pivot, n, site), scale: 1 };
-  const [re, im] = target.map((part) =>
-    b.binary('mul', b.load(part.buf, element(part, k, ZERO), 0, 1, place), inverse),
-  );
-  const size = b.unary('sqrt', b.fma(re, re, b.binary('mul', im, im)));
-  const factor = b.binary('div', inverse, b.binary('mul', size, length));
-  return { turn: { re: b.binary('mul', re, factor), im: b.unary('neg', b.binary('mul', im, factor)) }, pivot };
-}
-
 function emit(context: KernelsContext): void {
   const [a] = context.inputs;
   const n = a.shape[a.shape.length - 1];
@@ -418,43 +129,52 @@ function emit(context: KernelsContext): void {
  * they differ (Boeddeker et al. 2017), of which the part along each vector goes, since its length and one phase stay. The transpose:
  * dA = Re(V^-H (diag(dw) + conj(F) * (V^H dV')) V^H).
  */
-function gradient(w: Pair, v: Pair, dw: Pair | null, dv: Pair | null): Value {
-  let inner: Pair = dw ? [diagonalMatrix(dw[0]), diagonalMatrix(dw[1])] : [zerosLike(v[0]), zerosLike(v[0])];
-  const vh: Pair = [adjoint(v[0]), neg(adjoint(v[1]))];
+function gradient(w: Parts, v: Parts, dw: Parts | null, dv: Parts | null): Value {
+  const zero = zerosLike(v.re);
+  let inner: Parts = dw ? { re: diagonalMatrix(dw.re), im: diagonalMatrix(dw.im) } : { re: zero, im: zero };
+  const vh: Parts = { re: adjoint(v.re), im: neg(adjoint(v.im)) };
   if (dv) {
-    const free = withoutGauge(v, dv);
-    const product = timesComplex(vh, free);
-    const [gapRe, gapIm] = w.map((part) => sub(asRow(part), asColumn(part)));
-    const size = add(square(gapRe), square(gapIm));
+    const product = complex.bilinear(vh, withoutGauge(v, dv), matMul);
+    const gap = { re: sub(asRow(w.re), asColumn(w.re)), im: sub(asRow(w.im), asColumn(w.im)) };
+    const size = add(square(gap.re), square(gap.im));
     const isSame = equal(size, zerosLike(size));
     const inverse = select(isSame, zerosLike(size), reciprocal(select(isSame, onesLike(size), size)));
     // conj(1 / g) = g / |g|^2
-    const vectors = timesComplex([mul(gapRe, inverse), mul(gapIm, inverse)], product, mul);
-    inner = [add(inner[0], vectors[0]), add(inner[1], vectors[1])];
+    const vectors = complex.mul({ re: mul(gap.re, inverse), im: mul(gap.im, inverse) }, product);
+    inner = { re: add(inner.re, vectors.re), im: add(inner.im, complex.imagOf(vectors)) };
   }
   // The real part only: what nobody reads is not written.
   const solved = solveComplex(vh, inner);
-  return sub(matMul(solved[0], vh[0]), matMul(solved[1], vh[1]));
+  return sub(matMul(solved.re, vh.re), matMul(solved.im, vh.im));
+}
+
+/** X with A X = B, from [Re A, -Im A; Im A, Re A] [Re X; Im X] = [Re B; Im B]. */
+function solveComplex(a: Parts, b: Parts): Parts {
+  const x = solve(blocks2x2(a.re, neg(a.im), a.im, a.re), stackRows([b.re, b.im]));
+  const [n, columns] = sizes(b.re);
+  return { re: block(x, 0, n, 0, columns), im: block(x, n, 2 * n, 0, columns) };
 }
 
 /** What of dv is left when no column may change its length or the phase of its largest component. */
-function withoutGauge(v: Pair, dv: Pair): Pair {
-  const [re, im] = v;
-  const along = sum(add(mul(re, dv[0]), mul(im, dv[1])), [-2], true);
-  const turning = sum(sub(mul(re, dv[1]), mul(im, dv[0])), [-2], true);
+function withoutGauge({ re, im }: Parts, dv: Parts): Parts {
+  const along = sum(add(mul(re, dv.re), mul(im, dv.im)), [-2], true);
+  const turning = sum(sub(mul(re, dv.im), mul(im, dv.re)), [-2], true);
   const size = add(square(re), square(im));
   const isLarge = greaterEqual(size, scale(max(size, [-2], true), DECISIVE * DECISIVE));
   const rank = size.shape.length;
   const pivot = argMax(cast(isLarge, 'int32'), rank - 2);
   const isPivot = equal(asRow(pivot), iota(size.shape, rank - 2));
   const atPivot = select(isPivot, reciprocal(select(isPivot, re, onesLike(re))), zerosLike(re));
-  return [sub(dv[0], mul(re, along)), sub(sub(dv[1], mul(im, along)), mul(atPivot, turning))];
+  return { re: sub(dv.re, mul(re, along)), im: sub(sub(dv.im, mul(im, along)), mul(atPivot, turning)) };
 }
 
-function pairOf(re: Value | null | undefined, im: Value | null | undefined): Pair | null {
+/** A complex value that has both parts. */
+type Parts = Complex & { readonly im: Value };
+
+function partsOf(re: Value | null | undefined, im: Value | null | undefined): Parts | null {
   const other = re ?? im;
   if (!other) return null;
-  return [re ?? zerosLike(other), im ?? zerosLike(other)];
+  return { re: re ?? zerosLike(other), im: im ?? zerosLike(other) };
 }
 
 const shapes = [
@@ -483,7 +203,7 @@ export const eigRows = {
     gradient({ inputs: [a], outputs, attrs }, [dre, dim, dvre, dvim]) {
       if (sizeOf(a.shape) === 0) return [zerosLike(a)];
       const [re, im, vre, vim] = boolAttr(attrs, 'vectors') ? outputs : eig(a);
-      return [gradient([re, im], [vre, vim], pairOf(dre, dim), pairOf(dvre, dvim))];
+      return [gradient({ re, im }, { re: vre, im: vim }, partsOf(dre, dim), partsOf(dvre, dvim))];
     },
     batching: 'leading',
     evaluate([a], _attrs, types) {
