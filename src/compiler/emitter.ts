@@ -98,7 +98,12 @@ const elements: { readonly [K in DType]?: Elem } = {
 export function elemOf(dtype: DType): Elem {
   const elem = elements[dtype];
   if (elem) return elem;
-  fail('compile', `the dtype must be one of ${Object.keys(elements).join(', ')}`, `got ${dtype}`, 'use cast');
+  fail(
+    'compile',
+    `the dtype must be one of ${Object.keys(elements).join(', ')}`,
+    `got ${dtype}`,
+    'it can be held and read: make the tensor with another dtype',
+  );
 }
 
 /** Thrown where lanes would need different data-dependent indices; the nest is then written one element at a time. */
