@@ -4,8 +4,9 @@
  * counted on. The polynomials are from scripts/minimax.py (log2_64, exp2_64).
  */
 import type { Reg } from '../../../kernel/ir.ts';
-import { atLeast, atMost, bits, double, nearest, polynomial, scale, signBit, splitExponent } from './double.ts';
+import { nearest, scale, splitExponent } from './double.ts';
 import type { Emitter } from './emitter.ts';
+import { exactSum, type Pair, ratio, withExceptions } from './power.ts';
 
 /** 2 log2(e). */
 const twoLog2e = { high: 2.8853900817779268, low: 4.0710547481862066e-17 };
@@ -22,48 +23,17 @@ const exp2Tail = [
   4.4574811633960004e-10, 2.5859027890885022e-11,
 ];
 
-/** The unevaluated sum of two doubles. */
-interface Pair {
-  readonly high: Reg;
-  readonly low: Reg;
-}
-
 export function pow(e: Emitter, x: Reg, y: Reg): Reg {
-  const a = e.unary('abs', x);
-  const one = e.f64(1);
-  const zero = e.f64(0);
-  let value = exp2(e, exponent(e, a, y));
-  // (-1)^(+-infinity) is 1, where y log2 x is infinity times 0.
-  value = e.select(e.and(e.compare('eq', a, one), e.compare('eq', y, y)), one, value);
-  value = double(e, e.xor(bits(e, value), e.select(isOdd(e, y), signBit(e, x), e.i64(0n))));
-  const negative = e.and(e.compare('lt', x, zero), e.compare('lt', a, e.f64(Infinity)));
-  const fraction = e.compare('ne', e.unary('floor', y), y);
-  value = e.select(e.and(negative, fraction), e.f64(NaN), value);
-  return e.select(e.or(e.compare('eq', x, one), e.compare('eq', y, zero)), one, value);
-}
-
-/** From 2^53 on every double is even. */
-function isOdd(e: Emitter, y: Reg): Reg {
-  const half = e.mul(y, e.f64(0.5));
-  const whole = e.compare('eq', e.unary('floor', y), y);
-  return e.and(whole, e.compare('ne', e.unary('floor', half), half));
+  return withExceptions(e, x, y, (a) => exp2(e, exponent(e, a, y)));
 }
 
 /** log2(a) for finite a > 0. */
 function log2(e: Emitter, a: Reg): Pair {
   const { exponent: k, mantissa: m } = splitExponent(e, a);
-  const one = e.f64(1);
-  // s = (m - 1) / (m + 1) in two parts: the remainder of the division by the high part is exact.
-  const f = e.sub(m, one);
-  const d = e.add(m, one);
-  const s = e.binary('div', f, d);
-  const sHigh = upperBits(e, s);
-  const dHigh = upperBits(e, d);
-  const dLow = e.sub(m, e.sub(dHigh, one));
-  const sLow = e.binary('div', e.sub(e.sub(f, e.mul(sHigh, dHigh)), e.mul(sHigh, dLow)), d);
-  const quotient = exactSum(e, sHigh, sLow);
+  const parts = ratio(e, m, upperBits);
+  const quotient = exactSum(e, parts.high, parts.low);
   const z = product(e, quotient, quotient);
-  const tail = e.mul(z.high, polynomial(e, log2Tail, z.high));
+  const tail = e.mul(z.high, e.polynomial(log2Tail, z.high));
   const series = product(e, z, exactSum(e, e.f64(third.high), e.add(e.f64(third.low), tail)));
   const factor = sum(e, { high: e.f64(twoLog2e.high), low: e.f64(twoLog2e.low) }, series);
   return sum(e, { high: k, low: e.f64(0) }, product(e, quotient, factor));
@@ -81,20 +51,14 @@ function exponent(e: Emitter, a: Reg, y: Reg): Pair {
   const regular = e.and(finite, e.compare('gt', a, e.f64(0)));
   const rough = e.mul(y, e.select(regular, log.high, e.select(finite, e.f64(-Infinity), a)));
   const inRange = e.compare('lt', e.unary('abs', rough), e.f64(1100));
-  const limited = atLeast(e, -1200, atMost(e, 1200, rough));
+  const limited = e.atLeast(-1200, e.atMost(1200, rough));
   return { high: e.select(inRange, high, limited), low: e.select(inRange, low, e.f64(0)) };
 }
 
 function exp2(e: Emitter, { high, low }: Pair): Reg {
   const { rounded } = nearest(e, e.add(high, low));
   const z = e.add(e.sub(high, rounded), low);
-  return scale(e, e.fma(z, polynomial(e, exp2Tail, z), e.f64(1)), rounded);
-}
-
-/** a + b and what rounding lost, for |a| >= |b| or a = 0. */
-function exactSum(e: Emitter, a: Reg, b: Reg): Pair {
-  const high = e.add(a, b);
-  return { high, low: e.sub(b, e.sub(high, a)) };
+  return scale(e, e.fma(z, e.polynomial(exp2Tail, z), e.f64(1)), rounded);
 }
 
 /** a + b for |a| >= |b| or a = 0. */
@@ -114,5 +78,5 @@ function product(e: Emitter, a: Pair, b: Pair): Pair {
 
 /** The number cut to 26 bits: the product of two such is exact. */
 function upperBits(e: Emitter, a: Reg): Reg {
-  return double(e, e.and(bits(e, a), e.i64(-(2n ** 27n))));
+  return e.float(e.and(e.bits(a), e.i64(-(2n ** 27n))));
 }

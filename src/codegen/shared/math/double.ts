@@ -48,43 +48,19 @@ const COUNT = 2 ** 52;
 /** The bits of 2^52: integers in 0..2^52-1 are those of its fraction. */
 const countBits = 0x4330_0000_0000_0000n;
 const sqrtHalfBits = 0x3fe6_a09e_667f_3bcdn;
-const signBits = -(2n ** 63n);
 
 // ---- idioms ------------------------------------------------------------------------------------------------------------
-
-export function bits(e: Emitter, a: Reg): Reg {
-  return e.convert('bitsToI64', a);
-}
-
-export function double(e: Emitter, a: Reg): Reg {
-  return e.convert('bitsToF64', a);
-}
-
-/** c[0] + c[1] x + c[2] x^2 + ... */
-export function polynomial(e: Emitter, coefficients: readonly number[], x: Reg): Reg {
-  let sum = e.f64(coefficients[coefficients.length - 1]);
-  for (let k = coefficients.length - 2; k >= 0; k--) sum = e.fma(sum, x, e.f64(coefficients[k]));
-  return sum;
-}
 
 /** The nearest integer of a, |a| < 2^51, as f64 and in the low bits of an i64. */
 export function nearest(e: Emitter, a: Reg): { readonly rounded: Reg; readonly low: Reg } {
   const magic = e.f64(ROUND);
   const shifted = e.add(a, magic);
-  return { rounded: e.sub(shifted, magic), low: bits(e, shifted) };
-}
-
-export function signBit(e: Emitter, a: Reg): Reg {
-  return e.and(bits(e, a), e.i64(signBits));
-}
-
-export function withSign(e: Emitter, magnitude: Reg, sign: Reg): Reg {
-  return double(e, e.or(bits(e, magnitude), sign));
+  return { rounded: e.sub(shifted, magic), low: e.bits(shifted) };
 }
 
 /** 2^n for an integer n in -1022..1023, given as f64. */
 function powerOfTwo(e: Emitter, n: Reg): Reg {
-  return double(e, e.shift('shl', bits(e, e.add(n, e.f64(ROUND + 1023))), 52));
+  return e.float(e.shift('shl', e.bits(e.add(n, e.f64(ROUND + 1023))), 52));
 }
 
 /** a 2^n for an integer n in -2044..2046, rounded once, also where the result is denormal. */
@@ -93,24 +69,15 @@ export function scale(e: Emitter, a: Reg, n: Reg): Reg {
   return e.mul(e.mul(a, powerOfTwo(e, half)), powerOfTwo(e, e.sub(n, half)));
 }
 
-/** The smaller of `limit` and a, the greater of it: NaN stays NaN. */
-export function atMost(e: Emitter, limit: number, a: Reg): Reg {
-  return e.binary('min', e.f64(limit), a);
-}
-
-export function atLeast(e: Emitter, limit: number, a: Reg): Reg {
-  return e.binary('max', e.f64(limit), a);
-}
-
 /** x = 2^exponent mantissa with the mantissa in [sqrt(1/2), sqrt(2)), for finite x > 0, denormal ones too. Both are f64. */
 export function splitExponent(e: Emitter, x: Reg): { readonly exponent: Reg; readonly mantissa: Reg } {
   const denormal = e.compare('lt', x, e.f64(2 ** -1022));
-  const normal = bits(e, e.select(denormal, e.mul(x, e.f64(2 ** 54)), x));
+  const normal = e.bits(e.select(denormal, e.mul(x, e.f64(2 ** 54)), x));
   // 1024 more than the exponent, which is not negative.
   const bias = 2n ** 62n;
   const k = e.shift('shr', e.add(normal, e.i64(bias - sqrtHalfBits)), 52);
-  const mantissa = double(e, e.add(e.sub(normal, e.shift('shl', k, 52)), e.i64(bias)));
-  const counted = e.sub(double(e, e.or(k, e.i64(countBits))), e.f64(COUNT + 1024));
+  const mantissa = e.float(e.add(e.sub(normal, e.shift('shl', k, 52)), e.i64(bias)));
+  const counted = e.sub(e.float(e.or(k, e.i64(countBits))), e.f64(COUNT + 1024));
   return { exponent: e.add(counted, e.select(denormal, e.f64(-54), e.f64(0))), mantissa };
 }
 
@@ -120,12 +87,12 @@ export function splitExponent(e: Emitter, x: Reg): { readonly exponent: Reg; rea
 function reducedExp(e: Emitter, x: Reg): { readonly n: Reg; readonly q: Reg } {
   const { rounded: n } = nearest(e, e.mul(x, e.f64(Math.LOG2E)));
   const r = e.fma(n, e.f64(-ln2Low), e.fma(n, e.f64(-ln2High), x));
-  return { n, q: e.fma(e.mul(r, r), polynomial(e, expm1Tail, r), r) };
+  return { n, q: e.fma(e.mul(r, r), e.polynomial(expm1Tail, r), r) };
 }
 
 /** Beyond the limits the result is 0 or infinite in any case. */
 export function exp(e: Emitter, x: Reg): Reg {
-  const { n, q } = reducedExp(e, atLeast(e, -746, atMost(e, 710, x)));
+  const { n, q } = reducedExp(e, e.atLeast(-746, e.atMost(710, x)));
   return scale(e, e.add(q, e.f64(1)), n);
 }
 
@@ -136,7 +103,7 @@ export function log(e: Emitter, x: Reg): Reg {
   const s = e.binary('div', f, e.add(f, e.f64(2)));
   const z = e.mul(s, s);
   const half = e.mul(e.mul(f, f), e.f64(0.5));
-  const tail = e.fma(s, e.fma(z, polynomial(e, logTail, z), half), e.mul(k, e.f64(ln2Low)));
+  const tail = e.fma(s, e.fma(z, e.polynomial(logTail, z), half), e.mul(k, e.f64(ln2Low)));
   const value = e.sub(e.mul(k, e.f64(ln2High)), e.sub(e.sub(half, tail), f));
   const finite = e.select(e.compare('lt', x, e.f64(Infinity)), value, x);
   const zeroOrNegative = e.select(e.compare('eq', x, e.f64(0)), e.f64(-Infinity), e.f64(NaN));
@@ -145,45 +112,45 @@ export function log(e: Emitter, x: Reg): Reg {
 
 /** t / (t + 2) with t = expm1(2|x|), which is 1 in f64 from 19.1 on. */
 export function tanh(e: Emitter, x: Reg): Reg {
-  const a = atMost(e, 22, e.unary('abs', x));
+  const a = e.atMost(22, e.unary('abs', x));
   const { n, q } = reducedExp(e, e.add(a, a));
   const power = powerOfTwo(e, n);
   const t = e.fma(power, q, e.sub(power, e.f64(1)));
-  return withSign(e, e.binary('div', t, e.add(t, e.f64(2))), signBit(e, x));
+  return e.withSign(e.binary('div', t, e.add(t, e.f64(2))), e.signBit(x));
 }
 
 /** From 6 on the result is 1 in f64. */
 export function erf(e: Emitter, x: Reg): Reg {
-  const a = atMost(e, 6, e.unary('abs', x));
+  const a = e.atMost(6, e.unary('abs', x));
   const one = e.f64(1);
-  const near = e.fma(a, polynomial(e, erfInner, e.mul(a, a)), a);
-  const { n, q } = reducedExp(e, polynomial(e, erfOuter, e.sub(a, one)));
+  const near = e.fma(a, e.polynomial(erfInner, e.mul(a, a)), a);
+  const { n, q } = reducedExp(e, e.polynomial(erfOuter, e.sub(a, one)));
   const far = e.sub(one, e.mul(e.add(q, one), powerOfTwo(e, n)));
-  return withSign(e, e.select(e.compare('lt', a, one), near, far), signBit(e, x));
+  return e.withSign(e.select(e.compare('lt', a, one), near, far), e.signBit(x));
 }
 
 export function sin(e: Emitter, x: Reg): Reg {
   const { quadrant, value } = byQuadrant(e, x, 0n);
-  return double(e, e.xor(bits(e, value), e.xor(quadrantSign(e, quadrant), signBit(e, x))));
+  return e.float(e.xor(e.bits(value), e.xor(quadrantSign(e, quadrant), e.signBit(x))));
 }
 
 export function cos(e: Emitter, x: Reg): Reg {
   const { quadrant, value } = byQuadrant(e, x, 1n);
-  return double(e, e.xor(bits(e, value), quadrantSign(e, quadrant)));
+  return e.float(e.xor(e.bits(value), quadrantSign(e, quadrant)));
 }
 
 /** |sin| or |cos| up to its sign: cos is sin a quadrant further. */
 function byQuadrant(e: Emitter, x: Reg, ahead: bigint): { readonly quadrant: Reg; readonly value: Reg } {
   const a = e.unary('abs', x);
   const { rounded: n, low } = nearest(e, e.mul(a, e.f64(2 / Math.PI)));
-  const r = atLeast(e, -1, atMost(e, 1, reduced(e, a, n)));
+  const r = e.atLeast(-1, e.atMost(1, reduced(e, a, n)));
   const z = e.mul(r, r);
-  const sine = e.fma(e.mul(r, z), polynomial(e, sinTail, z), r);
+  const sine = e.fma(e.mul(r, z), e.polynomial(sinTail, z), r);
   // 1 - z/2 loses what it rounds, which is exact again and is added where the terms are small.
   const half = e.mul(z, e.f64(0.5));
   const rough = e.sub(e.f64(1), half);
   const lost = e.sub(e.sub(e.f64(1), rough), half);
-  const cosine = e.add(rough, e.fma(e.mul(z, z), polynomial(e, cosTail, z), lost));
+  const cosine = e.add(rough, e.fma(e.mul(z, z), e.polynomial(cosTail, z), lost));
   const quadrant = ahead === 0n ? low : e.add(low, e.i64(ahead));
   const odd = e.compare('ne', e.and(quadrant, e.i64(1n)), e.i64(0n));
   return { quadrant, value: e.select(odd, cosine, sine) };

@@ -4,16 +4,7 @@
  */
 import type { KernelBuilder } from '../../../kernel/builder.ts';
 import { isNative, type NativeFn } from '../../../kernel/capabilities.ts';
-import type {
-  BinaryFn,
-  CompareFn,
-  ConvertFn,
-  NumberType,
-  ReduceFn,
-  Reg,
-  RegType,
-  UnaryFn,
-} from '../../../kernel/ir.ts';
+import type { BinaryFn, CompareFn, ConvertFn, ReduceFn, Reg, RegType, UnaryFn } from '../../../kernel/ir.ts';
 import { constant } from '../../../kernel/ir.ts';
 
 export type UnaryRule = (e: Emitter, a: Reg) => Reg;
@@ -81,10 +72,6 @@ export class Emitter {
     return this.#b.typeOf(a);
   }
 
-  constant(type: NumberType, value: number): Reg {
-    return this.#b.constant(type, value);
-  }
-
   f32(value: number): Reg {
     return this.#b.f32(value);
   }
@@ -142,19 +129,24 @@ export class Emitter {
     return this.#b.select(mask, a, b);
   }
 
-  /** The lanes of an f32 as integers. */
+  /** A constant of the type of a. */
+  like(a: Reg, value: number): Reg {
+    return this.#b.like(a, value);
+  }
+
+  /** The lanes of floats as integers of their width. */
   bits(a: Reg): Reg {
-    return this.convert('bitsToI32', a);
+    return this.convert(this.typeOf(a) === 'f64' ? 'bitsToI64' : 'bitsToI32', a);
   }
 
   float(bits: Reg): Reg {
-    return this.convert('bitsToF32', bits);
+    return this.convert(this.typeOf(bits) === 'i64' ? 'bitsToF64' : 'bitsToF32', bits);
   }
 
   /** c[0] + c[1] x + c[2] x^2 + ... */
   polynomial(coefficients: readonly number[], x: Reg): Reg {
-    let sum = this.f32(coefficients[coefficients.length - 1]);
-    for (let k = coefficients.length - 2; k >= 0; k--) sum = this.fma(sum, x, this.f32(coefficients[k]));
+    let sum = this.like(x, coefficients[coefficients.length - 1]);
+    for (let k = coefficients.length - 2; k >= 0; k--) sum = this.fma(sum, x, this.like(x, coefficients[k]));
     return sum;
   }
 
@@ -162,7 +154,7 @@ export class Emitter {
 
   /** Just the sign bit. */
   signBit(a: Reg): Reg {
-    return this.and(this.bits(a), this.i32(signMask));
+    return this.and(this.bits(a), this.typeOf(a) === 'f64' ? this.i64(signMask64) : this.i32(signMask));
   }
 
   /** `magnitude`, whose sign bit is clear, with this sign bit. */
@@ -172,11 +164,11 @@ export class Emitter {
 
   /** The smaller of `limit` and a; NaN stays NaN, because min gives its second operand where it cannot order. */
   atMost(limit: number, a: Reg): Reg {
-    return this.binary('min', this.f32(limit), a);
+    return this.binary('min', this.like(a, limit), a);
   }
 
   atLeast(limit: number, a: Reg): Reg {
-    return this.binary('max', this.f32(limit), a);
+    return this.binary('max', this.like(a, limit), a);
   }
 
   /** The nearest integer of a, |a| < 2^22, as f32 and in the low bits of an i32 (above them stands a constant, `magicBits`). */
@@ -199,5 +191,6 @@ export class Emitter {
 }
 
 export const signMask = -0x80000000;
+const signMask64 = -(2n ** 63n);
 /** The bits of 1.5 * 2^23: adding it leaves no room for a fraction. */
 export const magicBits = 0x4b400000;

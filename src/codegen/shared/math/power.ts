@@ -15,29 +15,35 @@ const log2Tail = [0.9617967, 0.5770789, 0.41192123, 0.33663487];
 /** 2^z = 1 + z P(z) for |z| <= 1/2. */
 const exp2Tail = [0.69314724, 0.24022655, 0.05550273, 0.0096170325, 0.0013418236, 0.00015832044];
 
-/** The unevaluated sum of two f32. */
-interface Pair {
+/** The unevaluated sum of two floats. */
+export interface Pair {
   readonly high: Reg;
   readonly low: Reg;
 }
 
 export function pow(e: Emitter, x: Reg, y: Reg): Reg {
-  const a = e.unary('abs', x);
-  const one = e.f32(1);
-  let value = exp2(e, exponent(e, log2(e, a), logAtEnds(e, a), y));
-  // (-1)^(+-infinity) is 1, where y log2 x is infinity times 0.
-  const yIsNumber = e.compare('eq', y, y);
-  value = e.select(e.and(e.compare('eq', a, one), yIsNumber), one, value);
-  value = e.float(e.xor(e.bits(value), e.select(isOdd(e, y), e.signBit(x), e.i32(0))));
-  const negative = e.and(e.compare('lt', x, e.f32(0)), e.compare('lt', a, e.f32(Infinity)));
-  const fraction = e.compare('ne', e.unary('floor', y), y);
-  value = e.select(e.and(negative, fraction), e.f32(NaN), value);
-  return e.select(e.or(e.compare('eq', x, one), e.compare('eq', y, e.f32(0))), one, value);
+  return withExceptions(e, x, y, (a) => exp2(e, exponent(e, log2(e, a), logAtEnds(e, a), y)));
 }
 
-/** From 2^24 on every f32 is even. */
+/** pow(x, y) of f32 or f64 from pow(|x|, y), which may be anything where that is 1 to the infinite: signs, and IEEE's exceptions. */
+export function withExceptions(e: Emitter, x: Reg, y: Reg, ofMagnitude: (a: Reg) => Reg): Reg {
+  const a = e.unary('abs', x);
+  const [zero, one] = [e.like(x, 0), e.like(x, 1)];
+  let value = ofMagnitude(a);
+  // (-1)^(+-infinity) is 1, where y log2 x is infinity times 0.
+  value = e.select(e.and(e.compare('eq', a, one), e.compare('eq', y, y)), one, value);
+  // A negative x to an odd power is negative, -0 too.
+  const sign = e.signBit(x);
+  value = e.float(e.xor(e.bits(value), e.select(isOdd(e, y), sign, e.like(sign, 0))));
+  const negative = e.and(e.compare('lt', x, zero), e.compare('lt', a, e.like(x, Infinity)));
+  const fraction = e.compare('ne', e.unary('floor', y), y);
+  value = e.select(e.and(negative, fraction), e.like(x, NaN), value);
+  return e.select(e.or(e.compare('eq', x, one), e.compare('eq', y, zero)), one, value);
+}
+
+/** From 2^24 (f64: 2^53) on every float is even. */
 function isOdd(e: Emitter, y: Reg): Reg {
-  const half = e.mul(y, e.f32(0.5));
+  const half = e.mul(y, e.like(y, 0.5));
   const whole = e.compare('eq', e.unary('floor', y), y);
   return e.and(whole, e.compare('ne', e.unary('floor', half), half));
 }
@@ -53,21 +59,25 @@ function logAtEnds(e: Emitter, a: Reg): { readonly regular: Reg; readonly value:
 /** log2(a) to about 2^-32 relative, for finite a > 0. */
 function log2(e: Emitter, a: Reg): Pair {
   const { exponent: k, mantissa: m } = splitExponent(e, a);
-  const one = e.f32(1);
-  // s = (m - 1) / (m + 1) in two parts: the remainder of the division by the high part is exact.
-  const f = e.sub(m, one);
-  const d = e.add(m, one);
-  const s = e.binary('div', f, d);
-  const sHigh = upperBits(e, s);
-  const dHigh = upperBits(e, d);
-  const dLow = e.sub(m, e.sub(dHigh, one));
-  const sLow = e.binary('div', e.sub(e.sub(f, e.mul(sHigh, dHigh)), e.mul(sHigh, dLow)), d);
+  const { s, high: sHigh, low: sLow } = ratio(e, m, upperBits);
   const z = e.mul(s, s);
   const tail = e.mul(e.mul(s, z), e.polynomial(log2Tail, z));
   const main = e.mul(sHigh, e.f32(twoLog2eHigh));
   const rest = e.add(e.add(e.mul(sLow, e.f32(twoLog2eHigh)), e.mul(s, e.f32(twoLog2eLow))), tail);
   const sum = exactSum(e, e.convert('i32ToF32', k), main);
   return exactSum(e, sum.high, e.add(sum.low, rest));
+}
+
+/** s = (m - 1) / (m + 1), and in two parts: the remainder of the division by the high one, cut by `upper`, is exact. */
+export function ratio(e: Emitter, m: Reg, upper: (e: Emitter, a: Reg) => Reg): Pair & { readonly s: Reg } {
+  const one = e.like(m, 1);
+  const f = e.sub(m, one);
+  const d = e.add(m, one);
+  const s = e.binary('div', f, d);
+  const high = upper(e, s);
+  const dHigh = upper(e, d);
+  const dLow = e.sub(m, e.sub(dHigh, one));
+  return { s, high, low: e.binary('div', e.sub(e.sub(f, e.mul(high, dHigh)), e.mul(high, dLow)), d) };
 }
 
 /** y log2 a, brought to -200..200 where it is beyond what 2^ can give. */
@@ -90,7 +100,7 @@ function exp2(e: Emitter, { high, low }: Pair): Reg {
 }
 
 /** a + b and what rounding lost, for |a| >= |b| or a = 0. */
-function exactSum(e: Emitter, a: Reg, b: Reg): Pair {
+export function exactSum(e: Emitter, a: Reg, b: Reg): Pair {
   const high = e.add(a, b);
   return { high, low: e.sub(b, e.sub(high, a)) };
 }

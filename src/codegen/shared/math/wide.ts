@@ -30,14 +30,6 @@ export function sarI64(e: Emitter, a: Reg, count: Reg): Reg {
 const MAGIC = 2 ** 52;
 const magicBits = 0x4330_0000_0000_0000n;
 
-function double(e: Emitter, a: Reg): Reg {
-  return e.convert('bitsToF64', a);
-}
-
-function bits(e: Emitter, a: Reg): Reg {
-  return e.convert('bitsToI64', a);
-}
-
 /**
  * The floor of the quotient. A quotient of doubles is off by 2^-52 of itself at most, so what it leaves, divided again, is off by
  * less than one; the rest's sign says which way. 0 where the divisor is 0.
@@ -77,8 +69,8 @@ function quotientAndRest(e: Emitter, a: Reg, b: Reg): { quotient: Reg; rest: Reg
 /** The high half times 2^32 and the low half are exact, so their sum rounds once. */
 export function i64ToF64(e: Emitter, a: Reg): Reg {
   // 2^84 + 2^63 with the high half, its sign turned, in the fraction's bits that count 2^32.
-  const high = double(e, e.xor(e.shift('shr', a, 32), e.i64(0x4530_0000_8000_0000n)));
-  const low = double(e, e.or(e.and(a, e.i64(0xffff_ffffn)), e.i64(magicBits)));
+  const high = e.float(e.xor(e.shift('shr', a, 32), e.i64(0x4530_0000_8000_0000n)));
+  const low = e.float(e.or(e.and(a, e.i64(0xffff_ffffn)), e.i64(magicBits)));
   return e.add(e.sub(high, e.f64(2 ** 84 + 2 ** 63 + 2 ** 52)), low);
 }
 
@@ -90,7 +82,7 @@ export function f64ToI64(e: Emitter, a: Reg): Reg {
   const low = e.sub(clamped, e.mul(high, e.f64(2 ** 32)));
   const integer = (x: Reg): Reg => {
     const magic = e.f64(1.5 * MAGIC);
-    return e.sub(bits(e, e.add(x, magic)), bits(e, magic));
+    return e.sub(e.bits(e.add(x, magic)), e.bits(magic));
   };
   const joined = e.add(e.shift('shl', integer(high), 32), integer(low));
   const saturated = e.select(e.compare('ge', a, e.f64(2 ** 63)), e.i64(2n ** 63n - 1n), joined);
