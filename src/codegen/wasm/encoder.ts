@@ -185,6 +185,10 @@ const lane = {
   'f64x2.replace_lane': 0x22,
 } as const;
 
+/** Lanes of so many bytes as a shuffle names them. */
+export const laneBytes = (lanes: readonly number[], bytes: number): number[] =>
+  lanes.flatMap((l) => Array.from({ length: bytes }, (_, b) => bytes * l + b));
+
 export type PlainOp = keyof typeof plain;
 export type VectorOp = keyof typeof vector;
 export type MemoryOp = keyof typeof memory;

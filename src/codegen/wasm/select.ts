@@ -1,11 +1,12 @@
 /** What each instruction of the kernel IR becomes. Every function leaves the value on the stack; order and locals are region.ts's business. */
 import { InternalError } from '../../base/errors.ts';
 import type { BinaryFn, CompareFn, ConvertFn, Instr, NumberType, Reg, RegType, UnaryFn } from '../../kernel/ir.ts';
-import { elemBytes, isWide } from '../../kernel/ir.ts';
+import { isWide } from '../../kernel/ir.ts';
 import { constantOf, isSimpleDivisor, regInfo } from './analysis.ts';
-import type { LaneOp, PlainOp, VectorOp } from './encoder.ts';
+import { type LaneOp, laneBytes, type PlainOp, type VectorOp } from './encoder.ts';
+import { emitLoad, emitStore } from './memory-access.ts';
 import type { RegionEmitter } from './region.ts';
-import { emitNarrowLoad, emitNarrowStore, isNarrow, narrow } from './narrow.ts';
+import { isNarrow, narrow } from './narrow.ts';
 import { ERROR_RECORD } from './region.ts';
 
 type Of<Op extends Instr['op']> = Extract<Instr, { op: Op }>;
@@ -20,10 +21,10 @@ export function emitInstr(e: RegionEmitter, instr: Instr, beforeStore: () => voi
       emitIndex(e, instr);
       return;
     case 'load':
-      emitAnyLoad(e, instr);
+      emitLoad(e, instr);
       return;
     case 'store':
-      emitAnyStore(e, instr, beforeStore);
+      emitStore(e, instr, beforeStore);
       return;
     case 'unary':
       e.push(instr.a);
@@ -355,96 +356,7 @@ function emitIndex(e: RegionEmitter, { at, laneStep }: Of<'index'>): void {
   w.vector('i32x4.add');
 }
 
-// ---- memory ------------------------------------------------------------------------------------------------------------
-
-function emitAnyLoad(e: RegionEmitter, instr: Of<'load'>): void {
-  const { elem } = e.kernel.params[instr.buf];
-  if (isNarrow(elem)) emitNarrowLoad(e, instr, elem);
-  else emitLoad(e, instr);
-}
-
-function emitAnyStore(e: RegionEmitter, instr: Of<'store'>, beforeStore: () => void): void {
-  const { elem } = e.kernel.params[instr.buf];
-  if (isNarrow(elem)) emitNarrowStore(e, instr, elem, beforeStore);
-  else emitStore(e, instr, beforeStore);
-}
-
-function emitLoad(e: RegionEmitter, instr: Of<'load'>): void {
-  const { w } = e;
-  const { lanes } = instr;
-  const bytes = elemBytes[e.kernel.params[instr.buf].elem];
-  const double = bytes === 8;
-  if (instr.stride === 0) {
-    w.memory(double ? 'v128.load64_splat' : 'v128.load32_splat', e.pushAddress(instr), 2);
-    return;
-  }
-  if (lanes === 1) {
-    w.memory(double ? 'v128.load64_zero' : 'v128.load32_zero', e.pushAddress(instr), 2);
-    return;
-  }
-  const together = instr.stride === 1 ? lanes * bytes : 0;
-  if (together === 16 || together === 8) {
-    w.memory(together === 16 ? 'v128.load' : 'v128.load64_zero', e.pushAddress(instr), 2);
-    return;
-  }
-  if (instr.stride === -1 && lanes * bytes === 16) {
-    const offset = e.pushAddress(instr);
-    const vector = e.local('v128');
-    w.memory('v128.load', offset - (lanes - 1) * bytes, 2);
-    w.tee(vector);
-    w.get(vector);
-    w.shuffle(laneBytes(double ? [1, 0] : [3, 2, 1, 0], bytes));
-    return;
-  }
-  const { local, offset } = e.addressLocal(instr, () => e.local('i32'));
-  // A lane's load takes the address below the vector, so the addresses are pushed before the first load.
-  const first = instr.stride === 1 ? 2 : 1;
-  for (let lane = first; lane <= lanes; lane++) w.get(local);
-  if (first === 2 || double) w.memory('v128.load64_zero', offset, 2);
-  else w.memory('v128.load32_zero', offset);
-  const step = instr.stride * bytes;
-  const next = double ? 'v128.load64_lane' : 'v128.load32_lane';
-  for (let lane = first; lane < lanes; lane++) w.memoryLane(next, offset + lane * step, lane);
-}
-
-function emitStore(e: RegionEmitter, instr: Of<'store'>, beforeStore: () => void): void {
-  const { w } = e;
-  const { lanes } = instr;
-  const bytes = elemBytes[e.kernel.params[instr.buf].elem];
-  const double = bytes === 8;
-  const together = lanes === 1 || instr.stride === 1 ? lanes * bytes : 0;
-  if (together === 4 || together === 8 || together === 16) {
-    const offset = e.pushAddress(instr);
-    e.push(instr.value);
-    beforeStore();
-    if (together === 16) {
-      w.memory('v128.store', offset, 2);
-      return;
-    }
-    w.memoryLane(together === 8 ? 'v128.store64_lane' : 'v128.store32_lane', offset, 0);
-    return;
-  }
-  const { local, offset } = e.addressLocal(instr, () => e.local('i32'));
-  const value = e.inLocal(instr.value, e.local('v128'));
-  beforeStore();
-  const packed = instr.stride === 1;
-  if (packed) {
-    w.get(local);
-    w.get(value);
-    w.memoryLane('v128.store64_lane', offset, 0);
-  }
-  for (let lane = packed ? 2 : 0; lane < lanes; lane++) {
-    w.get(local);
-    w.get(value);
-    const at = offset + lane * instr.stride * bytes;
-    w.memoryLane(double ? 'v128.store64_lane' : 'v128.store32_lane', at, lane);
-  }
-}
-
 // ---- across lanes ------------------------------------------------------------------------------------------------------
-
-const laneBytes = (lanes: readonly number[], bytes: number): number[] =>
-  lanes.flatMap((l) => Array.from({ length: bytes }, (_, b) => bytes * l + b));
 
 /** The upper half of the lanes onto the lower half until one is left, as the interpreter does, so that sums and NaN come out as there. */
 function emitReduce(e: RegionEmitter, { fn, type, a, lanes }: Of<'reduce'>): void {

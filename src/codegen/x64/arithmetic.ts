@@ -1,12 +1,10 @@
 /**
- * Instruction selection for values: each function of kernel IR as AVX2. An instruction that computes in several steps writes
+ * Instruction selection for arithmetic: each function of numbers as AVX2 or AVX-512. An instruction that computes in several steps writes
  * its result in the last one, since the result's register may be that of an operand.
  */
 import { InternalError } from '../../base/errors.ts';
-import type { BinaryFn, CompareFn, Instr, NumberType, Reg } from '../../kernel/ir.ts';
-import { isWide } from '../../kernel/ir.ts';
+import type { BinaryFn, Instr, NumberType, Reg } from '../../kernel/ir.ts';
 import type { Mnemonic } from './encodings.ts';
-import { floatBits } from './lir.ts';
 import { roundToHalf } from './narrow-access.ts';
 import type { Memory, Register } from './operands.ts';
 import { imm, masked, resized } from './operands.ts';
@@ -73,13 +71,13 @@ function negate(values: Values, i: Of<'unary'>): void {
 }
 
 /** [destination, source], the source read before the destination is named. */
-function dest(values: Values, i: { readonly out: Reg }, a: Register): [Register, Register] {
+export function dest(values: Values, i: { readonly out: Reg }, a: Register): [Register, Register] {
   return [values.destination(i.out), a];
 }
 
 // ---- binary ------------------------------------------------------------------------------------------------------------
 
-interface Simple {
+export interface Simple {
   readonly mnemonic: Mnemonic;
   readonly commutes: boolean;
 }
@@ -178,7 +176,7 @@ export function multiplyLong(values: Values, destination: () => Register, a: Reg
 }
 
 /** out = a op b with b in memory where possible; the destination is asked for once both sources are there. */
-function twoSources(values: Values, op: Simple, a: Reg, b: Reg, destination: () => Register): void {
+export function twoSources(values: Values, op: Simple, a: Reg, b: Reg, destination: () => Register): void {
   const swap = op.commutes && values.inMemory(a) && !values.inMemory(b);
   const first = values.register(swap ? b : a);
   // Named twice, a value is in its register by now.
@@ -315,283 +313,4 @@ export function fmaAcc(values: Values, i: Of<'fmaAcc'>): void {
   const y = a === b ? x : values.operand(b);
   const mnemonic = values.facts.accumulatorType(i.acc) === 'f64' ? 'vfmadd231pd' : 'vfmadd231ps';
   values.lir.op(mnemonic, values.accumulator(i.acc), x, y);
-}
-
-// ---- compare, select, convert ------------------------------------------------------------------------------------------
-
-/** Ordered and quiet, but ne, which holds for NaN. */
-const predicates: { readonly [K in CompareFn]: number } = { eq: 0, ne: 4, lt: 0x11, le: 0x12, gt: 0x1e, ge: 0x1d };
-
-/** The comparison with its operands swapped. */
-const mirrored: { readonly [K in CompareFn]: CompareFn } = {
-  eq: 'eq',
-  ne: 'ne',
-  lt: 'gt',
-  le: 'ge',
-  gt: 'lt',
-  ge: 'le',
-};
-
-/** AVX2 compares integers by = and > only: [> instead of =, operands swapped, result inverted]. */
-const integerCompares: { readonly [K in CompareFn]: readonly [boolean, boolean, boolean] } = {
-  eq: [false, false, false],
-  ne: [false, false, true],
-  gt: [true, false, false],
-  lt: [true, true, false],
-  ge: [true, true, true],
-  le: [true, false, true],
-};
-
-/** The same as VPCMPD and VPCMPQ number them. */
-const integerPredicates: { readonly [K in CompareFn]: number } = { eq: 0, lt: 1, le: 2, ne: 4, ge: 5, gt: 6 };
-
-const maskCompares: { readonly [T in NumberType]: Mnemonic } = {
-  f32: 'vcmpps',
-  f64: 'vcmppd',
-  i32: 'vpcmpd',
-  i64: 'vpcmpq',
-};
-
-export function compare(values: Values, i: Of<'compare'>): void {
-  const { lir } = values;
-  const float = i.of === 'f32' || i.of === 'f64';
-  if (float || values.wide) {
-    const swap = values.inMemory(i.a) && !values.inMemory(i.b);
-    const a = values.register(swap ? i.b : i.a);
-    const b = i.a === i.b ? a : values.operand(swap ? i.a : i.b);
-    const fn = swap ? mirrored[i.fn] : i.fn;
-    const mnemonic = maskCompares[i.of];
-    const predicate = imm((float ? predicates : integerPredicates)[fn]);
-    if (values.wide) intoMask(values, i.out, (mask) => lir.op(mnemonic, mask, a, b, predicate));
-    else intoVector(values, i.of, i.out, (to) => lir.op(mnemonic, to(), a, b, predicate));
-    return;
-  }
-  const [greater, swapped, inverted] = integerCompares[i.fn];
-  const [a, b] = swapped ? [i.b, i.a] : [i.a, i.b];
-  const long = i.of === 'i64';
-  const mnemonic = greater ? (long ? 'vpcmpgtq' : 'vpcmpgtd') : long ? 'vpcmpeqq' : 'vpcmpeqd';
-  const op: Simple = { mnemonic, commutes: !greater };
-  intoVector(values, i.of, i.out, (to) => {
-    const result = inverted ? values.vec() : null;
-    twoSources(values, op, a, b, () => result ?? to());
-    if (result) lir.op('vxorps', to(), result, lir.splat(-1));
-  });
-}
-
-/** A result that arrives in lanes as wide as those of `of`: a mask's may be wider. */
-function intoVector(values: Values, of: NumberType, out: Reg, write: (to: () => Register) => void): void {
-  const narrow = values.laneBits === 64 && !isWide(of) ? values.vec() : null;
-  write(() => narrow ?? values.destination(out));
-  if (narrow) values.lir.op('vpmovsxdq', values.destination(out), values.half(narrow));
-}
-
-/** The low half of each 64-bit lane, in the lower half of the result. */
-function narrowed(values: Values, wide: Register): Register {
-  const { lir } = values;
-  const out = values.vec();
-  if (values.wide) {
-    lir.op('vpmovqd', values.half(out), wide);
-  } else if (values.bits === 128) {
-    lir.op('vpermilps', out, wide, imm(0b1000));
-  } else {
-    const order = values.vec();
-    lir.op(
-      'vmovups',
-      order,
-      lir.constant((l) => (2 * l) % 8),
-    );
-    lir.op('vpermps', out, order, wide);
-  }
-  return out;
-}
-
-/** A result that arrives in a mask register: as a vector too, which is dropped later if nobody reads it. */
-function intoMask(values: Values, out: Reg, write: (mask: Register) => void): void {
-  const mask = values.masks.fresh();
-  write(mask);
-  const vector = values.destination(out);
-  values.masks.toVector(vector, mask);
-  // An accumulator may change while the mask register stays.
-  if (values.facts.target(out) === undefined) values.masks.hold(vector, mask);
-}
-
-/** select in AVX-512. */
-function blend(values: Values, i: Of<'select'>): void {
-  const { lir } = values;
-  const wide = isWide(i.type) || (i.type === 'mask' && values.laneBits === 64);
-  const onlyA = values.isZero(i.b);
-  const b = onlyA ? null : values.register(i.b);
-  const a = b && i.a === i.b ? b : values.operand(i.a);
-  // An accumulator's mask register would outlive its value.
-  const vector = values.register(i.mask);
-  const mask = values.facts.isAccumulator(i.mask) ? values.masks.fromVector(vector) : values.masks.of(vector);
-  const out = values.destination(i.out);
-  if (b) lir.op(wide ? 'vblendmpd' : 'vblendmps', masked(out, mask, false), b, a);
-  else lir.op(wide ? 'vmovupd' : 'vmovups', masked(out, mask, true), a);
-}
-
-export function select(values: Values, i: Of<'select'>): void {
-  const { lir } = values;
-  if (values.wide) {
-    blend(values, i);
-    return;
-  }
-  let mask = values.register(i.mask);
-  if (values.laneBits === 64 && (i.type === 'f32' || i.type === 'i32')) mask = narrowed(values, mask);
-  if (values.isZero(i.b)) {
-    const a = values.operand(i.a);
-    lir.op('vandps', values.destination(i.out), mask, a);
-  } else if (values.isZero(i.a)) {
-    const b = values.operand(i.b);
-    lir.op('vandnps', values.destination(i.out), mask, b);
-  } else {
-    const b = values.register(i.b);
-    const a = i.a === i.b ? b : values.operand(i.a);
-    lir.op('vblendvps', values.destination(i.out), b, a, mask);
-  }
-}
-
-export function convert(values: Values, i: Of<'convert'>): void {
-  const { lir } = values;
-  switch (i.fn) {
-    case 'bitsToF32':
-    case 'bitsToI32':
-    case 'bitsToF64':
-    case 'bitsToI64': {
-      // The same bits: no instruction unless somebody waits for them in a certain register.
-      const a = values.register(i.a);
-      const free = values.facts.target(i.out) === undefined && values.dying(i.a, i) !== null;
-      if (free) values.define(i.out, a);
-      else lir.op('vmovups', values.destination(i.out), a);
-      return;
-    }
-    case 'i32ToF32': {
-      const a = values.operand(i.a);
-      lir.op('vcvtdq2ps', values.destination(i.out), a);
-      return;
-    }
-    case 'maskToI32':
-      maskToInteger(values, i);
-      return;
-    case 'i32ToMask': {
-      if (values.wide) {
-        const vector = values.register(i.a);
-        intoMask(values, i.out, (mask) => lir.op('vpcmpd', mask, vector, lir.splat(0), imm(4)));
-        return;
-      }
-      const [zero, equal] = [values.vec(), values.vec()];
-      const a = values.operand(i.a);
-      lir.op('vxorps', zero, zero, zero);
-      lir.op('vpcmpeqd', equal, zero, a);
-      intoVector(values, 'i32', i.out, (to) => lir.op('vxorps', to(), equal, lir.splat(-1)));
-      return;
-    }
-    case 'f32ToI32':
-      truncate(values, i, 'vcvttps2dq', lir.splat(floatBits(2 ** 31)), [0x7fffffff, 0x7fffffff]);
-      return;
-    case 'f64ToI64':
-      // Only with AVX-512; without, it is gone before.
-      truncate(values, i, 'vcvttpd2qq', lir.splatDouble(2 ** 63), [-1, 0x7fffffff]);
-      return;
-    case 'f64ToI32':
-      doubleToInteger(values, i);
-      return;
-    case 'i64ToF64': {
-      const a = values.operand(i.a);
-      lir.op('vcvtqq2pd', values.destination(i.out), a);
-      return;
-    }
-    case 'i64ToI32': {
-      const narrow = narrowed(values, values.register(i.a));
-      if (values.facts.target(i.out) === undefined) values.define(i.out, narrow);
-      else lir.op('vmovups', values.destination(i.out), narrow);
-      return;
-    }
-    default:
-      resize(values, i, resizing[i.fn]);
-  }
-}
-
-const resizing = {
-  f32ToF64: 'vcvtps2pd',
-  i32ToF64: 'vcvtdq2pd',
-  i32ToI64: 'vpmovsxdq',
-  f64ToF32: 'vcvtpd2ps',
-} as const;
-
-/** Lanes of 32 bits lie in the lower half. */
-function resize(values: Values, i: Of<'convert'>, mnemonic: (typeof resizing)[keyof typeof resizing]): void {
-  const a = values.register(i.a);
-  const out = values.destination(i.out);
-  if (i.fn === 'f64ToF32') values.lir.op(mnemonic, values.half(out), a);
-  // This one has no form of 128 bits here.
-  else if (mnemonic === 'vcvtdq2pd' && values.bits === 128) values.lir.op(mnemonic, resized(out, 256), a);
-  else values.lir.op(mnemonic, out, values.half(a));
-}
-
-function maskToInteger(values: Values, i: Of<'convert'>): void {
-  const { lir, laneBits } = values;
-  const vector = values.register(i.a);
-  if (laneBits === 32) {
-    lir.op('vpsrld', ...dest(values, i, vector), imm(31));
-  } else if (values.wide) {
-    const mask = values.facts.isAccumulator(i.a) ? values.masks.fromVector(vector) : values.masks.of(vector);
-    lir.op('vmovups', masked(values.destination(i.out), mask, true), lir.splat(1));
-  } else {
-    const narrow = narrowed(values, vector);
-    lir.op('vpsrld', values.destination(i.out), narrow, imm(31));
-  }
-}
-
-/**
- * The instruction gives the least integer for NaN and whatever does not fit: that becomes the greatest one from `end` on, and 0 for
- * NaN.
- */
-function truncate(
-  values: Values,
-  i: Of<'convert'>,
-  mnemonic: 'vcvttps2dq' | 'vcvttpd2qq',
-  end: Memory,
-  [low, high]: readonly [number, number],
-): void {
-  const { lir } = values;
-  const long = mnemonic === 'vcvttpd2qq';
-  const compareFloats = long ? 'vcmppd' : 'vcmpps';
-  const a = values.register(i.a);
-  if (values.wide) {
-    const [cut, clamped] = [values.vec(), values.vec()];
-    const [above, number] = [values.masks.fresh(), values.masks.fresh()];
-    lir.op(mnemonic, cut, a);
-    lir.op(compareFloats, above, a, end, imm(0x1d));
-    lir.op(compareFloats, number, a, a, imm(7));
-    lir.op(long ? 'vblendmpd' : 'vblendmps', masked(clamped, above, false), cut, lir.splat(low, high));
-    lir.op(long ? 'vmovupd' : 'vmovups', masked(values.destination(i.out), number, true), clamped);
-    return;
-  }
-  const [whole, above, number] = [values.vec(), values.vec(), values.vec()];
-  lir.op(mnemonic, whole, a);
-  lir.op(compareFloats, above, a, end, imm(0x1d));
-  lir.op(compareFloats, number, a, a, imm(7));
-  lir.op('vxorps', whole, whole, above);
-  lir.op('vandps', values.destination(i.out), whole, number);
-}
-
-/** The limits are doubles, so the operand can be brought between them first; NaN becomes 0. */
-function doubleToInteger(values: Values, i: Of<'convert'>): void {
-  const { lir } = values;
-  const a = values.register(i.a);
-  const [low, clamped, number] = [values.vec(), values.vec(), values.vec()];
-  lir.op('vminpd', low, a, lir.splatDouble(2 ** 31 - 1));
-  lir.op('vmaxpd', clamped, low, lir.splatDouble(-(2 ** 31)));
-  if (values.wide) {
-    const ordered = values.masks.fresh();
-    lir.op('vcmppd', ordered, a, a, imm(7));
-    lir.op('vmovupd', masked(number, ordered, true), clamped);
-  } else {
-    const ordered = values.vec();
-    lir.op('vcmppd', ordered, a, a, imm(7));
-    lir.op('vandps', number, ordered, clamped);
-  }
-  // Without AVX-512 it takes a ymm, of which a narrower kernel uses the half that it knows.
-  lir.op('vcvttpd2dq', values.half(values.destination(i.out)), resized(number, values.wide ? 512 : 256));
 }

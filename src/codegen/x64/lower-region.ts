@@ -1,6 +1,8 @@
 /** From one region of a kernel to the linear list: walks the loop nest, keeps the loops' control, hands values to selection. */
 import type { Affine, Instr, Kernel, Loop, Node, Reg, Region } from '../../kernel/ir.ts';
 import * as arithmetic from './arithmetic.ts';
+import { compare, select } from './comparisons.ts';
+import { convert } from './conversions.ts';
 import type { Assembler } from './assembler.ts';
 import { collectFacts, operandsOf } from './facts.ts';
 import * as lanes from './lanes.ts';
@@ -88,16 +90,16 @@ class Walk {
         arithmetic.binary(values, i);
         return;
       case 'compare':
-        arithmetic.compare(values, i);
+        compare(values, i);
         return;
       case 'select':
-        arithmetic.select(values, i);
+        select(values, i);
         return;
       case 'fma':
         arithmetic.fma(values, i);
         return;
       case 'convert':
-        arithmetic.convert(values, i);
+        convert(values, i);
         return;
       case 'reduce':
         lanes.reduce(values, i);
