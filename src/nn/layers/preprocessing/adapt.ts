@@ -15,7 +15,8 @@ export type AdaptData =
   | Iterable<unknown>;
 
 /**
- * Calls `update` with each batch; those of a dataset are disposed. Nothing is awaited for tensors and plain lists.
+ * Calls `update` with each batch, then `finish`; batches of a dataset are disposed. Nothing is awaited for tensors and plain lists:
+ * there all is done when the call returns, also for callers that do not wait.
  *
  * @param steps at most so many batches
  */
@@ -23,14 +24,18 @@ export async function eachBatch(
   label: string,
   data: AdaptData,
   update: (batch: Tensor) => void,
+  finish: () => void,
   steps = Number.POSITIVE_INFINITY,
 ): Promise<void> {
-  if (data instanceof Tensor) return update(data);
+  if (data instanceof Tensor) {
+    update(data);
+    return finish();
+  }
   if (ArrayBuffer.isView(data) || (Array.isArray(data) && !data.some((item) => item instanceof Tensor))) {
     const made = tensor(data as TensorLike);
     update(made);
     made.dispose();
-    return;
+    return finish();
   }
   const iterator = await iteratorOf(label, data);
   let count = 0;
@@ -41,6 +46,7 @@ export async function eachBatch(
     if (!Array.isArray(data)) dispose(item.value as Tensor);
   }
   if (count === 0) fail(label, 'adapt needs at least one batch', 'the data have none');
+  finish();
 }
 
 async function iteratorOf(label: string, data: unknown): Promise<Batches> {

@@ -70,10 +70,8 @@ abstract class IndexLookup extends Layer {
   /** Finds the vocabulary of the data: the most frequent tokens. Each row is a document for tfIdf. */
   async adapt(data: AdaptData, steps?: number): Promise<void> {
     this.entries.reset();
-    const pending = eachBatch(this.label, data, (batch) => this.entries.count(this.documentsOf(batch)), steps);
-    this.entries.finish();
-    await pending;
-    this.entries.finish();
+    const update = (batch: Tensor) => this.entries.count(this.documentsOf(batch));
+    await eachBatch(this.label, data, update, () => this.entries.finish(), steps);
   }
 
   protected documentsOf(batch: Tensor): Token[][] {

@@ -174,15 +174,10 @@ export class Normalization extends ShapePreserving {
       moments ??= new Moments(sizeOf(this.adaptedMean!.shape));
       moments.update(batch.dataSync() as ArrayLike<number>, placesOf(batch.shape, this.#kept));
     };
-    const pending = eachBatch(this.label, data, update, steps);
-    // Where nothing had to be awaited all is done now, also for callers that do not wait.
-    this.#finish(moments);
-    await pending;
-    this.#finish(moments);
+    await eachBatch(this.label, data, update, () => this.#finish(moments!), steps);
   }
 
-  #finish(moments: Moments | null): void {
-    if (!moments) return;
+  #finish({ mean, variance, count }: Moments): void {
     const write = (weight: LayerVariable, make: () => Tensor) => {
       untracked(() => {
         const value = make();
@@ -190,7 +185,6 @@ export class Normalization extends ShapePreserving {
         value.dispose();
       });
     };
-    const { mean, variance, count } = moments as Moments;
     write(this.adaptedMean!, () => tensor(Float32Array.from(mean), [...this.adaptedMean!.shape]));
     write(this.adaptedVariance!, () => tensor(Float32Array.from(variance), [...this.adaptedMean!.shape]));
     write(this.#count!, () => scalar(Math.min(count, 2 ** 31 - 1), 'int32'));
@@ -329,10 +323,7 @@ export class Discretization extends Layer {
           .map(({ value }) => value);
       }
     };
-    const pending = eachBatch(this.label, data, update, steps);
-    finish();
-    await pending;
-    finish();
+    await eachBatch(this.label, data, update, finish, steps);
   }
 
   get #depth(): number {

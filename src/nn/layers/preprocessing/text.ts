@@ -137,10 +137,8 @@ export class TextVectorization extends Layer {
   /** Finds the vocabulary of texts: a tensor or a list of strings, or a dataset of batches (awaited). */
   async adapt(data: AdaptData, steps?: number): Promise<void> {
     this.#entries.reset();
-    const pending = eachBatch(this.label, data, (batch) => this.#entries.count(this.#documents(batch)), steps);
-    this.#entries.finish();
-    await pending;
-    this.#entries.finish();
+    const update = (batch: Tensor) => this.#entries.count(this.#documents(batch));
+    await eachBatch(this.label, data, update, () => this.#entries.finish(), steps);
   }
 
   protected override outputDType(): DType {

@@ -110,8 +110,9 @@ export class Vocabulary {
     const special = this.list().slice(0, this.tokenStart);
     const hasSpecial = special.length > 0 && special.every((token, i) => list[i] === token);
     const tokens = hasSpecial ? list.slice(this.tokenStart) : [...list];
-    const twice = tokens.filter((token, i) => tokens.indexOf(token) !== i);
-    if (tokens.length > 0 && new Set(tokens).size < tokens.length) {
+    if (new Set(tokens).size < tokens.length) {
+      const seen = new Set<Token>();
+      const twice = tokens.filter((token) => seen.size === seen.add(token).size);
       fail(label, 'a vocabulary must have each token once', `got ${[...new Set(twice)].slice(0, 5).join(', ')} again`);
     }
     if (this.maskToken !== null && tokens.includes(this.maskToken)) {
