@@ -5,7 +5,9 @@
 import { fail } from '../base/errors.ts';
 import type { ActivationIdentifier, KerasShape } from '../nn/index.ts';
 import { failUnknownName } from '../nn/naming.ts';
-import { showKerasShape } from '../nn/layers/shapes.ts';
+import { checkPositiveInteger as checkCount, showKerasShape } from '../nn/layers/shapes.ts';
+
+export { checkCount };
 
 /** Arguments that all image classifiers share. */
 export interface ClassifierArgs {
@@ -59,11 +61,6 @@ export function checkNames(op: string, args: object, known: readonly string[]): 
     }
     failUnknownName(op, 'an argument', name, known);
   }
-}
-
-export function checkCount(op: string, name: string, value: unknown): number {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value;
-  fail(op, `${name} must be a positive integer`, `got ${JSON.stringify(value) ?? String(value)}`);
 }
 
 /** A rate of dropout. */

@@ -1,9 +1,9 @@
 /** Networks of attention: the Transformer of Vaswani et al., and ViT. */
 import { fail } from '../base/errors.ts';
-import { type Functional, input, layers, model } from '../nn/index.ts';
+import { type Functional, initializers, input, layers, model } from '../nn/index.ts';
 import { type ClassifierArgs, checkCount, checkNames, checkRate, classifierOf } from './arguments.ts';
 import { add, conv, image, type SymbolicTensor } from './blocks.ts';
-import { ClassTokenAndPositions, FirstStep, SharedEmbedding, SinusoidalPositions } from './layers/embeddings.ts';
+import { ClassTokenAndPositions, FirstStep, SinusoidalPositions } from './layers/embeddings.ts';
 
 export interface TransformerArgs {
   /** Size of the vocabulary that both languages share; index 0 is padding. Default 37,000. */
@@ -88,9 +88,12 @@ export function Transformer(args: TransformerArgs = {}): Functional {
   if (width % numHeads !== 0) fail(op, 'numHeads must divide width', `got ${numHeads} and ${width}`);
   const numLayers = checkCount(op, 'numLayers', args.numLayers ?? 6);
   const inputDim = checkCount(op, 'vocabularySize', args.vocabularySize ?? 37_000);
-  const table = new SharedEmbedding({ inputDim, outputDim: width, name: 'embedding' });
+  const embeddingsInitializer = initializers.randomNormal({ stddev: width ** -0.5 });
+  const vectors = { inputDim, outputDim: width, maskZero: true, embeddingsInitializer, name: 'embedding' };
+  const table = layers.reversibleEmbedding(vectors);
   const embedded = (ids: SymbolicTensor, label: string) => {
-    const x = new SinusoidalPositions({ name: `${label}_positions` }).apply<SymbolicTensor>(table.apply(ids));
+    const scaled = layers.rescaling({ scale: Math.sqrt(width), name: `${label}_scale` }).apply(table.apply(ids));
+    const x = new SinusoidalPositions({ name: `${label}_positions` }).apply(scaled);
     return rate > 0 ? layers.dropout({ rate, name: `${label}_dropout` }).apply(x) : x;
   };
   const source = input({ shape: [null], dtype: 'int32', name: `${name}_source` });
@@ -99,7 +102,7 @@ export function Transformer(args: TransformerArgs = {}): Functional {
   for (let i = 1; i <= numLayers; i++) memory = encoderLayer(memory, `encoder${i}`, sizes);
   let x = embedded(target, 'decoder');
   for (let i = 1; i <= numLayers; i++) x = decoderLayer(x, memory, `decoder${i}`, sizes);
-  let outputs = table.apply(x);
+  let outputs = table.apply(x, { reverse: true });
   if (classifierActivation !== 'linear') {
     outputs = layers.activation({ activation: classifierActivation, name: 'predictions' }).apply(outputs);
   }

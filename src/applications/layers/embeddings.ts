@@ -1,4 +1,4 @@
-/** Layers that put tokens, patches and places into one space: those of the Transformer and of ViT. */
+/** Layers that give steps and patches their places: those of the Transformer and of ViT. */
 import { fail } from '../../base/errors.ts';
 import {
   Layer,
@@ -8,84 +8,7 @@ import {
   initializers,
   serialization,
 } from '../../nn/index.ts';
-import {
-  add,
-  broadcastTo,
-  cast,
-  concat,
-  gather,
-  matMul,
-  mul,
-  notEqual,
-  reshape,
-  slice,
-  type Tensor,
-  tensor2d,
-} from '../../tensor/index.ts';
-import type { DType } from '../../types/dtype.ts';
-
-type LayerConfig = ReturnType<Layer['getConfig']>;
-const count = (label: string, name: string, value: unknown): number => {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value;
-  return fail(label, `${name} must be a positive integer`, `got ${JSON.stringify(value) ?? String(value)}`);
-};
-
-export interface SharedEmbeddingArgs extends LayerArgs {
-  /** Size of the vocabulary. */
-  inputDim: number;
-  /** Length of a vector. */
-  outputDim: number;
-  /** Index 0 is padding, which the mask leaves out; default true. */
-  maskZero?: boolean;
-}
-
-/**
- * One table for both ends of a network (Vaswani et al. 2017, 3.4). Indices [batch, steps] become vectors sqrt(outputDim) E[i],
- * [batch, steps, outputDim]; vectors of that shape become logits x E', [batch, steps, inputDim]. Apply it to both.
- */
-export class SharedEmbedding extends Layer {
-  static override readonly className = 'SharedEmbedding';
-  readonly inputDim: number;
-  readonly outputDim: number;
-  readonly maskZero: boolean;
-  embeddings: LayerVariable | null = null;
-
-  constructor(args: SharedEmbeddingArgs) {
-    super(args);
-    this.inputDim = count(this.label, 'inputDim', args.inputDim);
-    this.outputDim = count(this.label, 'outputDim', args.outputDim);
-    this.maskZero = args.maskZero ?? true;
-    this.supportsMasking = true;
-  }
-  override build(): void {
-    const initializer = initializers.randomNormal({ stddev: this.outputDim ** -0.5 });
-    this.embeddings = this.addWeight('embeddings', [this.inputDim, this.outputDim], { initializer });
-  }
-  override computeOutputShape(inputShape: KerasShape): KerasShape {
-    if (inputShape.length === 2) return [...inputShape, this.outputDim];
-    if (inputShape.length === 3 && inputShape[2] === this.outputDim) return [...inputShape.slice(0, 2), this.inputDim];
-    const must = `the input must be indices [batch, steps] or vectors [batch, steps, ${this.outputDim}]`;
-    return fail(this.label, must, `got [${inputShape.map((n) => n ?? 'null')}]`);
-  }
-  override call(inputs: Tensor): Tensor {
-    const table = this.embeddings!.read();
-    if (inputs.rank === 2) return mul(gather(table, cast(inputs, 'int32')), Math.sqrt(this.outputDim));
-    const [batch, steps, width] = inputs.shape as readonly number[];
-    const logits = matMul(reshape(inputs, [batch * steps, width]), table, false, true);
-    return reshape(logits, [batch, steps, this.inputDim]);
-  }
-  override computeMask(inputs: Tensor, mask: Parameters<Layer['computeMask']>[1]): ReturnType<Layer['computeMask']> {
-    if (inputs.rank !== 2) return mask;
-    return this.maskZero ? notEqual(inputs, 0) : null;
-  }
-  protected override outputDType(): DType {
-    return 'float32';
-  }
-  override getConfig(): LayerConfig {
-    const { inputDim, outputDim, maskZero } = this;
-    return { inputDim, outputDim, maskZero, ...super.getConfig() };
-  }
-}
+import { add, broadcastTo, concat, reshape, slice, type Tensor, tensor2d } from '../../tensor/index.ts';
 
 /** sin and cos of step / 10000^(2i / width), [steps, width]. */
 function waves(steps: number, width: number): Float32Array {
@@ -164,6 +87,6 @@ export class FirstStep extends Layer {
   }
 }
 
-for (const layer of [SharedEmbedding, SinusoidalPositions, ClassTokenAndPositions, FirstStep]) {
+for (const layer of [SinusoidalPositions, ClassTokenAndPositions, FirstStep]) {
   serialization.registerClass(layer);
 }

@@ -6,7 +6,7 @@ import type { Mask } from './call_context.ts';
 import { Embedding, type EmbeddingArgs } from './embedding.ts';
 import type { CallOptions } from './layer.ts';
 import type { LayerVariable } from './layer_variable.ts';
-import type { KerasShape, ShapeOrShapes } from './shapes.ts';
+import type { KerasShape } from './shapes.ts';
 import type { SymbolicTensor } from './symbolic.ts';
 
 export interface ReversibleEmbeddingArgs extends EmbeddingArgs {
@@ -45,22 +45,22 @@ export class ReversibleEmbedding extends Embedding {
   }
   #turned<T>(options: CallOptions, body: () => T): T {
     const before = this.#reverse;
-    this.#reverse = options['reverse'] === true;
+    this.#turn(options['reverse'] === true);
     try {
       return body();
     } finally {
-      this.#reverse = before;
+      this.#turn(before);
     }
+  }
+  #turn(reverse: boolean): void {
+    this.#reverse = reverse;
+    this.inputSpec = reverse ? { minRank: 2, axes: { [-1]: this.outputDim } } : {};
   }
   protected override draw(list: SymbolicTensor[], isList: boolean, options: CallOptions) {
     return this.#turned(options, () => super.draw(list, isList, options));
   }
   protected override run(list: readonly Tensor[], isList: boolean, options: CallOptions): Tensor | Tensor[] {
     return this.#turned(options, () => super.run(list, isList, options));
-  }
-  override ensureBuilt(inputShape: ShapeOrShapes): ShapeOrShapes {
-    this.inputSpec = this.#reverse ? { minRank: 2, axes: { [-1]: this.outputDim } } : {};
-    return super.ensureBuilt(inputShape);
   }
   override computeOutputShape(inputShape: KerasShape): KerasShape {
     return this.#reverse ? [...inputShape.slice(0, -1), this.inputDim] : super.computeOutputShape(inputShape);
