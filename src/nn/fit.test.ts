@@ -229,6 +229,38 @@ describe('fit', () => {
     for (const w of model.getWeights()[0].dataSync()) expect(w).toBeGreaterThanOrEqual(0);
   });
 
+  test('weights under a constraint come back bit for bit, but from setWeights as TensorFlow.js has them', async () => {
+    const make = <T>(room: Room) => {
+      const args = { units: 4, inputShape: [3], kernelConstraint: 'maxNorm', name: 'bounded' };
+      return room.sequential({ layers: [room.layers.dense(args)] }) as T;
+    };
+    const [model, again] = [0, 1].map(() => make<Sequential>({ layers, sequential } as never));
+    const bounds = values(12, 3).map((w) => 0.01 * w);
+    again.loadWeights({ 'bounded/kernel': tensor(bounds, [3, 4]), 'bounded/bias': tensor([0, 0, 0, 0]) });
+    expect(again.getWeights()[0].dataSync()).toEqual(bounds);
+    model.setWeights(again.getWeights());
+    const start = model.getWeights()[0].dataSync().slice();
+    const theirs = make<tfl.LayersModel>(tfl as never);
+    theirs.setWeights([tfc.tensor2d(bounds, [3, 4]), tfc.zeros([4])]);
+    const expected = theirs.getWeights()[0].dataSync();
+    start.forEach((w, i) => {
+      expect(Math.abs(w - expected[i])).toBeLessThanOrEqual(1e-6 * Math.abs(expected[i]));
+    });
+    expect(start).not.toEqual(bounds);
+    // The best epoch is the first: the next ones go far away.
+    const stop = callbacks.earlyStopping({ monitor: 'loss', patience: 1, restoreBestWeights: true });
+    let best: number[] = [];
+    model.compile({ optimizer: train.sgd(1e3), loss: 'meanSquaredError' });
+    const keep = new CustomCallback({
+      onEpochEnd: async (epoch) => {
+        if (epoch === 0) best = [...model.getWeights()[0].dataSync()];
+      },
+    });
+    const [inputs, targets] = [tensor(values(6, 2), [2, 3]), tensor([0, 0, 0, 0, 0, 0, 0, 0], [2, 4])];
+    await model.fit(inputs, targets, { epochs: 5, verbose: 0, callbacks: [keep, stop] });
+    expect([...model.getWeights()[0].dataSync()]).toEqual(best);
+  });
+
   test('frozen layers stay as they are', async () => {
     const model = ours();
     model.layers[0].trainable = false;

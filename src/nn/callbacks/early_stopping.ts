@@ -84,9 +84,11 @@ export class EarlyStopping extends Callback {
 
   override onTrainEnd(): void {
     if (this.#bestWeights) {
-      const weights = this.#bestWeights.map(({ values, shape }) => tensor(values, shape));
-      this.model.setWeights(weights);
-      for (const weight of weights) weight.dispose();
+      const best = this.#bestWeights.map(({ values, shape }) => tensor(values, shape));
+      this.model.weights.forEach((weight, i) => {
+        weight.restore(best[i]);
+      });
+      for (const weight of best) weight.dispose();
       this.#bestWeights = null;
     }
     if (this.#stoppedEpoch >= 0 && this.verbose > 0) console.log(`Epoch ${this.#stoppedEpoch}: early stopping.`);

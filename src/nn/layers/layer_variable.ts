@@ -100,12 +100,20 @@ export class LayerVariable {
     return asRead(this.substitute ?? this.val);
   }
 
-  /** Replaces the value, under the constraint. */
+  /** Replaces the value, under the constraint, as TensorFlow.js does. */
   write(value: Tensor): void {
     if (!sameShape(value.shape, this.shape)) {
       fail('setWeights', `${this.originalName} must be ${showShape(this.shape)}`, `got ${showShape(value.shape)}`);
     }
     this.val.assign(this.constraint ? this.constraint.apply(value) : value);
+  }
+
+  /**
+   * Puts back a value that the weight had, of its shape, bit for bit. `write` would not: a constraint that divides by a norm (and
+   * Keras's epsilon) makes weights that it has made already a little smaller.
+   */
+  restore(value: Tensor): void {
+    this.val.assign(value);
   }
 
   dispose(): void {

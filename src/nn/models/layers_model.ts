@@ -114,7 +114,7 @@ export abstract class LayersModel extends Layer {
     return (trainableOnly ? this.trainableWeights : this.weights).map((weight) => weight.read());
   }
 
-  /** Replaces all weights, in the order of getWeights. */
+  /** Replaces all weights, in the order of getWeights, under their constraints. */
   override setWeights(values: readonly Tensor[]): void {
     const weights = this.weights;
     if (values.length !== weights.length) {
@@ -125,7 +125,10 @@ export abstract class LayersModel extends Layer {
     });
   }
 
-  /** Replaces weights by the names that model files use. strict (the default): every weight must be named, and no other. */
+  /**
+   * Replaces weights by the names that model files use, as they are: constraints are not applied. strict (the default): every weight
+   * must be named, and no other.
+   */
   loadWeights(values: { readonly [name: string]: Tensor }, strict = true): void {
     assignNamedWeights('loadWeights', this.weights, values, strict);
   }

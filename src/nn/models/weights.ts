@@ -46,5 +46,5 @@ export function assignNamedWeights(
   if (strict && missing.length > 0) {
     fail(op, 'every weight of the model must be given', `${missing.length} are missing: ${missing.join(', ')}`);
   }
-  for (const [weight, value] of found) weight.write(value);
+  for (const [weight, value] of found) weight.restore(value);
 }
