@@ -8,7 +8,6 @@ import {
   image,
   mean,
   mul,
-  neg,
   onesLike,
   pow,
   slice,
@@ -17,44 +16,25 @@ import {
   where,
 } from '../../../tensor/index.ts';
 import type { Config } from '../../keras_config.ts';
-import { type KerasShape, showKerasShape } from '../shapes.ts';
+import type { KerasShape } from '../shapes.ts';
 import {
   checkFactor,
-  checkRange,
   type Draws,
+  type Factor,
   type RandomImageArgs,
   RandomImageLayer,
+  type RangedImageArgs,
+  RangedImageLayer,
   type Range,
   rescaled,
 } from './image_layer.ts';
-import type { Factor } from './warp.ts';
 
-export interface ColourArgs extends RandomImageArgs {
-  /** The least and the largest value; default [0, 255]. */
-  valueRange?: readonly [number, number];
-}
-
-/** A layer whose images have values in a range. */
-abstract class Coloured extends RandomImageLayer {
-  readonly valueRange: Range;
-  constructor(args: ColourArgs) {
-    super(args);
-    this.valueRange = checkRange(this.label, 'valueRange', args.valueRange ?? [0, 255]);
-  }
-  protected clipped(images: Tensor): Tensor {
-    return images.clipByValue(this.valueRange[0], this.valueRange[1]);
-  }
-  override getConfig(): Config {
-    return { valueRange: this.valueRange, ...super.getConfig() };
-  }
-}
-
-export interface FactorArgs extends ColourArgs {
+export interface FactorArgs extends RangedImageArgs {
   factor: Factor;
 }
 
 /** One that draws a factor for each image. */
-abstract class Factored extends Coloured {
+abstract class Factored extends RangedImageLayer {
   readonly factor: Factor;
   protected readonly range: Range;
   constructor(args: FactorArgs, bounds: Range) {
@@ -68,12 +48,6 @@ abstract class Factored extends Coloured {
   override getConfig(): Config {
     return { factor: this.factor, ...super.getConfig() };
   }
-}
-
-function checkRGB(label: string, shape: KerasShape, first: boolean): void {
-  const channels = shape.at(first ? -3 : -1);
-  if (channels !== null && channels !== 3)
-    fail(label, 'images must have 3 channels, red, green, blue', `got ${showKerasShape(shape)}`);
 }
 
 /** x + factor times the width of the range, clipped. factor: f for [-f, f], or two numbers in [-1, 1]. Source: keras.layers.RandomBrightness. */
@@ -108,7 +82,7 @@ export class RandomContrast extends Factored {
 /** Hue, saturation and value of images in the range, changed and turned back. */
 abstract class Hued extends Factored {
   override build(inputShape: KerasShape): void {
-    checkRGB(this.label, inputShape, this.dataFormat === 'channelsFirst');
+    this.checkRGB(inputShape);
   }
   protected throughHsv(images: Tensor, change: (hue: Tensor, saturation: Tensor) => [Tensor, Tensor]): Tensor {
     const hsv = image.rgbToHsv(rescaled(images, this.valueRange, [0, 1]));
@@ -125,8 +99,7 @@ export class RandomHue extends Hued {
     super(args, [0, 1]);
   }
   override augment(images: Tensor, draws: Draws): Tensor {
-    const toss = this.drawn(images, draws, [0, 1]);
-    const sign = where(toss.greater(0.5), neg(onesLike(toss)), onesLike(toss));
+    const sign = draws.signs(images.shape[0], 4);
     const turn = mul(mul(this.drawn(images, draws), sign), 0.5);
     return this.throughHsv(images, (hue, saturation) => {
       const turned = add(hue, turn);
@@ -158,7 +131,7 @@ export class RandomColorDegeneration extends Factored {
     super(args, [0, 1]);
   }
   override build(inputShape: KerasShape): void {
-    checkRGB(this.label, inputShape, this.dataFormat === 'channelsFirst');
+    this.checkRGB(inputShape);
   }
   override augment(images: Tensor, draws: Draws): Tensor {
     const grey = image.rgbToGrayscale(images);
@@ -166,7 +139,7 @@ export class RandomColorDegeneration extends Factored {
   }
 }
 
-export interface RandomColorJitterArgs extends ColourArgs {
+export interface RandomColorJitterArgs extends RangedImageArgs {
   brightnessFactor?: Factor | null;
   contrastFactor?: Factor | null;
   saturationFactor?: Factor | null;
@@ -174,7 +147,7 @@ export interface RandomColorJitterArgs extends ColourArgs {
 }
 
 /** Random brightness, contrast, saturation and hue, those whose factor is given, in this order. Source: keras.layers.RandomColorJitter. */
-export class RandomColorJitter extends Coloured {
+export class RandomColorJitter extends RangedImageLayer {
   static override readonly className = 'RandomColorJitter';
   readonly #args: RandomColorJitterArgs;
   readonly #steps: readonly RandomImageLayer[];
@@ -195,7 +168,7 @@ export class RandomColorJitter extends Coloured {
   }
   override build(inputShape: KerasShape): void {
     const colours = (this.#args.saturationFactor ?? this.#args.hueFactor) !== null;
-    if (colours) checkRGB(this.label, inputShape, this.dataFormat === 'channelsFirst');
+    if (colours) this.checkRGB(inputShape);
   }
   override augment(images: Tensor, draws: Draws): Tensor {
     return this.#steps.reduce((x, step) => step.augment(x, draws), images);
@@ -220,7 +193,7 @@ export class RandomGrayscale extends RandomImageLayer {
     checkFactor(this.label, 'factor', this.factor, [0, 1]);
   }
   override build(inputShape: KerasShape): void {
-    checkRGB(this.label, inputShape, this.dataFormat === 'channelsFirst');
+    this.checkRGB(inputShape);
   }
   override augment(images: Tensor, draws: Draws): Tensor {
     const changes = draws.uniform([images.shape[0], 1, 1, 1]).less(this.factor);
@@ -231,7 +204,7 @@ export class RandomGrayscale extends RandomImageLayer {
   }
 }
 
-export interface RandomInvertArgs extends ColourArgs {
+export interface RandomInvertArgs extends RangedImageArgs {
   /** The share of images that change: drawn from [0, f], or from two numbers; default 1. */
   factor?: Factor;
 }
@@ -248,7 +221,7 @@ export class RandomInvert extends Factored {
 }
 
 /** Keeps so many of 8 bits: `factor`, or an integer of the two given and those between. Source: keras.layers.RandomPosterization. */
-export class RandomPosterization extends Coloured {
+export class RandomPosterization extends RangedImageLayer {
   static override readonly className = 'RandomPosterization';
   readonly factor: Factor;
   readonly #bits: Range;
@@ -270,7 +243,7 @@ export class RandomPosterization extends Coloured {
   }
 }
 
-export interface SolarizationArgs extends ColourArgs {
+export interface SolarizationArgs extends RangedImageArgs {
   /** Added first, as a share of the range: drawn from [0, f], or from two numbers in [0, 1]; default 0. */
   additionFactor?: Factor;
   /** Values from there on are inverted, as a share of the range: drawn as the addition; default 0, which inverts all. */
@@ -278,7 +251,7 @@ export interface SolarizationArgs extends ColourArgs {
 }
 
 /** Inverts what is brighter than a threshold. Source: keras.layers.Solarization. */
-export class Solarization extends Coloured {
+export class Solarization extends RangedImageLayer {
   static override readonly className = 'Solarization';
   readonly additionFactor: Factor;
   readonly thresholdFactor: Factor;

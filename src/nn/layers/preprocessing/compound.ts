@@ -1,6 +1,6 @@
 /** Layers made of other preprocessing layers: one after the other, chosen at random, or mixed. */
 import { fail } from '../../../base/errors.ts';
-import { add, clipByValue, cond, div, mul, pad, reshape, slice, sub, sum, type Tensor } from '../../../tensor/index.ts';
+import { add, cond, div, mul, pad, reshape, slice, sub, sum, type Tensor } from '../../../tensor/index.ts';
 import { type Config, isSerializedObject, serialize } from '../../keras_config.ts';
 import { type CallOptions, Layer, type LayerArgs } from '../layer.ts';
 import { deserializeLayer } from '../registry.ts';
@@ -17,16 +17,17 @@ import { AutoContrast, Equalization } from './histogram.ts';
 import {
   checkFactor,
   checkName,
-  checkRange,
   Draws,
+  type Factor,
   type ImageLayer,
   type Interpolation,
   interpolations,
-  type RandomImageArgs,
-  RandomImageLayer,
+  type RandomImageLayer,
   type Range,
+  type RangedImageArgs,
+  RangedImageLayer,
 } from './image_layer.ts';
-import { type Factor, RandomRotation, RandomShear, RandomTranslation } from './warp.ts';
+import { RandomRotation, RandomShear, RandomTranslation } from './warp.ts';
 
 export interface PipelineArgs extends LayerArgs {
   /** Layers, or their configs. */
@@ -64,9 +65,7 @@ export class Pipeline extends Layer {
 
 type Step = (images: Tensor, draws: Draws) => Tensor;
 
-interface AugmentArgs extends RandomImageArgs {
-  /** Default [0, 255]. */
-  valueRange?: readonly [number, number];
+interface AugmentArgs extends RangedImageArgs {
   interpolation?: Interpolation;
 }
 
@@ -120,9 +119,8 @@ export interface RandAugmentArgs extends AugmentArgs {
 }
 
 /** So many changes of eleven, drawn anew for each batch (Cubuk et al. 2020). Images need 3 channels. Source: keras.layers.RandAugment. */
-export class RandAugment extends RandomImageLayer {
+export class RandAugment extends RangedImageLayer {
   static override readonly className = 'RandAugment';
-  readonly valueRange: Range;
   readonly numOps: number;
   readonly factor: Factor;
   readonly interpolation: Interpolation;
@@ -130,7 +128,6 @@ export class RandAugment extends RandomImageLayer {
 
   constructor(args: RandAugmentArgs = {}) {
     super(args);
-    this.valueRange = checkRange(this.label, 'valueRange', args.valueRange ?? [0, 255]);
     this.numOps = checkPositiveInteger(this.label, 'numOps', args.numOps ?? 2);
     this.factor = args.factor ?? 0.5;
     this.interpolation = checkName(this.label, 'interpolation', args.interpolation, interpolations, 'bilinear');
@@ -145,8 +142,8 @@ export class RandAugment extends RandomImageLayer {
     return x;
   }
   override getConfig(): Config {
-    const { valueRange, numOps, factor, interpolation } = this;
-    return { valueRange, numOps, factor, interpolation, ...super.getConfig() };
+    const { numOps, factor, interpolation } = this;
+    return { numOps, factor, interpolation, ...super.getConfig() };
   }
 }
 
@@ -164,9 +161,8 @@ export interface AugMixArgs extends AugmentArgs {
 }
 
 /** share x + (1 - share) of a mean of chains of changes (Hendrycks et al. 2020), the same chains for a batch. Source: keras.layers.AugMix. */
-export class AugMix extends RandomImageLayer {
+export class AugMix extends RangedImageLayer {
   static override readonly className = 'AugMix';
-  readonly valueRange: Range;
   readonly numChains: number;
   readonly chainDepth: number;
   readonly factor: Factor;
@@ -177,7 +173,6 @@ export class AugMix extends RandomImageLayer {
 
   constructor(args: AugMixArgs = {}) {
     super(args);
-    this.valueRange = checkRange(this.label, 'valueRange', args.valueRange ?? [0, 255]);
     this.numChains = checkPositiveInteger(this.label, 'numChains', args.numChains ?? 3);
     this.chainDepth = checkPositiveInteger(this.label, 'chainDepth', args.chainDepth ?? 3);
     this.factor = args.factor ?? 0.3;
@@ -202,12 +197,11 @@ export class AugMix extends RandomImageLayer {
       mixed = add(mixed, mul(x, slice(shares, [chain], [1])));
     }
     const own = draws.beta([1], this.alpha);
-    const result = add(mul(images, own), mul(mixed, sub(1, own)));
-    return clipByValue(result, this.valueRange[0], this.valueRange[1]);
+    return this.clipped(add(mul(images, own), mul(mixed, sub(1, own))));
   }
   override getConfig(): Config {
-    const { valueRange, numChains, chainDepth, factor, alpha, allOps, interpolation } = this;
-    return { valueRange, numChains, chainDepth, factor, alpha, allOps, interpolation, ...super.getConfig() };
+    const { numChains, chainDepth, factor, alpha, allOps, interpolation } = this;
+    return { numChains, chainDepth, factor, alpha, allOps, interpolation, ...super.getConfig() };
   }
 }
 

@@ -20,13 +20,12 @@ import {
 import type { Config } from '../../keras_config.ts';
 import {
   checkFactor,
-  checkRange,
   type Draws,
-  type RandomImageArgs,
-  RandomImageLayer,
+  type Factor,
   type Range,
+  type RangedImageArgs,
+  RangedImageLayer,
 } from './image_layer.ts';
-import type { Factor } from './warp.ts';
 
 /** exp(-x^2 / (2 s^2)) at whole distances from the middle of `size`, of sum 1; s is a tensor of one number. */
 export function gaussianTaps(size: number, deviation: Tensor): Tensor {
@@ -43,23 +42,21 @@ function everyChannel(images: Tensor, taps: Tensor): Tensor {
   return depthwiseConv2d(images as Tensor4D, kernel as Tensor4D, 1, 'same');
 }
 
-export interface RandomGaussianBlurArgs extends RandomImageArgs {
+export interface RandomGaussianBlurArgs extends RangedImageArgs {
   /** The share of images that change: drawn from [0, f], or from two numbers; default 1. */
   factor?: Factor;
   /** Odd; default 3. */
   kernelSize?: number | readonly [number, number];
   /** Deviation in pixels: drawn from [0, f], or from two numbers in [0, 1]; default 1. */
   sigma?: Factor;
-  valueRange?: readonly [number, number];
 }
 
 /** Under a Gaussian, zeros around. Source: keras.layers.RandomGaussianBlur. */
-export class RandomGaussianBlur extends RandomImageLayer {
+export class RandomGaussianBlur extends RangedImageLayer {
   static override readonly className = 'RandomGaussianBlur';
   readonly factor: Factor;
   readonly kernelSize: readonly [number, number];
   readonly sigma: Factor;
-  readonly valueRange: Range;
   readonly #factor: Range;
   readonly #sigma: Range;
 
@@ -74,7 +71,6 @@ export class RandomGaussianBlur extends RandomImageLayer {
     }
     this.#factor = checkFactor(this.label, 'factor', this.factor, [0, 1]);
     this.#sigma = checkFactor(this.label, 'sigma', this.sigma, [0, 1]);
-    this.valueRange = checkRange(this.label, 'valueRange', args.valueRange ?? [0, 255]);
   }
   override augment(images: Tensor, draws: Draws): Tensor {
     const [low, high] = this.#sigma;
@@ -83,41 +79,35 @@ export class RandomGaussianBlur extends RandomImageLayer {
     );
     const vertical = everyChannel(images, reshape(rows, [this.kernelSize[0], 1]));
     const blurred = everyChannel(vertical, reshape(columns, [1, this.kernelSize[1]]));
-    const changed = where(draws.happens(images.shape[0], this.#factor), blurred, images);
-    return changed.clipByValue(this.valueRange[0], this.valueRange[1]);
+    return this.clipped(where(draws.happens(images.shape[0], this.#factor), blurred, images));
   }
   override getConfig(): Config {
-    const { factor, kernelSize, sigma, valueRange } = this;
-    return { factor, kernelSize, sigma, valueRange, ...super.getConfig() };
+    return { factor: this.factor, kernelSize: this.kernelSize, sigma: this.sigma, ...super.getConfig() };
   }
 }
 
-export interface RandomSharpnessArgs extends RandomImageArgs {
+export interface RandomSharpnessArgs extends RangedImageArgs {
   /** 0 is blurred, 0.5 as it was, 1 sharpened: drawn from [0, f], or from two numbers in [0, 1]. */
   factor: Factor;
-  valueRange?: readonly [number, number];
 }
 
 /** x + (1 - 2 factor) (smooth(x) - x), smooth by 3 x 3 with weights 1 and 5 in the middle. Source: keras.layers.RandomSharpness. */
-export class RandomSharpness extends RandomImageLayer {
+export class RandomSharpness extends RangedImageLayer {
   static override readonly className = 'RandomSharpness';
   readonly factor: Factor;
-  readonly valueRange: Range;
   readonly #factor: Range;
 
   constructor(args: RandomSharpnessArgs) {
     super(args);
     this.factor = args.factor;
     this.#factor = checkFactor(this.label, 'factor', args.factor, [0, 1]);
-    this.valueRange = checkRange(this.label, 'valueRange', args.valueRange ?? [0, 255]);
   }
   override augment(images: Tensor, draws: Draws): Tensor {
     const taps = tensor([1, 1, 1, 1, 5, 1, 1, 1, 1], [3, 3]).div(13);
     const strength = sub(1, mul(draws.uniform([images.shape[0], 1, 1, 1], this.#factor), 2));
-    const changed = add(images, mul(strength, sub(everyChannel(images, taps), images)));
-    return changed.clipByValue(this.valueRange[0], this.valueRange[1]);
+    return this.clipped(add(images, mul(strength, sub(everyChannel(images, taps), images))));
   }
   override getConfig(): Config {
-    return { factor: this.factor, valueRange: this.valueRange, ...super.getConfig() };
+    return { factor: this.factor, ...super.getConfig() };
   }
 }

@@ -9,7 +9,9 @@ import {
   eagerly,
   expandDims,
   mul,
+  neg,
   nextRandomKey,
+  onesLike,
   random,
   scalar,
   squeeze,
@@ -19,11 +21,12 @@ import {
   untracked,
   type Variable,
   variable,
+  where,
 } from '../../../tensor/index.ts';
 import type { Config } from '../../keras_config.ts';
 import { failUnknownName, toCamelCase, uniqueVariableName } from '../../naming.ts';
 import { type CallOptions, Layer, type LayerArgs } from '../layer.ts';
-import { checkDataFormat, type DataFormat, type KerasShape } from '../shapes.ts';
+import { checkDataFormat, type DataFormat, type KerasShape, showKerasShape } from '../shapes.ts';
 
 export interface ImageLayerArgs extends LayerArgs {
   /** Default 'channelsLast'. */
@@ -60,6 +63,13 @@ export abstract class ImageLayer extends Layer {
     return single ? squeeze(back, [0]) : back;
   }
 
+  /** For layers that know colours. */
+  protected checkRGB(shape: KerasShape): void {
+    const channels = shape.at(this.dataFormat === 'channelsFirst' ? -3 : -1);
+    if (channels !== null && channels !== 3)
+      fail(this.label, 'images must have 3 channels, red, green, blue', `got ${showKerasShape(shape)}`);
+  }
+
   override computeOutputShape(inputShape: KerasShape): KerasShape {
     return inputShape;
   }
@@ -75,6 +85,8 @@ export abstract class ImageLayer extends Layer {
 }
 
 export type Range = readonly [number, number];
+/** A number f for [-f, f] (or [0, f]), or two. */
+export type Factor = number | readonly [number, number];
 
 /** [low, high] of a range that users give, checked. */
 export function checkRange(label: string, name: string, value: unknown): Range {
@@ -161,6 +173,11 @@ export class Draws {
   integers(shape: readonly number[], low: number, high: number): Tensor {
     return random.randint(this.key(), shape, low, high);
   }
+  /** 1 or -1 for each image, [count, 1, ...] of that rank. */
+  signs(count: number, rank: number): Tensor {
+    const toss = this.uniform([count, ...new Array<number>(rank - 1).fill(1)]);
+    return where(toss.greater(0.5), neg(onesLike(toss)), onesLike(toss));
+  }
   permutation(count: number): Tensor {
     return random.permutation(this.key(), count);
   }
@@ -221,5 +238,25 @@ export abstract class RandomImageLayer extends ImageLayer {
   }
   override getConfig(): Config {
     return { seed: this.seed, ...super.getConfig() };
+  }
+}
+
+export interface RangedImageArgs extends RandomImageArgs {
+  /** The least and the largest value; default [0, 255]. */
+  valueRange?: readonly [number, number];
+}
+
+/** One whose images have values in a range. */
+export abstract class RangedImageLayer extends RandomImageLayer {
+  readonly valueRange: Range;
+  constructor(args: RangedImageArgs) {
+    super(args);
+    this.valueRange = checkRange(this.label, 'valueRange', args.valueRange ?? [0, 255]);
+  }
+  protected clipped(images: Tensor): Tensor {
+    return images.clipByValue(this.valueRange[0], this.valueRange[1]);
+  }
+  override getConfig(): Config {
+    return { valueRange: this.valueRange, ...super.getConfig() };
   }
 }

@@ -3,7 +3,6 @@ import { fail } from '../../../base/errors.ts';
 import {
   add,
   cast,
-  clipByValue,
   gather,
   logicalAnd,
   mul,
@@ -21,13 +20,14 @@ import type { CallOptions } from '../layer.ts';
 import { isShapeList, type ShapeOrShapes, showShapes } from '../shapes.ts';
 import {
   checkFactor,
-  checkRange,
   type Draws,
+  type Factor,
   type RandomImageArgs,
   RandomImageLayer,
   type Range,
+  type RangedImageArgs,
+  RangedImageLayer,
 } from './image_layer.ts';
-import type { Factor } from './warp.ts';
 
 /** What becomes of the images of one call, and of their labels: share own + (1 - share) partner's. */
 interface Mix {
@@ -154,23 +154,21 @@ export class CutMix extends Mixing {
   }
 }
 
-export interface RandomErasingArgs extends RandomImageArgs {
+export interface RandomErasingArgs extends RangedImageArgs {
   /** The share of images that change: drawn from [0, f], or from two numbers; default 1. */
   factor?: Factor;
   /** Sides are the square roots of two numbers from this; default [0.02, 0.33]. */
   scale?: Factor;
   /** A number, or one for each channel; default: normal numbers times the largest value, clipped. */
   fillValue?: number | readonly number[] | null;
-  valueRange?: readonly [number, number];
 }
 
 /** A box of each image filled (Zhong et al. 2020). Source: keras.layers.RandomErasing. */
-export class RandomErasing extends RandomImageLayer {
+export class RandomErasing extends RangedImageLayer {
   static override readonly className = 'RandomErasing';
   readonly factor: Factor;
   readonly scale: Factor;
   readonly fillValue: number | readonly number[] | null;
-  readonly valueRange: Range;
   readonly #factor: Range;
   readonly #scale: Range;
   constructor(args: RandomErasingArgs = {}) {
@@ -180,7 +178,6 @@ export class RandomErasing extends RandomImageLayer {
     this.fillValue = args.fillValue ?? null;
     this.#factor = checkFactor(this.label, 'factor', this.factor, [0, 1]);
     this.#scale = checkFactor(this.label, 'scale', this.scale, [0, 1]);
-    this.valueRange = checkRange(this.label, 'valueRange', args.valueRange ?? [0, 255]);
   }
   override augment(images: Tensor, draws: Draws): Tensor {
     const batch = images.shape[0];
@@ -190,17 +187,15 @@ export class RandomErasing extends RandomImageLayer {
     return where(erased, this.#fill(images, draws), images);
   }
   #fill(images: Tensor, draws: Draws): Tensor {
-    const [low, high] = this.valueRange;
-    if (this.fillValue === null) return clipByValue(mul(draws.normal(images.shape), high), low, high);
+    if (this.fillValue === null) return this.clipped(mul(draws.normal(images.shape), this.valueRange[1]));
     const list = [this.fillValue].flat();
     const channels = images.shape[3]!;
     if (list.length !== 1 && list.length !== channels) {
       fail(this.label, `fillValue must be a number, or ${channels} of them`, `got ${list.length}`);
     }
-    return clipByValue(add(mul(images, 0), tensor(list)), low, high);
+    return this.clipped(add(mul(images, 0), tensor(list)));
   }
   override getConfig(): Config {
-    const { factor, scale, fillValue, valueRange } = this;
-    return { factor, scale, fillValue, valueRange, ...super.getConfig() };
+    return { factor: this.factor, scale: this.scale, fillValue: this.fillValue, ...super.getConfig() };
   }
 }

@@ -10,7 +10,6 @@ import {
   maximum,
   mul,
   neg,
-  onesLike,
   range,
   reshape,
   reverse,
@@ -27,6 +26,7 @@ import {
   checkFactor,
   checkName,
   type Draws,
+  type Factor,
   type FillMode,
   fillModes,
   type Interpolation,
@@ -34,11 +34,10 @@ import {
   type RandomImageArgs,
   RandomImageLayer,
   type Range,
+  type RangedImageArgs,
+  RangedImageLayer,
 } from './image_layer.ts';
 import { gaussianTaps } from './filters.ts';
-
-/** A number f for [-f, f] (or [0, f]), or two. */
-export type Factor = number | readonly [number, number];
 
 const flipModes = ['horizontalAndVertical', 'horizontal', 'vertical'] as const;
 
@@ -224,8 +223,7 @@ export class RandomShear extends Warp {
     this.#ranges = [range('xFactor'), range('yFactor')];
   }
   protected override coefficients(batch: number, _height: number, _width: number, draws: Draws) {
-    const toss = draws.uniform([batch, 1]);
-    const sign = where(toss.greater(0.5), neg(onesLike(toss)), onesLike(toss));
+    const sign = draws.signs(batch, 2);
     const [x, y] = this.#ranges.map((range) => mul(draws.uniform([batch, 1], range), sign));
     return [1, x, 0, y, 1, 0, 0, 0];
   }
@@ -289,26 +287,24 @@ export class RandomPerspective extends Warp {
   }
 }
 
-export interface RandomElasticTransformArgs extends WarpArgs {
+export interface RandomElasticTransformArgs extends WarpArgs, RangedImageArgs {
   /** The share of images that change: drawn from [0, f], or from two numbers; default 1. */
   factor?: Factor;
   /** Strength: drawn from [0, f], or from two numbers in [0, 1]; default 1. */
   scale?: Factor;
-  valueRange?: readonly [number, number];
 }
 
 /**
  * Bent by smooth random shifts (Simard et al. 2003): normal numbers times 0.1 scale max(height, width), under a Gaussian of deviation
  * 0.05 scale min(height, width). Source: keras.layers.RandomElasticTransform.
  */
-export class RandomElasticTransform extends RandomImageLayer {
+export class RandomElasticTransform extends RangedImageLayer {
   static override readonly className = 'RandomElasticTransform';
   readonly factor: Factor;
   readonly scale: Factor;
   readonly fillMode: FillMode;
   readonly interpolation: Interpolation;
   readonly fillValue: number;
-  readonly valueRange: readonly [number, number];
   readonly #factor: Range;
   readonly #scale: Range;
 
@@ -321,7 +317,6 @@ export class RandomElasticTransform extends RandomImageLayer {
     this.fillMode = checkName(this.label, 'fillMode', args.fillMode, fillModes, 'reflect');
     this.interpolation = checkName(this.label, 'interpolation', args.interpolation, interpolations, 'bilinear');
     this.fillValue = args.fillValue ?? 0;
-    this.valueRange = args.valueRange ?? [0, 255];
   }
   override augment(images: Tensor, draws: Draws): Tensor {
     const [batch, height, width] = images.shape as [number, number, number];
@@ -341,10 +336,10 @@ export class RandomElasticTransform extends RandomImageLayer {
     const y = add(reshape(range(0, height), [1, height, 1]), shifts[0]);
     const x = add(reshape(range(0, width), [1, 1, width]), shifts[1]);
     const bent = image.sampleAt(images, y, x, this.interpolation, this.fillMode, this.fillValue);
-    return where(draws.happens(batch, this.#factor), bent, images).clipByValue(this.valueRange[0], this.valueRange[1]);
+    return this.clipped(where(draws.happens(batch, this.#factor), bent, images));
   }
   override getConfig(): Config {
-    const { factor, scale, fillMode, interpolation, fillValue, valueRange } = this;
-    return { factor, scale, fillMode, interpolation, fillValue, valueRange, ...super.getConfig() };
+    const { factor, scale, fillMode, interpolation, fillValue } = this;
+    return { factor, scale, fillMode, interpolation, fillValue, ...super.getConfig() };
   }
 }
