@@ -26,6 +26,7 @@ import {
   RandAugment,
   type RandAugmentArgs,
 } from './compound.ts';
+import { Discretization, type DiscretizationArgs } from './discretization.ts';
 import {
   RandomGaussianBlur,
   type RandomGaussianBlurArgs,
@@ -46,8 +47,6 @@ import { CutMix, type CutMixArgs, MixUp, type MixUpArgs, RandomErasing, type Ran
 import {
   CategoryEncoding,
   type CategoryEncodingArgs,
-  Discretization,
-  type DiscretizationArgs,
   Normalization,
   type NormalizationArgs,
   Rescaling,
