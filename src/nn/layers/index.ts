@@ -24,16 +24,13 @@ import {
   AdaptiveMaxPooling3D,
   type AdaptivePoolingArgs,
 } from './adaptive_pooling.ts';
+import { AdditiveAttention, type AdditiveAttentionArgs, Attention, type AttentionArgs } from './attention.ts';
 import {
-  AdditiveAttention,
-  type AdditiveAttentionArgs,
-  Attention,
-  type AttentionArgs,
   GroupQueryAttention,
   type GroupQueryAttentionArgs,
   MultiHeadAttention,
   type MultiHeadAttentionArgs,
-} from './attention.ts';
+} from './multi_head_attention.ts';
 import {
   ConvLSTM1D,
   ConvLSTM1DCell,
