@@ -19,14 +19,13 @@ export { toCategorical } from './labels.ts';
 export { ActivatedLayer } from './layers/activated.ts';
 export type { ConvArgs, ConvArgs as Conv2DArgs } from './layers/convolution.ts';
 export type { DenseArgs } from './layers/dense.ts';
-export { InputSpec, type InputSpecArgs } from './layers/input_spec.ts';
+export { type InputRule, InputSpec, type InputSpecArgs } from './layers/input_spec.ts';
 export { layers } from './models/layer_factories.ts';
 export { KeyValueCache, type KeyValueCacheArgs } from './layers/key_value_cache.ts';
 export { RNN } from './layers/recurrent.ts';
 export { RNNCell } from './layers/rnn_cell.ts';
 export {
   type CallOptions,
-  type InputSpec as InputRule,
   Layer,
   type LayerArgs,
   type WeightArgs,

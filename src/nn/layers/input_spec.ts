@@ -1,6 +1,49 @@
-/** tf.InputSpec: what a layer of the user's own wants of its inputs, in TensorFlow.js's words. */
-import type { InputSpec as InputRule } from './layer.ts';
-import type { KerasShape } from './shapes.ts';
+/** What a layer wants of its inputs, and tf.InputSpec, which says it in TensorFlow.js's words. Knows no layer. */
+import { fail } from '../../base/errors.ts';
+import { type KerasShape, type ShapeOrShapes, shapesOf, showKerasShape, showShapes } from './shapes.ts';
+
+/** What an input must be. */
+export interface InputRule {
+  rank?: number;
+  minRank?: number;
+  /** Extents that axes must have, as `{[-1]: 64}`. */
+  axes?: { readonly [axis: number]: number };
+  /** Says what to try when the rank is wrong. */
+  hint?: string;
+}
+
+/** Each input must follow the rule, or its own of a list. */
+export function checkInputShapes(label: string, rules: InputRule | readonly InputRule[], given: ShapeOrShapes): void {
+  const shapes = shapesOf(given);
+  if (!Array.isArray(rules)) {
+    for (const shape of shapes) checkInputShape(label, rules as InputRule, shape, '');
+    return;
+  }
+  if (shapes.length !== rules.length) {
+    fail(label, `the layer needs ${rules.length} inputs`, `got ${showShapes(given)}`);
+  }
+  for (const [i, shape] of shapes.entries()) checkInputShape(label, rules[i], shape, shapes.length > 1 ? ` ${i}` : '');
+}
+
+function checkInputShape(
+  label: string,
+  { rank, minRank, axes, hint }: InputRule,
+  shape: KerasShape,
+  which: string,
+): void {
+  const wrong = rank !== undefined ? shape.length !== rank : minRank !== undefined && shape.length < minRank;
+  if (wrong) {
+    const must = rank !== undefined ? `of rank ${rank}` : `of rank ${minRank} or more`;
+    fail(label, `the input${which} must be ${must}, the batch included`, `got ${showKerasShape(shape)}`, hint);
+  }
+  for (const [key, extent] of Object.entries(axes ?? {})) {
+    const axis = Number(key);
+    const came = shape.at(axis) ?? null;
+    if (came === null || came === extent) continue;
+    const must = `axis ${axis} of the input${which} must be ${extent}, as the layer was built`;
+    fail(label, must, `got ${showKerasShape(shape)}`, 'look at the layer before');
+  }
+}
 
 export interface InputSpecArgs {
   /** Not checked: inputs are brought to the layer's dtype. */

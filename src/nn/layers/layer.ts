@@ -34,17 +34,10 @@ import {
   notePreActivation,
   preActivationOf,
 } from './call_context.ts';
+import { checkInputShapes, type InputRule } from './input_spec.ts';
 import { KeyValueCache, withoutCache } from './key_value_cache.ts';
 import { givenWeight, LayerVariable, scopedName } from './layer_variable.ts';
-import {
-  describeArgs,
-  isShapeList,
-  type KerasShape,
-  type ShapeOrShapes,
-  shapesOf,
-  showKerasShape,
-  showShapes,
-} from './shapes.ts';
+import { describeArgs, isShapeList, type KerasShape, type ShapeOrShapes, shapesOf, showKerasShape } from './shapes.ts';
 import { LayerNode, SymbolicTensor } from './symbolic.ts';
 
 export interface LayerArgs {
@@ -78,16 +71,6 @@ export interface CallOptions {
   [name: string]: unknown;
 }
 
-/** What an input must be. */
-export interface InputSpec {
-  rank?: number;
-  minRank?: number;
-  /** Extents that axes must have, as `{[-1]: 64}`. */
-  axes?: { readonly [axis: number]: number };
-  /** Says what to try when the rank is wrong. */
-  hint?: string;
-}
-
 export interface WeightArgs {
   initializer: Initializer;
   regularizer?: Regularizer | null;
@@ -114,7 +97,7 @@ export abstract class Layer {
   inputShape: ShapeOrShapes | null = null;
   outputShape: ShapeOrShapes | null = null;
   /** One for all inputs, or one for each. */
-  protected inputSpec: InputSpec | readonly InputSpec[] = {};
+  protected inputSpec: InputRule | readonly InputRule[] = {};
   /** Whether masks pass this layer unchanged. */
   supportsMasking = false;
   /** Whether the layer keeps state between batches. */
@@ -248,7 +231,7 @@ export abstract class Layer {
 
   /** Checks the shapes, builds once, and remembers them. Returns the output's shape. */
   ensureBuilt(inputShape: ShapeOrShapes): ShapeOrShapes {
-    this.#checkShapes(inputShape);
+    checkInputShapes(this.label, this.inputSpec, inputShape);
     const first = !this.built && !this.#building;
     if (first) {
       this.#building = true;
@@ -371,7 +354,7 @@ export abstract class Layer {
 
   /** Builds for real inputs; the shape rule is run only where the layer is new. */
   #prepare(shape: ShapeOrShapes): void {
-    if (this.built) this.#checkShapes(shape);
+    if (this.built) checkInputShapes(this.label, this.inputSpec, shape);
     else this.ensureBuilt(shape);
   }
 
@@ -512,34 +495,6 @@ export abstract class Layer {
     this.ownWeights.length = 0;
     for (const layer of this.sublayers()) layer.dispose();
     return undefined;
-  }
-
-  #checkShapes(inputShape: ShapeOrShapes): void {
-    const shapes = shapesOf(inputShape);
-    const { inputSpec } = this;
-    if (!Array.isArray(inputSpec)) {
-      for (const shape of shapes) this.#checkShape(shape, inputSpec as InputSpec, '');
-      return;
-    }
-    if (shapes.length !== inputSpec.length) {
-      fail(this.label, `the layer needs ${inputSpec.length} inputs`, `got ${showShapes(inputShape)}`);
-    }
-    for (const [i, shape] of shapes.entries()) this.#checkShape(shape, inputSpec[i], shapes.length > 1 ? ` ${i}` : '');
-  }
-
-  #checkShape(shape: KerasShape, { rank, minRank, axes, hint }: InputSpec, which: string): void {
-    const wrong = rank !== undefined ? shape.length !== rank : minRank !== undefined && shape.length < minRank;
-    if (wrong) {
-      const must = rank !== undefined ? `of rank ${rank}` : `of rank ${minRank} or more`;
-      fail(this.label, `the input${which} must be ${must}, the batch included`, `got ${showKerasShape(shape)}`, hint);
-    }
-    for (const [key, extent] of Object.entries(axes ?? {})) {
-      const axis = Number(key);
-      const came = shape.at(axis) ?? null;
-      if (came === null || came === extent) continue;
-      const must = `axis ${axis} of the input${which} must be ${extent}, as the layer was built`;
-      fail(this.label, must, `got ${showKerasShape(shape)}`, 'look at the layer before');
-    }
   }
 
   protected initializer(identifier: unknown, fallback: string): Initializer {
