@@ -126,6 +126,17 @@ describe('policies', () => {
 });
 
 describe('LossScaleOptimizer', () => {
+  test('is there where only a layer inside of another one computes in float16', () => {
+    const make = (dtype: 'mixed_float16' | 'mixed_bfloat16') => {
+      const layer = layers.timeDistributed({ layer: layers.dense({ units: 2, dtype }) as never, inputShape: [3, 4] });
+      const model = sequential({ layers: [layer] });
+      model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
+      return model.optimizer;
+    };
+    expect(make('mixed_float16')).toBeInstanceOf(mixedPrecision.LossScaleOptimizer);
+    expect(make('mixed_bfloat16')).not.toBeInstanceOf(mixedPrecision.LossScaleOptimizer);
+  });
+
   test('steps as its inner optimizer does; bad gradients change nothing but the scale', () => {
     const [w, v] = [variable(tensor([1, 2, 3])), variable(tensor([1, 2, 3]))];
     const plain = train.adam(0.1);

@@ -158,6 +158,11 @@ export abstract class Layer {
     return [...found];
   }
 
+  /** Whether this layer, or one inside of it, computes in that dtype. */
+  computesIn(dtype: DType): boolean {
+    return this.dtypePolicy.computeDtype === dtype || this.sublayers().some((layer) => layer.computesIn(dtype));
+  }
+
   /** Whether fit changes the weights. Setting it sets all layers inside too. */
   get trainable(): boolean {
     return this.#trainable;

@@ -1,7 +1,6 @@
 /** What model.compile makes: optimizer, losses and metrics, and from them the compiled training and test steps. */
 import { fail } from '../../base/errors.ts';
 import { add, concat, jit, mul, type Scalar, scalar, type Tensor, untracked } from '../../tensor/index.ts';
-import type { Layer } from '../layers/layer.ts';
 import type { LayerVariable } from '../layers/layer_variable.ts';
 import type { Loss } from '../losses.ts';
 import { Metric } from '../metrics/metric.ts';
@@ -42,7 +41,8 @@ export class CompiledModel {
     this.#args = args;
     const optimizer = getOptimizer('compile', args.optimizer);
     const owned = !(args.optimizer instanceof Optimizer);
-    const scales = usesFloat16(model) && !(optimizer instanceof LossScaleOptimizer);
+    // Gradients in float16 may vanish.
+    const scales = model.computesIn('float16') && !(optimizer instanceof LossScaleOptimizer);
     this.optimizer = scales ? new LossScaleOptimizer(optimizer, {}, owned) : optimizer;
     this.#ownsOptimizer = owned || scales;
     // Names of outputs are known now where the model has a graph; mistakes are then reported by compile.
@@ -218,10 +218,4 @@ export class CompiledModel {
     this.invalidate();
     if (this.#ownsOptimizer) this.optimizer.dispose();
   }
-}
-
-/** Whether a layer of the model computes in float16, whose gradients may vanish. */
-function usesFloat16(layer: Layer): boolean {
-  if (layer.dtypePolicy.computeDtype === 'float16') return true;
-  return (layer as Partial<LayersModel>).layers?.some(usesFloat16) ?? false;
 }
