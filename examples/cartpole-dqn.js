@@ -3,7 +3,7 @@ import * as tf from 'tensorloom';
 import { Carts, mostSteps } from './lib/cartpole.js';
 import { imageGrid } from './lib/grid.js';
 import { example } from './lib/options.js';
-import { randomNumbers } from './lib/text.js';
+import { randomNumbers } from './lib/random.js';
 
 export default example({
   about: 'CartPole-v0 by double Q-learning: 195 of 200 steps on average over 100 new episodes',

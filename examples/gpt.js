@@ -1,7 +1,8 @@
 /** A small transformer that continues Moby Dick, a character at a time, with its keys and values kept. */
 import * as tf from 'tensorloom';
 import { example } from './lib/options.js';
-import { loadMobyDick, randomNumbers, windows } from './lib/text.js';
+import { randomNumbers } from './lib/random.js';
+import { loadMobyDick, windows } from './lib/text.js';
 
 export default example({
   about: 'a GPT (4 layers, 4 heads, 128 wide, block 64) on Moby Dick: below 1.65 nats per character never seen',

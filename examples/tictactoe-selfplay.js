@@ -4,7 +4,7 @@
  */
 import * as tf from 'tensorloom';
 import { example } from './lib/options.js';
-import { randomNumbers } from './lib/text.js';
+import { randomNumbers } from './lib/random.js';
 import { answersOf, movesOf, play, resultOf, show, startBoard } from './lib/tictactoe.js';
 
 export default example({

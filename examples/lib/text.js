@@ -85,17 +85,6 @@ export function* streams(codes, batch, steps, shift = 0) {
   }
 }
 
-/** Numbers that are the same for the same seed: uniform in [0, 1). @param {number} seed */
-export function randomNumbers(seed) {
-  let state = (seed * 2654435761) >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /**
  * `batch` windows of the text that begin anywhere. @param {Int32Array} codes @param {number} batch @param {number} steps
  * @param {() => number} random
