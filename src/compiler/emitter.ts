@@ -2,7 +2,7 @@
  * Writes the expressions of one kernel: what is stored is loaded, everything else is computed where it is used. Loops are
  * the business of the lower-*.ts files.
  */
-import { fail, invariant } from '../base/errors.ts';
+import { invariant } from '../base/errors.ts';
 import type { Operation, Value } from '../graph/graph.ts';
 import { KernelBuilder } from '../kernel/builder.ts';
 import type { Affine, Elem, Kernel, Reg } from '../kernel/ir.ts';
@@ -83,7 +83,7 @@ export interface LoweredKernel {
   readonly waits?: ReadonlySet<BufferKey>;
 }
 
-const elements: { readonly [K in DType]?: Elem } = {
+const elements: { readonly [K in DType]: Elem } = {
   float32: 'f32',
   int32: 'i32',
   bool: 'u8',
@@ -92,18 +92,12 @@ const elements: { readonly [K in DType]?: Elem } = {
   int8: 'i8',
   uint8: 'u8',
   float64: 'f64',
+  int64: 'i64',
 };
 
 /** How a dtype lies in memory. */
 export function elemOf(dtype: DType): Elem {
-  const elem = elements[dtype];
-  if (elem) return elem;
-  fail(
-    'compile',
-    `the dtype must be one of ${Object.keys(elements).join(', ')}`,
-    `got ${dtype}`,
-    'it can be held and read: make the tensor with another dtype',
-  );
+  return elements[dtype];
 }
 
 /** Thrown where lanes would need different data-dependent indices; the nest is then written one element at a time. */

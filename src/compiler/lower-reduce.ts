@@ -6,11 +6,10 @@
 import type { Operation, Value } from '../graph/graph.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Affine, ReduceFn, Reg, RegType } from '../kernel/ir.ts';
-import { constant, plus, registerOf, shift, times, variable, zero } from '../kernel/ir.ts';
+import { constant, elemBytes, plus, registerOf, shift, times, variable, zero } from '../kernel/ir.ts';
 import type { Coord } from '../ops/lowering.ts';
 import { rowOf } from '../ops/table.ts';
 import type { DType } from '../types/dtype.ts';
-import { isFloat } from '../types/dtype.ts';
 import { sizeOf } from '../types/shape.ts';
 import { type Emitter, type LoweredKernel, Scratch, elemOf } from './emitter.ts';
 import { coord, Index } from './index-space.ts';
@@ -33,10 +32,13 @@ const ILP = 4;
 
 /** What a reduction starts from. bool is reduced as int32 0 and 1. */
 export function identityOf(b: KernelBuilder, fn: ReduceFn, dtype: DType): Reg {
-  const [least, most] = isFloat(dtype)
+  const type = registerOf[elemOf(dtype)];
+  if (fn === 'add' || fn === 'mul') return b.constant(type, fn === 'add' ? 0 : 1);
+  const bits = BigInt(8 * elemBytes[type] - 1);
+  const [least, most] = isFloatType(type)
     ? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]
-    : [-2147483648, 2147483647];
-  return b.constant(registerOf[elemOf(dtype)], { add: 0, mul: 1, min: most, max: least }[fn]);
+    : [-(2n ** bits), 2n ** bits - 1n];
+  return b.constant(type, fn === 'min' ? most : least);
 }
 
 /** x is combined into acc so that a NaN on either side stays: min and max choose their second operand when comparing with NaN. */

@@ -205,8 +205,10 @@ function fold(op: Operation): Value | null {
     return { dtype: op.inputs[i].dtype, shape: [], data };
   });
   const [result] = rowOf(op.kind).evaluate(inputs, op.attrs, [{ dtype: output.dtype, shape: [] }]);
-  if (!Number.isFinite(result[0])) return null;
-  return broadcastTo(constant(result[0], output.dtype), output.shape);
+  // What is not finite, or no safe integer as a number, is no constant.
+  const number = Number(result[0]);
+  if (!Number.isFinite(number) || (output.dtype === 'int64' && !Number.isSafeInteger(number))) return null;
+  return broadcastTo(constant(number, output.dtype), output.shape);
 }
 
 /** The outputs, rewritten; inputs (parameters) stay as they are. */

@@ -1,10 +1,10 @@
 /** Rows of elementwise functions of two inputs of one shape and one dtype. Broadcasting and promotion are the builders' work. */
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { CompareFn, Reg } from '../kernel/ir.ts';
-import { binary as scalarBinary } from '../kernel/scalar.ts';
+import { binary as scalarBinary, binaryI64 } from '../kernel/scalar.ts';
 import type { Value } from '../graph/graph.ts';
 import type { DType } from '../types/dtype.ts';
-import { isFloat, newArray } from '../types/dtype.ts';
+import { dtypes, isFloat, newArray } from '../types/dtype.ts';
 import {
   constantLike,
   div,
@@ -23,7 +23,18 @@ import {
   zerosLike,
 } from './build.ts';
 import type { OpRow, Sample } from './row.ts';
-import { bool, everyShape, expectDType, expectSameDType, expectSameShape, f32, fewShapes, i32 } from './rule.ts';
+import {
+  bool,
+  everyShape,
+  expectDType,
+  expectSameDType,
+  expectSameShape,
+  f32,
+  fewShapes,
+  i32,
+  numbers,
+  ofLongs,
+} from './rule.ts';
 
 interface BinaryOptions {
   readonly summary: string;
@@ -31,6 +42,8 @@ interface BinaryOptions {
   readonly output?: DType;
   readonly at: (a: number, b: number) => number;
   readonly intAt?: (a: number, b: number) => number;
+  /** For int64, where `at` cannot take bigints; what does not fit wraps. */
+  readonly longAt?: (a: bigint, b: bigint) => bigint;
   readonly emit: (b: KernelBuilder, x: Reg, y: Reg, dtype: DType) => Reg;
   readonly gradient: 'constant' | ((dy: Value, a: Value, b: Value, y: Value) => (Value | null)[]);
   /** Range of float32 samples: for both inputs, or for each. */
@@ -69,6 +82,12 @@ function binarySamples({ dtypes, ranges, intRanges }: BinaryOptions): Sample[] {
   return samples;
 }
 
+/** The definition for a dtype. */
+function atOf({ at, intAt, longAt }: BinaryOptions, dtype: DType): BinaryOptions['at'] {
+  if (dtype === 'int64') return longAt ? ofLongs(longAt) : at;
+  return dtype === 'int32' ? (intAt ?? at) : at;
+}
+
 /** A row of an elementwise function of two inputs. */
 export function binary(name: string, options: BinaryOptions): OpRow {
   const { dtypes, gradient } = options;
@@ -89,7 +108,7 @@ export function binary(name: string, options: BinaryOptions): OpRow {
             dy === null || !isFloat(a.dtype) ? [null, null] : gradient(dy, a, b, y),
     evaluate([a, b], _attrs, [type]) {
       const out = newArray(type.dtype, a.data.length);
-      const at = a.dtype === 'int32' ? (options.intAt ?? options.at) : options.at;
+      const at = atOf(options, a.dtype);
       for (let i = 0; i < out.length; i++) out[i] = at(a.data[i], b.data[i]);
       return [out];
     },
@@ -101,8 +120,6 @@ export function binary(name: string, options: BinaryOptions): OpRow {
     ...(options.tolerance && { tolerance: options.tolerance }),
   };
 }
-
-const number: readonly DType[] = ['float32', 'int32', 'float64'];
 
 /** floor(a / b) in integers, 0 where b is 0. */
 function intFloorDiv(a: number, b: number): number {
@@ -157,14 +174,23 @@ function intPow(base: number, exponent: number): number {
   return result;
 }
 
-function emitIntPow(b: KernelBuilder, base: Reg, exponent: Reg): Reg {
-  const [zero, one, minusOne] = [b.i32(0), b.i32(1), b.i32(-1)];
+function longPow(base: bigint, exponent: bigint): bigint {
+  if (exponent < 0n) return base === 1n ? 1n : base === -1n ? (exponent % 2n === 0n ? 1n : -1n) : 0n;
+  let result = 1n;
+  for (let bits = exponent, square = base; bits > 0n; bits >>= 1n, square = BigInt.asIntN(64, square * square)) {
+    if (bits & 1n) result = BigInt.asIntN(64, result * square);
+  }
+  return result;
+}
+
+function emitIntPow(b: KernelBuilder, base: Reg, exponent: Reg, dtype: DType): Reg {
+  const [zero, one, minusOne] = [b.like(base, 0), b.like(base, 1), b.like(base, -1)];
   const isOdd = b.compare('ne', b.binary('and', exponent, one), zero);
   let result = b.select(isOdd, base, one);
   let square = base;
-  for (let bit = 1; bit < 31; bit++) {
+  for (let bit = 1; bit < 8 * dtypes[dtype].bytes - 1; bit++) {
     square = b.binary('mul', square, square);
-    const set = b.compare('ne', b.binary('and', exponent, b.i32(1 << bit)), zero);
+    const set = b.compare('ne', b.binary('and', exponent, b.like(exponent, 2 ** bit)), zero);
     result = b.select(set, b.binary('mul', result, square), result);
   }
   const inverse = b.select(
@@ -188,21 +214,21 @@ const powGradient: BinaryOptions['gradient'] = (dy, a, b, y) => {
 export const binaryRows = {
   add: binary('add', {
     summary: 'a + b',
-    dtypes: number,
+    dtypes: numbers,
     at: (a, b) => a + b,
     emit: (b, x, y) => b.binary('add', x, y),
     gradient: (dy) => [dy, dy],
   }),
   sub: binary('sub', {
     summary: 'a - b',
-    dtypes: number,
+    dtypes: numbers,
     at: (a, b) => a - b,
     emit: (b, x, y) => b.binary('sub', x, y),
     gradient: (dy) => [dy, neg(dy)],
   }),
   mul: binary('mul', {
     summary: 'a * b',
-    dtypes: number,
+    dtypes: numbers,
     at: (a, b) => a * b,
     intAt: Math.imul,
     emit: (b, x, y) => b.binary('mul', x, y),
@@ -210,9 +236,10 @@ export const binaryRows = {
   }),
   div: binary('div', {
     summary: 'a / b; of integers the floor, and 0 where b is 0',
-    dtypes: number,
+    dtypes: numbers,
     at: (a, b) => a / b,
     intAt: intFloorDiv,
+    longAt: binaryI64('div'),
     emit: (b, x, y) => b.binary('div', x, y),
     gradient: (dy, _a, b, y) => [div(dy, b), neg(div(mul(dy, y), b))],
     ranges: [
@@ -222,9 +249,10 @@ export const binaryRows = {
   }),
   floorDiv: binary('floorDiv', {
     summary: 'floor(a / b); of integers 0 where b is 0',
-    dtypes: number,
+    dtypes: numbers,
     at: (a, b) => Math.floor(Math.fround(a / b)),
     intAt: intFloorDiv,
+    longAt: binaryI64('div'),
     emit: (b, x, y, dtype) => {
       const quotient = b.binary('div', x, y);
       return isFloat(dtype) ? b.unary('floor', quotient) : quotient;
@@ -237,9 +265,10 @@ export const binaryRows = {
   }),
   mod: binary('mod', {
     summary: 'a - b * floor(a / b): the remainder with the sign of b; of integers 0 where b is 0',
-    dtypes: number,
+    dtypes: numbers,
     at: floorMod,
     intAt: (a, b) => (b === 0 ? 0 : floorMod(a, b)),
+    longAt: binaryI64('mod'),
     emit: (b, x, y, dtype) => (isFloat(dtype) ? emitFloatMod(b, x, y) : b.binary('mod', x, y)),
     gradient: (dy, a, b) => [dy, neg(mul(dy, floorDiv(a, b)))],
     ranges: [
@@ -250,24 +279,25 @@ export const binaryRows = {
   }),
   maximum: binary('maximum', {
     summary: 'the larger of a and b; NaN where either is NaN',
-    dtypes: number,
+    dtypes: numbers,
     at: extremumAt('max'),
     emit: extremum('max'),
     gradient: splitBy((a, b) => logicalOr(greater(a, b), equal(a, b))),
   }),
   minimum: binary('minimum', {
     summary: 'the smaller of a and b; NaN where either is NaN',
-    dtypes: number,
+    dtypes: numbers,
     at: extremumAt('min'),
     emit: extremum('min'),
     gradient: splitBy((a, b) => logicalOr(less(a, b), equal(a, b))),
   }),
   pow: binary('pow', {
     summary: 'a to the power of b',
-    dtypes: number,
+    dtypes: numbers,
     at: scalarBinary('pow', 'f32'),
     intAt: intPow,
-    emit: (b, x, y, dtype) => (isFloat(dtype) ? b.binary('pow', x, y) : emitIntPow(b, x, y)),
+    longAt: longPow,
+    emit: (b, x, y, dtype) => (isFloat(dtype) ? b.binary('pow', x, y) : emitIntPow(b, x, y, dtype)),
     gradient: powGradient,
     ranges: [
       [0.1, 3],
@@ -281,9 +311,10 @@ export const binaryRows = {
   }),
   squaredDifference: binary('squaredDifference', {
     summary: '(a - b)^2',
-    dtypes: number,
+    dtypes: numbers,
     at: (a, b) => Math.fround(a - b) * Math.fround(a - b),
     intAt: (a, b) => Math.imul(a - b, a - b),
+    longAt: (a, b) => (a - b) ** 2n,
     emit: (b, x, y) => {
       const d = b.binary('sub', x, y);
       return b.binary('mul', d, d);
@@ -298,7 +329,7 @@ export const binaryRows = {
 function comparison(name: string, fn: CompareFn, symbol: string, at: (a: number, b: number) => boolean): OpRow {
   return binary(name, {
     summary: `is a ${symbol} b?`,
-    dtypes: number,
+    dtypes: numbers,
     output: 'bool',
     at: (a, b) => (at(a, b) ? 1 : 0),
     emit: (b, x, y) => b.compare(fn, x, y),

@@ -1,13 +1,12 @@
-/** Rows that work on the bits of 32-bit elements: logic and shifts of int32, and the same bits as another dtype. */
+/** Rows that work on the bits of elements: logic and shifts of integers, and the same bits as another dtype. */
 import type { KernelBuilder } from '../kernel/builder.ts';
+import { binaryI64 } from '../kernel/scalar.ts';
 import type { Reg } from '../kernel/ir.ts';
-import type { DType } from '../types/dtype.ts';
-import { newArray } from '../types/dtype.ts';
+import { dtypes, newArray } from '../types/dtype.ts';
 import { binary } from './binary.ts';
 import type { OpRow } from './row.ts';
-import { everyShape, expectDType, f32, fewShapes, i32 } from './rule.ts';
+import { everyShape, expectDType, f32, fewShapes, i32, integers } from './rule.ts';
 
-const int: readonly DType[] = ['int32'];
 /** Wide ranges: every bit counts. */
 const wide: readonly [readonly [number, number], readonly [number, number]] = [
   [-(2 ** 31), 2 ** 31],
@@ -17,7 +16,7 @@ const wide: readonly [readonly [number, number], readonly [number, number]] = [
 function logic(name: string, fn: 'and' | 'or' | 'xor', at: (a: number, b: number) => number): OpRow {
   return binary(name, {
     summary: `a ${fn} b, bit by bit`,
-    dtypes: int,
+    dtypes: integers,
     at,
     emit: (b, x, y) => b.binary(fn, x, y),
     gradient: 'constant',
@@ -25,24 +24,31 @@ function logic(name: string, fn: 'and' | 'or' | 'xor', at: (a: number, b: number
   });
 }
 
-/** Shifts by a count from data: one conditional shift for each of its five bits. */
-function emitShift(b: KernelBuilder, fn: 'shl' | 'shr' | 'sar', x: Reg, count: Reg): Reg {
-  const zero = b.i32(0);
+/** Shifts by a count from data: one conditional shift for each of its five or six bits. */
+function emitShift(b: KernelBuilder, fn: 'shl' | 'shr' | 'sar', x: Reg, count: Reg, bits: number): Reg {
+  const zero = b.like(x, 0);
   let shifted = x;
-  for (let bit = 0; bit < 5; bit++) {
-    const set = b.compare('ne', b.binary('and', count, b.i32(1 << bit)), zero);
-    shifted = b.select(set, b.binary(fn, shifted, b.i32(1 << bit)), shifted);
+  for (let by = 1; by < bits; by *= 2) {
+    const set = b.compare('ne', b.binary('and', count, b.like(x, by)), zero);
+    shifted = b.select(set, b.binary(fn, shifted, b.like(x, by)), shifted);
   }
-  const inside = b.compare('eq', b.binary('and', count, b.i32(~31)), zero);
-  return b.select(inside, shifted, fn === 'sar' ? b.binary('sar', x, b.i32(31)) : zero);
+  const inside = b.compare('eq', b.binary('and', count, b.like(x, -bits)), zero);
+  return b.select(inside, shifted, fn === 'sar' ? b.binary('sar', x, b.like(x, bits - 1)) : zero);
+}
+
+/** The same of int64, whose bits are counted to 63. */
+function longShift(fn: 'shl' | 'shr' | 'sar'): (x: bigint, n: bigint) => bigint {
+  const inside = binaryI64(fn);
+  return (x, n) => (n >= 0n && n < 64n ? inside(x, n) : fn === 'sar' ? x >> 63n : 0n);
 }
 
 function shift(name: string, summary: string, fn: 'shl' | 'shr' | 'sar', at: (x: number, n: number) => number): OpRow {
   return binary(name, {
-    summary: `${summary}; a count outside of [0, 31] shifts everything out`,
-    dtypes: int,
+    summary: `${summary}; a count outside of [0, 31] (of int64 [0, 63]) shifts everything out`,
+    dtypes: integers,
     at: (x, n) => (n >= 0 && n < 32 ? at(x, n) : fn === 'sar' ? x >> 31 : 0),
-    emit: (b, x, n) => emitShift(b, fn, x, n),
+    longAt: longShift(fn),
+    emit: (b, x, n, dtype) => emitShift(b, fn, x, n, 8 * dtypes[dtype].bytes),
     gradient: 'constant',
     intRanges: [wide[0], [-3, 36]],
   });

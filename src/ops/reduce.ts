@@ -11,7 +11,7 @@ import { shiftedAxes } from './batching.ts';
 import { around } from './build-cumulate.ts';
 import type { GradientRule, NDArray, OpRow, Sample } from './row.ts';
 import { emitSearch } from './search-kernels.ts';
-import { bool, expectAxis, expectDType, f32, i32, intAttr, intsAttr, show } from './rule.ts';
+import { bool, expectAxis, expectDType, f32, i32, intAttr, intsAttr, numbers, show } from './rule.ts';
 
 type ReduceKind = 'sum' | 'prod' | 'max' | 'min';
 
@@ -25,15 +25,16 @@ function inferReduce(name: string, dtypes: readonly DType[], x: TensorType, axes
   return [{ dtype: x.dtype, shape: x.shape.filter((_, axis) => !axes.includes(axis)) }];
 }
 
-/** Combines in double precision and rounds once. */
+/** Floats are combined in double precision and rounded once. */
 function evaluateReduce(
   x: NDArray,
   axes: readonly number[],
   type: TensorType,
-  start: number,
+  start: number | bigint,
   combine: (total: number, x: number) => number,
 ) {
-  const totals = new Float64Array(sizeOf(type.shape)).fill(start);
+  // Integers wrap at every step.
+  const totals = newArray(isFloat(type.dtype) ? 'float64' : type.dtype, sizeOf(type.shape)).fill(start as number);
   const outStrides = stridesOf(type.shape);
   const kept = x.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
   forEachIndex(x.shape, (at, flat) => {
@@ -105,13 +106,21 @@ function reduceSamples(dtypes: readonly DType[], low: number, high: number): Sam
   return samples;
 }
 
+/** The least and the largest number of an integer dtype, or bool. */
+function integerRange(dtype: DType): readonly [number | bigint, number | bigint] {
+  if (dtype === 'int64') return [-(2n ** 63n), 2n ** 63n - 1n];
+  return dtype === 'int32' ? [-(2 ** 31), 2 ** 31 - 1] : [0, 1];
+}
+
 interface ReduceOptions {
   readonly summary: string;
   readonly dtypes: readonly DType[];
   readonly fn: 'add' | 'mul' | 'min' | 'max';
   /** What the reduction of nothing gives, by dtype. */
-  readonly start: (dtype: DType) => number;
+  readonly start: (dtype: DType) => number | bigint;
   readonly combine: (total: number, x: number) => number;
+  /** For int32, where it differs. */
+  readonly intCombine?: (total: number, x: number) => number;
   readonly gradient: GradientRule;
   readonly range?: readonly [number, number];
 }
@@ -124,7 +133,13 @@ function reduction(name: ReduceKind, options: ReduceOptions): OpRow {
     infer: ([x], attrs) => inferReduce(name, options.dtypes, x, intsAttr(attrs, 'axes')),
     gradient: options.gradient,
     evaluate: ([x], attrs, [type]) =>
-      evaluateReduce(x, intsAttr(attrs, 'axes'), type, options.start(x.dtype), options.combine),
+      evaluateReduce(
+        x,
+        intsAttr(attrs, 'axes'),
+        type,
+        options.start(x.dtype),
+        x.dtype === 'int32' ? (options.intCombine ?? options.combine) : options.combine,
+      ),
     batching: shiftedAxes('axes'),
     lowering: { tag: 'reduce', fn: options.fn },
     get samples() {
@@ -137,35 +152,36 @@ function reduction(name: ReduceKind, options: ReduceOptions): OpRow {
 export const reduceRows = {
   sum: reduction('sum', {
     summary: 'sum over the axes',
-    dtypes: ['float32', 'int32', 'float64'],
+    dtypes: numbers,
     fn: 'add',
-    start: () => 0,
+    start: (dtype) => (dtype === 'int64' ? 0n : 0),
     combine: (total, x) => total + x,
     gradient: ({ inputs: [x], attrs }, [dy]) => [dy && spreadOver(dy, intsAttr(attrs, 'axes'), x.shape)],
   }),
   prod: reduction('prod', {
     summary: 'product over the axes',
-    dtypes: ['float32', 'int32', 'float64'],
+    dtypes: numbers,
     fn: 'mul',
-    start: () => 1,
+    start: (dtype) => (dtype === 'int64' ? 1n : 1),
     combine: (total, x) => total * x,
+    intCombine: Math.imul,
     gradient: prodGradient,
     range: [0.7, 1.4],
   }),
   max: reduction('max', {
     summary: 'the largest over the axes (of bool: is any true?); NaN where there is one; of nothing the lowest value',
-    dtypes: ['float32', 'int32', 'bool', 'float64'],
+    dtypes: [...numbers, 'bool'],
     fn: 'max',
-    start: (dtype) => (isFloat(dtype) ? -Infinity : dtype === 'int32' ? -(2 ** 31) : 0),
+    start: (dtype) => (isFloat(dtype) ? -Infinity : integerRange(dtype)[0]),
     combine: (total, x) => (x > total || Number.isNaN(x) ? x : total),
     gradient: extremumGradient,
   }),
   min: reduction('min', {
     summary:
       'the smallest over the axes (of bool: are all true?); NaN where there is one; of nothing the highest value',
-    dtypes: ['float32', 'int32', 'bool', 'float64'],
+    dtypes: [...numbers, 'bool'],
     fn: 'min',
-    start: (dtype) => (isFloat(dtype) ? Infinity : dtype === 'int32' ? 2 ** 31 - 1 : 1),
+    start: (dtype) => (isFloat(dtype) ? Infinity : integerRange(dtype)[1]),
     combine: (total, x) => (x < total || Number.isNaN(x) ? x : total),
     gradient: extremumGradient,
   }),

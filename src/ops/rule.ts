@@ -6,6 +6,19 @@ import type { Shape, TensorType } from '../types/shape.ts';
 import { sameShape, showShape } from '../types/shape.ts';
 import type { Sample } from './row.ts';
 
+/** What registers hold of each kind, for rows that compute with all of them. */
+export const floats: readonly DType[] = ['float32', 'float64'];
+export const integers: readonly DType[] = ['int32', 'int64'];
+export const numbers: readonly DType[] = [...floats, ...integers];
+
+/**
+ * A function of int64, whose arrays hold bigints that are numbers in name only, as one of what such arrays are said to hold. What it
+ * gives wraps when it is stored.
+ */
+export function ofLongs<A extends bigint[]>(f: (...args: A) => bigint): (...args: number[]) => number {
+  return f as unknown as (...args: number[]) => number;
+}
+
 export function intAttr(attrs: Attrs, name: string): number {
   const value = attrs[name];
   invariant(typeof value === 'number', `attribute ${name} must be a number, got ${JSON.stringify(value)}`);

@@ -2,7 +2,6 @@
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Reg } from '../kernel/ir.ts';
 import type { DType } from '../types/dtype.ts';
-import { fail } from '../base/errors.ts';
 import { checkDType, dtypes, elementOf, isFloat, isSmall, newArray, promote, roundTo } from '../types/dtype.ts';
 import { cast, select, zerosLike } from './build.ts';
 import type { OpRow } from './row.ts';
@@ -31,9 +30,8 @@ function castAt(x: number | bigint, to: DType): number {
 /** What a register of `from` is as one of `to`, whatever of `to`'s numbers fit into memory. */
 function emitCast(b: KernelBuilder, x: Reg, from: DType, to: DType): Reg {
   if (from === to) return x;
-  for (const dtype of [from, to]) {
-    if (dtype === 'int64') fail('cast', `the target cannot cast ${dtype} yet`, `got ${from} to ${to}`);
-  }
+  if (from === 'int64') return fromLong(b, x, to);
+  if (to === 'int64') return toLong(b, x, from);
   if (to === 'float64') return toDouble(b, x, from);
   if (from === 'float64') {
     if (to === 'bool') return b.compare('ne', x, b.f64(0));
@@ -52,6 +50,20 @@ function emitCast(b: KernelBuilder, x: Reg, from: DType, to: DType): Reg {
 function toDouble(b: KernelBuilder, x: Reg, from: DType): Reg {
   if (isFloat(from)) return b.convert('f32ToF64', x);
   return b.convert('i32ToF64', from === 'bool' ? b.convert('maskToI32', x) : x);
+}
+
+/** Floats by way of float64, as the definition does; integers take the low half. */
+function fromLong(b: KernelBuilder, x: Reg, to: DType): Reg {
+  if (to === 'bool') return b.compare('ne', x, b.i64(0n));
+  if (!isFloat(to)) return narrow(b, b.convert('i64ToI32', x), 'int32', to);
+  const double = b.convert('i64ToF64', x);
+  return to === 'float64' ? double : narrow(b, b.convert('f64ToF32', double), 'float32', to);
+}
+
+function toLong(b: KernelBuilder, x: Reg, from: DType): Reg {
+  if (from === 'float64') return b.convert('f64ToI64', x);
+  if (isFloat(from)) return b.convert('f64ToI64', b.convert('f32ToF64', x));
+  return b.convert('i32ToI64', from === 'bool' ? b.convert('maskToI32', x) : x);
 }
 
 /** Registers of small dtypes hold what memory can: floats are rounded, integers wrapped. What is wider takes them as they are. */

@@ -23,7 +23,7 @@ import {
   zerosLike,
 } from './build.ts';
 import type { OpRow, Sample } from './row.ts';
-import { bool, everyShape, expectDType, f32, fewShapes, i32 } from './rule.ts';
+import { bool, everyShape, expectDType, f32, fewShapes, floats, i32, numbers, ofLongs } from './rule.ts';
 
 interface UnaryOptions {
   readonly summary: string;
@@ -33,12 +33,20 @@ interface UnaryOptions {
   readonly at: (x: number) => number;
   /** For int32, where it differs. */
   readonly intAt?: (x: number) => number;
+  /** For int64, where `at` cannot take a bigint; what does not fit wraps. */
+  readonly longAt?: (x: bigint) => bigint;
   readonly emit: (b: KernelBuilder, x: Reg, dtype: DType) => Reg;
   /** dx from dy, the input and the output. */
   readonly gradient: 'constant' | ((dy: Value, x: Value, y: Value) => Value);
   readonly low?: number;
   readonly high?: number;
   readonly tolerance?: { readonly absolute: number; readonly relative: number };
+}
+
+/** The definition for a dtype. */
+function atOf({ at, intAt, longAt }: UnaryOptions, dtype: DType): UnaryOptions['at'] {
+  if (dtype === 'int64') return longAt ? ofLongs(longAt) : at;
+  return dtype === 'int32' ? (intAt ?? at) : at;
 }
 
 function unary(name: string, options: UnaryOptions): OpRow {
@@ -57,7 +65,7 @@ function unary(name: string, options: UnaryOptions): OpRow {
         : ({ inputs: [x], outputs: [y] }, [dy]) => [dy === null || !isFloat(x.dtype) ? null : gradient(dy, x, y)],
     evaluate([x], _attrs, [type]) {
       const out = newArray(type.dtype, x.data.length);
-      const at = x.dtype === 'int32' ? (options.intAt ?? options.at) : options.at;
+      const at = atOf(options, x.dtype);
       for (let i = 0; i < out.length; i++) out[i] = at(x.data[i]);
       return [out];
     },
@@ -74,13 +82,11 @@ function unary(name: string, options: UnaryOptions): OpRow {
   };
 }
 
-const float: readonly DType[] = ['float32', 'float64'];
-const number: readonly DType[] = ['float32', 'int32', 'float64'];
 /** A few units in the last place, and what cancellation leaves near zero. */
 const close = { absolute: 1e-6, relative: 2e-6 };
 
 function negated(b: KernelBuilder, x: Reg, dtype: DType): Reg {
-  return isFloat(dtype) ? b.unary('neg', x) : b.binary('sub', b.i32(0), x);
+  return isFloat(dtype) ? b.unary('neg', x) : b.binary('sub', b.like(x, 0), x);
 }
 
 /** 1 / (1 + exp(-x)); exp overflows to infinity for very negative x, which gives 0. */
@@ -125,49 +131,51 @@ function roundHalfEven(x: number): number {
 export const unaryRows = {
   neg: unary('neg', {
     summary: '-x',
-    dtypes: number,
+    dtypes: numbers,
     at: (x) => -x,
     emit: negated,
     gradient: (dy) => neg(dy),
   }),
   abs: unary('abs', {
     summary: '|x|',
-    dtypes: number,
+    dtypes: numbers,
     at: Math.abs,
+    longAt: (x) => (x < 0n ? -x : x),
     emit: (b, x) => b.unary('abs', x),
     gradient: (dy, x) => mul(dy, sign(x)),
   }),
   sign: unary('sign', {
     summary: '-1, 0 or 1 by the sign of x; NaN stays NaN',
-    dtypes: number,
+    dtypes: numbers,
     at: Math.sign,
+    longAt: (x) => (x < 0n ? -1n : x > 0n ? 1n : 0n),
     emit: emitSign,
     gradient: 'constant',
   }),
   floor: unary('floor', {
     summary: 'the largest integer not above x',
-    dtypes: float,
+    dtypes: floats,
     at: Math.floor,
     emit: (b, x) => b.unary('floor', x),
     gradient: 'constant',
   }),
   ceil: unary('ceil', {
     summary: 'the smallest integer not below x',
-    dtypes: float,
+    dtypes: floats,
     at: Math.ceil,
     emit: (b, x) => b.unary('ceil', x),
     gradient: 'constant',
   }),
   round: unary('round', {
     summary: 'the nearest integer; halves go to the even one',
-    dtypes: float,
+    dtypes: floats,
     at: roundHalfEven,
     emit: (b, x) => b.unary('round', x),
     gradient: 'constant',
   }),
   exp: unary('exp', {
     summary: 'e^x',
-    dtypes: float,
+    dtypes: floats,
     at: Math.exp,
     emit: (b, x) => b.unary('exp', x),
     gradient: (dy, _x, y) => mul(dy, y),
@@ -177,7 +185,7 @@ export const unaryRows = {
   }),
   expm1: unary('expm1', {
     summary: 'e^x - 1, accurate near 0',
-    dtypes: float,
+    dtypes: floats,
     at: Math.expm1,
     emit: emitExpm1,
     gradient: (dy, x) => mul(dy, exp(x)),
@@ -185,7 +193,7 @@ export const unaryRows = {
   }),
   log: unary('log', {
     summary: 'natural logarithm',
-    dtypes: float,
+    dtypes: floats,
     at: Math.log,
     emit: (b, x) => b.unary('log', x),
     gradient: (dy, x) => div(dy, x),
@@ -195,7 +203,7 @@ export const unaryRows = {
   }),
   log1p: unary('log1p', {
     summary: 'log(1 + x), accurate near 0',
-    dtypes: float,
+    dtypes: floats,
     at: Math.log1p,
     emit: emitLog1p,
     gradient: (dy, x) => div(dy, add(x, constantLike(x, 1))),
@@ -205,7 +213,7 @@ export const unaryRows = {
   }),
   sqrt: unary('sqrt', {
     summary: 'square root',
-    dtypes: float,
+    dtypes: floats,
     at: Math.sqrt,
     emit: (b, x) => b.unary('sqrt', x),
     gradient: (dy, _x, y) => div(scale(dy, 0.5), y),
@@ -214,7 +222,7 @@ export const unaryRows = {
   }),
   rsqrt: unary('rsqrt', {
     summary: '1 / sqrt(x)',
-    dtypes: float,
+    dtypes: floats,
     at: (x) => 1 / Math.sqrt(x),
     emit: (b, x) => b.binary('div', b.like(x, 1), b.unary('sqrt', x)),
     gradient: (dy, x, y) => div(mul(scale(dy, -0.5), y), x),
@@ -224,7 +232,7 @@ export const unaryRows = {
   }),
   sin: unary('sin', {
     summary: 'sine of radians',
-    dtypes: float,
+    dtypes: floats,
     at: Math.sin,
     emit: (b, x) => b.unary('sin', x),
     gradient: (dy, x) => mul(dy, cos(x)),
@@ -234,7 +242,7 @@ export const unaryRows = {
   }),
   cos: unary('cos', {
     summary: 'cosine of radians',
-    dtypes: float,
+    dtypes: floats,
     at: Math.cos,
     emit: (b, x) => b.unary('cos', x),
     gradient: (dy, x) => neg(mul(dy, sin(x))),
@@ -244,7 +252,7 @@ export const unaryRows = {
   }),
   tanh: unary('tanh', {
     summary: 'hyperbolic tangent',
-    dtypes: float,
+    dtypes: floats,
     at: Math.tanh,
     emit: (b, x) => b.unary('tanh', x),
     gradient: (dy, _x, y) => mul(dy, sub(constantLike(y, 1), square(y))),
@@ -252,7 +260,7 @@ export const unaryRows = {
   }),
   sigmoid: unary('sigmoid', {
     summary: '1 / (1 + e^-x)',
-    dtypes: float,
+    dtypes: floats,
     at: (x) => 1 / (1 + Math.exp(-x)),
     emit: emitSigmoid,
     gradient: (dy, _x, y) => mul(dy, mul(y, sub(constantLike(y, 1), y))),
@@ -262,7 +270,7 @@ export const unaryRows = {
   }),
   erf: unary('erf', {
     summary: 'error function: 2/sqrt(pi) times the integral of e^(-t^2) from 0 to x',
-    dtypes: float,
+    dtypes: floats,
     at: erf,
     emit: (b, x) => b.unary('erf', x),
     gradient: (dy, x) => mul(dy, scale(exp(neg(square(x))), 2 / Math.sqrt(Math.PI))),
@@ -270,7 +278,7 @@ export const unaryRows = {
   }),
   square: unary('square', {
     summary: 'x * x',
-    dtypes: number,
+    dtypes: numbers,
     at: (x) => x * x,
     intAt: (x) => Math.imul(x, x),
     emit: (b, x) => b.binary('mul', x, x),
@@ -278,7 +286,7 @@ export const unaryRows = {
   }),
   reciprocal: unary('reciprocal', {
     summary: '1 / x',
-    dtypes: float,
+    dtypes: floats,
     at: (x) => 1 / x,
     emit: (b, x) => b.binary('div', b.like(x, 1), x),
     gradient: (dy, _x, y) => neg(mul(dy, square(y))),
@@ -287,14 +295,15 @@ export const unaryRows = {
   }),
   relu: unary('relu', {
     summary: 'max(x, 0); NaN stays NaN',
-    dtypes: number,
+    dtypes: numbers,
     at: (x) => (x < 0 ? 0 : x),
+    longAt: (x) => (x < 0n ? 0n : x),
     emit: (b, x) => b.binary('max', b.like(x, 0), x),
     gradient: (dy, _x, y) => select(greater(y, zerosLike(y)), dy, zerosLike(dy)),
   }),
   isNaN: unary('isNaN', {
     summary: 'is x not a number?',
-    dtypes: float,
+    dtypes: floats,
     output: 'bool',
     at: (x) => (Number.isNaN(x) ? 1 : 0),
     emit: (b, x) => b.compare('ne', x, x),
@@ -302,7 +311,7 @@ export const unaryRows = {
   }),
   isFinite: unary('isFinite', {
     summary: 'is x neither infinite nor NaN?',
-    dtypes: float,
+    dtypes: floats,
     output: 'bool',
     at: (x) => (Number.isFinite(x) ? 1 : 0),
     emit: (b, x) => b.compare('lt', b.unary('abs', x), b.like(x, Infinity)),
