@@ -7,7 +7,6 @@ const helpers =
 const gpu = 'hands out textures of the WebGL and WebGPU backends of TensorFlow.js';
 
 const later = 'not there yet';
-const formats = 'saved models are read and written by `src/io`; this part of TensorFlow.js is not there yet';
 
 /** @type {Record<string, string>} */
 export const absent = {
@@ -24,5 +23,4 @@ export const absent = {
 
   'tf.OptimizerConstructors': 'the class that `tf.train` is made of; use `tf.train`',
   'tf.registerCallbackConstructor': later,
-  'tf.io.*': formats,
 };

@@ -45,7 +45,14 @@ export { SymbolicTensor } from './layers/symbolic.ts';
 export type { BatchDataset, BatchItem } from './training/dataset.ts';
 export type { TensorsOf, WeightsOf } from './training/samples.ts';
 export { plotModel, type PlotModelArgs } from './models/plot.ts';
-export { installModelSaver, type ModelSaver, type SaveConfig, type SaveTarget } from './models/saving.ts';
+export {
+  installModelSaver,
+  type ModelArtifactsInfo,
+  type ModelSaver,
+  type SaveConfig,
+  type SaveResult,
+  type SaveTarget,
+} from './models/saving.ts';
 export { Sequential, type SequentialArgs, sequential } from './models/sequential.ts';
 export { AdadeltaOptimizer, AdagradOptimizer } from './optimizers/adagrad.ts';
 export { AdamOptimizer, AdamWOptimizer } from './optimizers/adam.ts';

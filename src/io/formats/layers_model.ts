@@ -78,6 +78,41 @@ export function parseModelJson(op: string, text: string): ModelJson {
   };
 }
 
+/** The weights of all groups. Source: tf.io.getWeightSpecs. */
+export function getWeightSpecs(weightsManifest: readonly WeightsGroup[]): WeightSpec[] {
+  return weightsManifest.flatMap((group) => group.weights);
+}
+
+/** model.json and its weights as artifacts. Source: tf.io.getModelArtifactsForJSONSync. */
+export function getModelArtifactsForJSONSync(
+  modelJSON: ModelJson,
+  weightSpecs?: WeightSpec[],
+  weightData?: ModelArtifacts['weightData'],
+): ModelArtifacts {
+  const { weightsManifest, ...artifacts } = modelJSON;
+  if (!weightsManifest) return artifacts;
+  if (weightSpecs && weightData) return { ...artifacts, weightSpecs, weightData };
+  const missing = weightSpecs ? 'weightData' : 'weightSpecs';
+  return fail(
+    'getModelArtifactsForJSONSync',
+    'a model with a weightsManifest needs its weights',
+    `${missing} is missing`,
+  );
+}
+
+/**
+ * model.json as artifacts, its weights got by a function of the manifest, which is not called where there is none.
+ * Source: tf.io.getModelArtifactsForJSON.
+ */
+export async function getModelArtifactsForJSON(
+  modelJSON: ModelJson,
+  loadWeights: (weightsManifest: WeightsGroup[]) => Promise<[WeightSpec[], ModelArtifacts['weightData']]>,
+): Promise<ModelArtifacts> {
+  const { weightsManifest } = modelJSON;
+  const [specs, data] = weightsManifest ? await loadWeights(weightsManifest) : [];
+  return getModelArtifactsForJSONSync(modelJSON, specs, data);
+}
+
 function checkManifest(op: string, value: unknown): WeightsGroup[] {
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value)) fail(op, 'weightsManifest must be a list', `got ${typeof value}`);
@@ -97,12 +132,9 @@ function checkManifest(op: string, value: unknown): WeightsGroup[] {
 
 /** A weight path is a file's name inside the model's folder: nothing absolute, no way up, no other scheme. */
 export function checkWeightPath(op: string, path: unknown): string {
-  const parts = typeof path === 'string' ? path.split('/') : [];
-  const inside =
-    typeof path === 'string' &&
-    path !== '' &&
-    !/[\\:\0]/.test(path) &&
-    parts.every((part) => part !== '' && part !== '..' && part !== '.');
-  if (inside) return path;
+  // TensorFlow.js's downloads begin with ./
+  const name = typeof path === 'string' ? path.replace(/^\.\//, '') : '';
+  const inside = !/[\\:\0]/.test(name) && name.split('/').every((part) => part !== '' && part !== '..' && part !== '.');
+  if (inside) return name;
   fail(op, "a weight file must lie in the model's folder", `its path is ${JSON.stringify(path) ?? 'missing'}`);
 }

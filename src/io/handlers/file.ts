@@ -1,12 +1,8 @@
 /** `file://` in Node. The file system is imported only when it is used, so that browsers can bundle this. */
 import { fail } from '../../base/errors.ts';
-import { getModelArtifactsInfoForJSON, type IOHandler } from './types.ts';
+import { getModelArtifactsInfoForJSON, type IOHandler, type ModelStore } from './types.ts';
 
 const scheme = 'file://';
-
-export function isFileScheme(url: string): boolean {
-  return url.toLowerCase().startsWith(scheme);
-}
 
 /** `file://./folder` -> ./folder; `file:///C:/folder` -> C:/folder */
 function pathOf(url: string): string {
@@ -25,7 +21,7 @@ async function folderAdapter(op: string) {
  * Saves into a folder (model.json and a weights file), loads from its model.json.
  */
 export function fileSystem(url: string): IOHandler {
-  const path = isFileScheme(url) ? pathOf(url) : url;
+  const path = url.toLowerCase().startsWith(scheme) ? pathOf(url) : url;
   return {
     save: async (artifacts) => {
       const { saveModelFolder } = await folderAdapter('save');
@@ -38,3 +34,14 @@ export function fileSystem(url: string): IOHandler {
     },
   };
 }
+
+export const fileModels: ModelStore = {
+  scheme,
+  available: () => true,
+  handler: (path) => fileSystem(scheme + path),
+  remove: async (path) => {
+    const { removeModelFolder } = await folderAdapter('removeModel');
+    const artifacts = await removeModelFolder(pathOf(scheme + path));
+    return artifacts && getModelArtifactsInfoForJSON(artifacts);
+  },
+};

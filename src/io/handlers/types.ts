@@ -1,19 +1,8 @@
 /** What saves and loads artifacts; the same shapes as TensorFlow.js's, so that its handlers fit. */
+import type { ModelArtifactsInfo, SaveResult } from '../../nn/index.ts';
 import type { ModelArtifacts } from '../formats/layers_model.ts';
 
-export interface ModelArtifactsInfo {
-  dateSaved: Date;
-  modelTopologyType: 'JSON';
-  modelTopologyBytes?: number;
-  weightSpecsBytes?: number;
-  weightDataBytes?: number;
-}
-
-export interface SaveResult {
-  modelArtifactsInfo: ModelArtifactsInfo;
-  responses?: Response[];
-  errors?: (object | string)[];
-}
+export type { ModelArtifactsInfo, SaveResult };
 
 export type SaveHandler = (artifacts: ModelArtifacts) => Promise<SaveResult>;
 export type LoadHandler = () => Promise<ModelArtifacts>;
@@ -21,6 +10,18 @@ export type LoadHandler = () => Promise<ModelArtifacts>;
 export interface IOHandler {
   save?: SaveHandler;
   load?: LoadHandler;
+}
+
+/** A kind of place that holds models by name, with a scheme of its own. */
+export interface ModelStore {
+  readonly scheme: string;
+  /** Whether the engine has it. */
+  readonly available: () => boolean;
+  readonly handler: (name: string) => IOHandler;
+  /** The models there; absent where a place cannot be searched. */
+  readonly list?: () => Promise<{ [name: string]: ModelArtifactsInfo }>;
+  /** Gives what was known of the model, or null where there is none. */
+  readonly remove: (name: string) => Promise<ModelArtifactsInfo | null>;
 }
 
 /** Sizes of the parts of a model, as handlers report them. */

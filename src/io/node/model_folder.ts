@@ -10,6 +10,7 @@ import * as fileSystem from 'node:fs/promises';
 import path from 'node:path';
 import { fail, UserError } from '../../base/errors.ts';
 import {
+  getWeightSpecs,
   type ModelArtifacts,
   type ModelJson,
   modelJsonOf,
@@ -58,7 +59,6 @@ export async function saveModelFolder(
   }
 }
 
-/** Writes a file beside its place, flushes it, and moves it there in one step. */
 /** Writes a file so that it is either the old one or the whole new one, whatever happens. */
 export async function replaceFile(
   folder: string,
@@ -112,6 +112,18 @@ async function removeOld(folder: string, names: readonly string[], fs: FileSyste
   }
 }
 
+/** Removes a model's model.json, and then the weights it refers to; what else lies in the folder stays. Null where none is. */
+export async function removeModelFolder(file: string, fs: FileSystem = fileSystem): Promise<ModelArtifacts | null> {
+  const folder = path.basename(file) === jsonName ? path.dirname(file) : file;
+  const text = await fs.readFile(path.join(folder, jsonName), 'utf8').catch(() => null);
+  if (text === null) return null;
+  const { weightsManifest, ...rest } = parseModelJson('removeModel', text);
+  await fs.rm(path.join(folder, jsonName));
+  for (const name of weightsManifest.flatMap((group) => group.paths))
+    await fs.rm(path.join(folder, name), { force: true });
+  return { ...rest, weightSpecs: getWeightSpecs(weightsManifest) };
+}
+
 function explain(folder: string, bytes: number, error: unknown): never {
   if (error instanceof UserError) throw error;
   const { code, message } = error as NodeJS.ErrnoException;
@@ -147,7 +159,7 @@ export async function loadModelFolder(file: string, fs: FileSystem = fileSystem)
     const { weightsManifest, ...json } = parseModelJson(op, text);
     try {
       const weightData = await readWeights(op, path.dirname(jsonFile), weightsManifest, fs);
-      return { ...json, weightSpecs: weightsManifest.flatMap((group) => group.weights), weightData };
+      return { ...json, weightSpecs: getWeightSpecs(weightsManifest), weightData };
     } catch (error) {
       // A save by another process may just have replaced the model and removed its old weights.
       const replaced = attempt === 0 && (await fs.readFile(jsonFile, 'utf8').catch(() => text)) !== text;

@@ -111,6 +111,7 @@ export abstract class Layer {
   #building = false;
   #initialWeights: Tensor[] | undefined;
   readonly #argsText: string;
+  #callHook: ((inputs: Tensor | readonly Tensor[], options: CallOptions) => void) | null = null;
 
   constructor(args: LayerArgs = {}) {
     const className = this.getClassName();
@@ -276,6 +277,16 @@ export abstract class Layer {
     fail(this.label, 'apply needs tensors, or symbolic tensors (tf.input)', came);
   }
 
+  /** Has `hook` told of each pass, before it; under a compiled function once, while it is traced. Source: tf.layers.Layer. */
+  setCallHook(hook: (inputs: Tensor | readonly Tensor[], options: CallOptions) => void): void {
+    this.#callHook = hook;
+  }
+  clearCallHook(): void {
+    this.#callHook = null;
+  }
+  /** Layers written for TensorFlow.js call this in `call`. `apply` has told the hook already. */
+  protected invokeCallHook(_inputs: Tensor | readonly Tensor[], _options: CallOptions): void {}
+
   /** apply on tensors; gives a list where `call` does. */
   protected run(list: readonly Tensor[], isList: boolean, options: CallOptions): Tensor | Tensor[] {
     const open = list.map(({ shape }): KerasShape => (shape.length === 0 ? [] : [null, ...shape.slice(1)]));
@@ -291,6 +302,7 @@ export abstract class Layer {
     }
     return this.named(() =>
       withTraining(training, () => {
+        this.#callHook?.(isList ? list : list[0], options);
         const given = this.#computed(isList ? list : list[0], { ...options, training, mask });
         const output = this.masked(list, given, mask, isList);
         if (this.activityRegularizer) {

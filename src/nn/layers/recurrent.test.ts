@@ -4,7 +4,7 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import '@tensorflow/tfjs-backend-cpu';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { values } from '../../../test/values.ts';
-import { add, matMul, mul, type Tensor, tensor } from '../../tensor/index.ts';
+import { add, matMul, mul, type Tensor, tensor, zeros } from '../../tensor/index.ts';
 import { input, model } from '../models/functional.ts';
 import { sequential } from '../models/sequential.ts';
 import { layers } from './index.ts';
@@ -65,6 +65,39 @@ describe('states', () => {
     expect(() => layers.gru({ units: 2, stateful: true }).apply(x)).toThrow(
       /a stateful layer needs a fixed batch size/,
     );
+  });
+});
+
+describe('kept states', () => {
+  const stateful = () => layers.lstm({ units: 4, stateful: true, batchInputShape: [2, 3, 3] });
+  const part = (from: number) => sequence().slice([0, from, 0], [2, 3, 3]);
+
+  test('are read and set, before the first batch too', () => {
+    const layer = stateful();
+    expect(layer.getStates()).toEqual([null, null]);
+    layer.apply<Tensor>(part(0)).dataSync();
+    const states = layer.getStates() as Tensor[];
+    expect(states.map(({ shape }) => shape)).toEqual([
+      [2, 4],
+      [2, 4],
+    ]);
+    const want = [...layer.apply<Tensor>(part(3)).dataSync()];
+    const other = stateful();
+    other.build([2, 3, 3]);
+    other.setWeights(layer.getWeights());
+    other.setStates(states);
+    expect([...other.apply<Tensor>(part(3)).dataSync()]).toEqual(want);
+    layer.resetStates(states);
+    expect([...layer.apply<Tensor>(part(3)).dataSync()]).toEqual(want);
+  });
+
+  test('what does not fit is refused', () => {
+    expect(() => layers.gru({ units: 2 }).setStates([])).toThrow(/setStates needs a stateful layer/);
+    expect(() => layers.gru({ units: 2 }).resetStates(zeros([1, 2]))).toThrow(/resetStates needs a stateful layer/);
+    expect(() => stateful().setStates([zeros([2, 4])])).toThrow(/there must be 2 states; got 1/);
+    const layer = stateful();
+    layer.setStates([zeros([3, 4]), zeros([3, 4])]);
+    expect(() => layer.apply(part(0))).toThrow(/size of the kept states, 3; got 2.*newShape/);
   });
 });
 

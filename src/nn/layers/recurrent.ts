@@ -187,9 +187,7 @@ export class RNN extends Layer {
       return list;
     }
     if (!this.stateful) return shapes.map((shape) => zeros(shape));
-    this.#states ??= untracked(() =>
-      eagerly(() => shapes.map((shape) => variable(zeros(shape), false, uniqueVariableName(`${this.name}/state`)))),
-    );
+    this.#states ??= untracked(() => eagerly(() => shapes.map((shape) => this.#stateVariable(zeros(shape)))));
     this.#states.forEach((state, i) => {
       if (String(state.shape) === String(shapes[i])) return;
       const hint = 'call resetStates({ newShape: true }) to start with another batch size';
@@ -242,22 +240,37 @@ export class RNN extends Layer {
   /** Sets kept states to zeros, or to those given. */
   override resetStates(states?: Tensor | readonly Tensor[] | { newShape: true }): void {
     super.resetStates();
-    if (states !== undefined && !this.stateful) fail(this.label, 'resetStates needs a stateful layer', undefined);
-    if (!this.#states) return;
-    if (states && 'newShape' in states) {
-      for (const state of this.#states) state.dispose();
-      this.#states = null;
-      return;
-    }
-    const list = states === undefined ? null : states instanceof Tensor ? [states] : (states as readonly Tensor[]);
-    this.#states.forEach((state, i) => {
-      state.assign(list ? list[i] : zeros(state.shape));
-    });
+    if (states === undefined) for (const state of this.#states ?? []) state.assign(zeros(state.shape));
+    else if (!this.stateful) fail(this.label, 'resetStates needs a stateful layer', 'stateful is false');
+    else if ('newShape' in states) this.#forget();
+    else this.setStates(states instanceof Tensor ? [states] : (states as readonly Tensor[]));
+  }
+
+  /** The states that a stateful layer begins its next batch with, or null for each where no batch was seen. */
+  getStates(): (Tensor | null)[] {
+    return this.#states?.map((state) => state.clone()) ?? this.cell.stateSizes.map(() => null);
+  }
+
+  /** Gives a stateful layer the states, [batch, ...] each, that its next batch begins with. */
+  setStates(states: readonly Tensor[]): void {
+    if (!this.stateful) fail(this.label, 'setStates needs a stateful layer', 'stateful is false');
+    const count = this.cell.stateSizes.length;
+    if (states.length !== count) fail(this.label, `there must be ${count} states`, `got ${states.length}`);
+    if (this.#states) this.#states.forEach((state, i) => void state.assign(states[i]));
+    else this.#states = untracked(() => eagerly(() => states.map((state) => this.#stateVariable(state))));
+  }
+
+  #stateVariable(initial: Tensor): Variable {
+    return variable(initial, false, uniqueVariableName(`${this.name}/state`));
+  }
+
+  #forget(): void {
+    for (const state of this.#states ?? []) state.dispose();
+    this.#states = null;
   }
 
   override dispose(): unknown {
-    for (const state of this.#states ?? []) state.dispose();
-    this.#states = null;
+    this.#forget();
     return super.dispose();
   }
 

@@ -25,7 +25,7 @@ import type { BatchWeights, TensorsOf } from '../training/samples.ts';
 import type { Step } from '../training/step.ts';
 import { generate, type GenerateArgs, Generator } from '../training/generate.ts';
 import { type ModelPredictArgs, Predictor } from '../training/predict.ts';
-import { type SaveConfig, saveModel, type SaveTarget } from './saving.ts';
+import { type SaveConfig, saveModel, type SaveResult, type SaveTarget } from './saving.ts';
 import { printSummary } from './summary.ts';
 import { assignNamedWeights } from './weights.ts';
 
@@ -275,7 +275,7 @@ export abstract class LayersModel extends Layer {
   }
 
   /** Saves topology and weights: to `file://folder`, another registered scheme, or an object with a save method. */
-  save(target: string | SaveTarget, config: SaveConfig = {}): Promise<unknown> {
+  save(target: string | SaveTarget, config: SaveConfig = {}): Promise<SaveResult> {
     return saveModel(this, target, config);
   }
 

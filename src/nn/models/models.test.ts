@@ -8,7 +8,7 @@ import { type Tensor, tensor } from '../../tensor/index.ts';
 import { initializers } from '../initializers.ts';
 import { toCategorical } from '../labels.ts';
 import { layers } from '../layers/index.ts';
-import { Layer } from '../layers/layer.ts';
+import { type CallOptions, Layer } from '../layers/layer.ts';
 import { serialization } from '../serialization.ts';
 import { models } from './from_json.ts';
 import { Sequential, sequential } from './sequential.ts';
@@ -217,6 +217,32 @@ test('a layer class of the user', async () => {
   const model = sequential({ layers: [new Doubling({ inputShape: [2] })] });
   const again = await models.modelFromJSON(JSON.parse(model.toJSON()));
   expect([...again.predict(tensor([[1, 2]])).dataSync()]).toEqual([2, 4]);
+});
+
+test('a layer written for TensorFlow.js, and a hook that is told of its passes', () => {
+  class Antirectifier extends Layer {
+    static override readonly className = 'Antirectifier';
+    override computeOutputShape(shape: readonly (number | null)[]) {
+      return [...shape.slice(0, -1), 2 * shape.at(-1)!];
+    }
+    override call(inputs: Tensor | Tensor[], options: CallOptions) {
+      const x = Array.isArray(inputs) ? inputs[0] : inputs;
+      this.invokeCallHook(inputs, options);
+      return x.relu().concat(x.neg().relu(), -1);
+    }
+  }
+  const layer = new Antirectifier({ inputShape: [2] });
+  const seen: unknown[] = [];
+  layer.setCallHook((x) => seen.push((x as Tensor).shape));
+  expect(layer.apply<Tensor>(tensor([[1, -2]])).arraySync()).toEqual([[1, 0, 0, 2]]);
+  expect(seen).toEqual([[1, 2]]);
+  layer.clearCallHook();
+  expect(
+    sequential({ layers: [layer] })
+      .predict(tensor([[1, -2]]))
+      .arraySync(),
+  ).toEqual([[1, 0, 0, 2]]);
+  expect(seen).toHaveLength(1);
 });
 
 test('toCategorical', () => {

@@ -9,13 +9,28 @@ export interface SaveConfig {
   includeOptimizer?: boolean;
 }
 
+export interface ModelArtifactsInfo {
+  dateSaved: Date;
+  modelTopologyType: 'JSON';
+  modelTopologyBytes?: number;
+  weightSpecsBytes?: number;
+  weightDataBytes?: number;
+}
+
+/** What came of saving: sizes and date, and over http(s) what the server said. */
+export interface SaveResult {
+  modelArtifactsInfo: ModelArtifactsInfo;
+  responses?: Response[];
+  errors?: (object | string)[];
+}
+
 /** An object that takes a model's artifacts: an IOHandler of tf.io. */
 export interface SaveTarget {
   // io/ knows the artifacts' type; a method parameter is bivariant, so that its handlers fit here.
   save?(artifacts: never): Promise<unknown>;
 }
 
-export type ModelSaver = (model: LayersModel, target: string | SaveTarget, config: SaveConfig) => Promise<unknown>;
+export type ModelSaver = (model: LayersModel, target: string | SaveTarget, config: SaveConfig) => Promise<SaveResult>;
 
 let saver: ModelSaver | undefined;
 
@@ -24,7 +39,7 @@ export function installModelSaver(save: ModelSaver): void {
   saver = save;
 }
 
-export function saveModel(model: LayersModel, target: string | SaveTarget, config: SaveConfig): Promise<unknown> {
+export function saveModel(model: LayersModel, target: string | SaveTarget, config: SaveConfig): Promise<SaveResult> {
   if (!saver) fail('save', 'the io room must be loaded', undefined, "import 'tensorloom' as a whole");
   return saver(model, target, config);
 }
