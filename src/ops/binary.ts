@@ -4,7 +4,7 @@ import type { CompareFn, Reg } from '../kernel/ir.ts';
 import { binary as scalarBinary, binaryI64 } from '../kernel/scalar.ts';
 import type { Value } from '../graph/graph.ts';
 import type { DType } from '../types/dtype.ts';
-import { dtypes, isFloat, newArray } from '../types/dtype.ts';
+import { dtypes, isFloat, newArray, roundTo } from '../types/dtype.ts';
 import {
   constantLike,
   div,
@@ -40,7 +40,8 @@ interface BinaryOptions {
   readonly summary: string;
   readonly dtypes: readonly DType[];
   readonly output?: DType;
-  readonly at: (a: number, b: number) => number;
+  /** Of numbers of this dtype. */
+  readonly at: (a: number, b: number, dtype: DType) => number;
   readonly intAt?: (a: number, b: number) => number;
   /** For int64, where `at` cannot take bigints; what does not fit wraps. */
   readonly longAt?: (a: bigint, b: bigint) => bigint;
@@ -109,7 +110,7 @@ export function binary(name: string, options: BinaryOptions): OpRow {
     evaluate([a, b], _attrs, [type]) {
       const out = newArray(type.dtype, a.data.length);
       const at = atOf(options, a.dtype);
-      for (let i = 0; i < out.length; i++) out[i] = at(a.data[i], b.data[i]);
+      for (let i = 0; i < out.length; i++) out[i] = at(a.data[i], b.data[i], a.dtype);
       return [out];
     },
     batching: 'elementwise',
@@ -250,7 +251,7 @@ export const binaryRows = {
   floorDiv: binary('floorDiv', {
     summary: 'floor(a / b); of integers 0 where b is 0',
     dtypes: numbers,
-    at: (a, b) => Math.floor(Math.fround(a / b)),
+    at: (a, b, dtype) => Math.floor(roundTo(dtype, a / b)),
     intAt: intFloorDiv,
     longAt: binaryI64('div'),
     emit: (b, x, y, dtype) => {
@@ -312,7 +313,7 @@ export const binaryRows = {
   squaredDifference: binary('squaredDifference', {
     summary: '(a - b)^2',
     dtypes: numbers,
-    at: (a, b) => Math.fround(a - b) * Math.fround(a - b),
+    at: (a, b, dtype) => roundTo(dtype, a - b) ** 2,
     intAt: (a, b) => Math.imul(a - b, a - b),
     longAt: (a, b) => (a - b) ** 2n,
     emit: (b, x, y) => {

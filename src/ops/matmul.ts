@@ -9,7 +9,7 @@ import { stacked } from './batching.ts';
 import { matMul, reshape } from './build.ts';
 import type { ContractionAxis, ContractionSpec } from './lowering.ts';
 import type { OpRow, Sample } from './row.ts';
-import { boolAttr, expectDType, f32, show } from './rule.ts';
+import { boolAttr, expectDType, expectSameDType, f32, floats, show } from './rule.ts';
 
 /** A tensor axis that is one dim of a contraction. */
 export function along(dim: number): ContractionAxis {
@@ -84,10 +84,11 @@ export const matMulRows = {
     arity: 2,
     infer([a, b], attrs) {
       for (const input of [a, b]) {
-        expectDType('matMul', input, ['float32'], 'inputs');
+        expectDType('matMul', input, floats, 'inputs');
         if (input.shape.length < 2)
           fail('matMul', 'inputs must have rank 2 or more', `got ${show(a)} and ${show(b)}`, 'expandDims or reshape');
       }
+      expectSameDType('matMul', [a, b]);
       const [rank, sa, sb] = [a.shape.length, a.shape, b.shape];
       if (!sameShape(sa.slice(0, -2), sb.slice(0, -2))) {
         fail(
@@ -110,7 +111,7 @@ export const matMulRows = {
         );
       }
       const shape = [...sa.slice(0, -2), sa[transposeA ? rank - 1 : rank - 2], sb[transposeB ? rank - 2 : rank - 1]];
-      return [{ dtype: 'float32', shape }];
+      return [{ dtype: a.dtype, shape }];
     },
     gradient({ inputs: [a, b], attrs }, [dy]) {
       if (dy === null) return [null, null];

@@ -14,7 +14,7 @@ import { newEmitter } from '../lower-elementwise.ts';
 import { writeNest } from '../nest.ts';
 import { outputIndex, type Task } from './lower.ts';
 import { addressOf } from './pack.ts';
-import { dimsOf, exchange, extentOf, type Problem } from './problem.ts';
+import { bytesOf, dimsOf, exchange, extentOf, type Problem, zeroOf } from './problem.ts';
 
 const PARTS = 32;
 /** Steps of k from which parts pay. */
@@ -60,7 +60,7 @@ export function writeChannelSums(task: Task, plan: Plan, name: string): LoweredK
   const per = Math.ceil(extent / PARTS);
   const parts = Math.ceil(extent / per);
   const size = sizeOf(task.output.shape);
-  const scratch = new Scratch('f32', parts * size);
+  const scratch = new Scratch(problem.elem, parts * size);
   const emitter = newEmitter(task.context, []);
   const { b } = emitter;
   const buffers = {
@@ -77,7 +77,7 @@ export function writeChannelSums(task: Task, plan: Plan, name: string): LoweredK
     problem,
     problem.dims.map((_, d) => d),
   );
-  return emitter.build(`${name}.parts`, { flops: 2 * steps, bytes: 4 * parts * size });
+  return emitter.build(`${name}.parts`, { flops: 2 * steps, bytes: bytesOf(problem) * parts * size });
 }
 
 interface Buffers {
@@ -102,7 +102,7 @@ function writePart(b: KernelBuilder, plan: Plan, buffers: Buffers, to: Affine, f
   };
   const channels = problem.dims[lane].extent;
   eachVector(b, channels, (channel, lanes) => {
-    for (const result of plan.results) b.store(buffers.to, place(result, channel), 1, lanes, b.f32(0));
+    for (const result of plan.results) b.store(buffers.to, place(result, channel), 1, lanes, zeroOf(b, problem));
   });
   const walk = (rest: readonly number[]): void => {
     if (rest.length > 0) {
@@ -131,7 +131,7 @@ function writePart(b: KernelBuilder, plan: Plan, buffers: Buffers, to: Affine, f
 function sumsAlong(b: KernelBuilder, plan: Plan, buffers: Buffers, env: Affine[], lanes: number): Reg[] {
   const { problem, inner, results } = plan;
   const { extent } = problem.dims[inner];
-  const sums = results.map(() => b.acc(b.f32(0)));
+  const sums = results.map(() => b.acc(zeroOf(b, problem)));
   const offsets = results.map((result) => result.reduce((sum, at, d) => sum + at * problem.a.coefs[d], 0));
   const steps = (first: Affine, count: number) => {
     env[inner] = first;
@@ -168,7 +168,7 @@ function addParts(task: Task, plan: Plan, scratch: Scratch, parts: number, size:
     order.forEach((d, i) => {
       env[d] = at[i].at;
     });
-    const sum = b.acc(b.f32(0));
+    const sum = b.acc(zeroOf(b, problem));
     b.each('p', parts, (p) =>
       b.set(sum, b.binary('add', sum, b.load(from, plus(times(p, size), addressOf(problem.out, env)), 1, lanes))),
     );

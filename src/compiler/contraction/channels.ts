@@ -8,7 +8,7 @@ import { constant, plus, shift, times } from '../../kernel/ir.ts';
 import { writeNest } from '../nest.ts';
 import { outputIndex, type Task } from './lower.ts';
 import { addressOf } from './pack.ts';
-import { dimsOf, extentOf, type Guard, type Problem } from './problem.ts';
+import { dimsOf, extentOf, type Guard, type Problem, zeroOf } from './problem.ts';
 import { type RowSegment, rowSegments } from './tiling.ts';
 
 /** Steps of k up to which they are written out. */
@@ -170,7 +170,7 @@ function multiply(
   const [startA, startB] = [addressOf(problem.a, env), addressOf(problem.b, env)];
   const rowStep = plan.row === null ? 0 : problem.a.coefs[plan.row];
   const offset = (coefs: readonly number[], at: readonly number[]) => at.reduce((sum, n, d) => sum + n * coefs[d], 0);
-  const sums = Array.from({ length: places }, () => b.acc(b.f32(0)));
+  const sums = Array.from({ length: places }, () => b.acc(zeroOf(b, problem)));
   const inner = dimsOf(problem, 'k').at(-1) as number;
   // Steps that differ in the innermost tap alone share inputs.
   const groups = new Map<string, number[][]>();

@@ -5,6 +5,7 @@
 import type { Affine, Reg } from '../../kernel/ir.ts';
 import { constant, shift, variable } from '../../kernel/ir.ts';
 import type { Coord } from '../../ops/lowering.ts';
+import { isFloat } from '../../types/dtype.ts';
 import { coord } from '../index-space.ts';
 import type { LoweredKernel } from '../emitter.ts';
 import { lanesOf } from '../lower-reduce.ts';
@@ -54,7 +55,7 @@ function zeroOf(task: Task): Reg {
 
 function multiplyAdd(task: Task, acc: Reg, x: Reg, y: Reg): void {
   const { b } = task.emitter;
-  if (task.output.dtype === 'float32') b.fmaAcc(acc, x, y);
+  if (isFloat(task.output.dtype)) b.fmaAcc(acc, x, y);
   else b.set(acc, b.binary('add', acc, b.binary('mul', x, y)));
 }
 

@@ -10,6 +10,7 @@ import { variable } from '../../kernel/ir.ts';
 import { apply } from '../../ops/build.ts';
 import type { ContractionSpec, WindowLowering } from '../../ops/lowering.ts';
 import { rowOf } from '../../ops/table.ts';
+import { dtypes, isFloat } from '../../types/dtype.ts';
 import { sizeOf } from '../../types/shape.ts';
 import type { Emitter, LoweredKernel } from '../emitter.ts';
 import { coord, Index } from '../index-space.ts';
@@ -20,7 +21,7 @@ import { planChannels, writeChannels } from './channels.ts';
 import { planChannelSums, writeChannelSums } from './channel-sums.ts';
 import { writeDots } from './dots.ts';
 import { packA, packB } from './pack.ts';
-import { dimsOf, exchange, extentOf, type Problem, problemOf } from './problem.ts';
+import { bytesOf, dimsOf, exchange, extentOf, type Problem, problemOf } from './problem.ts';
 import { writeTiles } from './tiles.ts';
 import { chooseKBlocks, chooseTiling, type Tiling } from './tiling.ts';
 import { splitWindows, type WindowedSpec, windowOf } from './window.ts';
@@ -74,7 +75,7 @@ export function lowerContraction(
     const spec = split?.spec ?? original;
     const walks = epilogueWalks(task, spec, split);
     let problem = problemOf(spec, op.inputs[0], op.inputs[1], output, walks, split);
-    const channels = output.dtype === 'float32' ? planChannels(problem, context.caps.lanes) : null;
+    const channels = isFloat(output.dtype) ? planChannels(problem, context.caps.lanes) : null;
     if (channels !== null) {
       flops += workOf(problem);
       writeChannels(task, problem, channels);
@@ -85,7 +86,7 @@ export function lowerContraction(
       copies.add(padded.value.op);
       problem = problemOf(padded.spec, padded.value, op.inputs[1], output, walks, split);
     }
-    const sums = output.dtype === 'float32' ? planChannelSums(problem, context.caps) : null;
+    const sums = isFloat(output.dtype) ? planChannelSums(problem, context.caps) : null;
     if (sums !== null) {
       before.push(writeChannelSums(task, sums, `${name}${before.length || ''}`));
       continue;
@@ -94,7 +95,8 @@ export function lowerContraction(
     before.push(...writeProblem(task, problem, `${name}${before.length || ''}`));
   }
   for (const copy of copies) before.unshift(...lowerPieces(context, copy, `${name}.pad`));
-  const bytes = 4 * (sizeOf(op.inputs[0].shape) + sizeOf(op.inputs[1].shape) + sizeOf(output.shape));
+  const elements = sizeOf(op.inputs[0].shape) + sizeOf(op.inputs[1].shape) + sizeOf(output.shape);
+  const bytes = dtypes[output.dtype].bytes * elements;
   return [...before, emitter.build(name, { flops, bytes })];
 }
 
@@ -113,7 +115,7 @@ function writeZeros({ context, group, output, emitter }: Task, spec: Contraction
       env[d] = at[i].at;
     });
     const index = outputIndex(output, spec.out, env, places[places.length - 1] ?? -1, lanes);
-    index.memo.set(output, emitter.b.f32(0));
+    index.memo.set(output, emitter.fill(output.dtype, 0));
     emitter.finish(group.roots, index);
   });
 }
@@ -134,7 +136,7 @@ function epilogueWalks(task: Task, spec: ContractionSpec, split: WindowedSpec | 
         return;
       }
       const index = outputIndex(output, spec.out, env, -1, 1);
-      index.memo.set(output, trial.b.f32(0));
+      index.memo.set(output, trial.fill(output.dtype, 0));
       if (!group.window || !split) return trial.finish(group.roots, index);
       trial.value(group.window.inputs[0], index);
       const pooled = outputIndex(group.window.outputs[0], split.pooled, env, -1, 1);
@@ -246,7 +248,7 @@ function writeProblem(task: Task, original: Problem, name: string): LoweredKerne
     const v = vectorDimOf(p);
     return v === null ? 0 : p.dims[v].extent;
   };
-  if (task.output.dtype !== 'float32') return writeDots(task, problem);
+  if (!isFloat(task.output.dtype)) return writeDots(task, problem);
   if (!problem.window && vectorWidth(problem) < Math.min(4, lanes) && problem.a.guards.length === 0) {
     const other = exchange(problem);
     if (vectorWidth(other) > vectorWidth(problem) && other.b.coefs[vectorDimOf(other) as number] === 1) problem = other;
@@ -291,9 +293,9 @@ const ROWS_FOR_COPY = { wholeLines: 400, partOfLines: 64 };
 function wantsPackedB(problem: Problem, { vectorDim, width }: Tiling, rows: number): boolean {
   const k = dimsOf(problem, 'k');
   const innermost = k[k.length - 1];
-  const fewest = width * 4 >= 128 ? ROWS_FOR_COPY.wholeLines : ROWS_FOR_COPY.partOfLines;
+  const fewest = width * bytesOf(problem) >= 128 ? ROWS_FOR_COPY.wholeLines : ROWS_FOR_COPY.partOfLines;
   if (innermost === undefined || rows < fewest) return false;
-  const stride = Math.abs(problem.b.coefs[innermost]) * 4;
+  const stride = Math.abs(problem.b.coefs[innermost]) * bytesOf(problem);
   const steps = extentOf(problem, k);
   return stride >= 512 && steps >= 64 && problem.dims[vectorDim].extent >= 16 && steps * stride > 32768;
 }
@@ -307,7 +309,7 @@ function wantsPackedA(problem: Problem, rowDim: number | null, caps: Capabilitie
   if (innermost === undefined || problem.a.coefs[innermost] !== 1) return false;
   const columns = extentOf(problem, dimsOf(problem, 'n'));
   return (
-    problem.a.coefs[rowDim] * 4 >= 2048 &&
+    problem.a.coefs[rowDim] * bytesOf(problem) >= 2048 &&
     columns >= 256 &&
     problem.dims[rowDim].extent >= 48 &&
     extentOf(problem, k) >= 256

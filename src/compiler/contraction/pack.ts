@@ -5,7 +5,7 @@ import { type Emitter, type LoweredKernel, Scratch } from '../emitter.ts';
 import type { LowerContext } from '../lower-elementwise.ts';
 import { newEmitter } from '../lower-elementwise.ts';
 import { blockedRegion, chunkElements } from '../nest.ts';
-import { dimsOf, extentOf, type Problem, type Side } from './problem.ts';
+import { bytesOf, dimsOf, extentOf, type Problem, type Side, zeroOf } from './problem.ts';
 import type { Tiling } from './tiling.ts';
 
 /** Offset of a side for given coordinates. */
@@ -49,7 +49,7 @@ export function packB(context: LowerContext, problem: Problem, tiling: Tiling, n
   // A panel begins at column j0 = panel * width, and takes steps * width elements: steps for each column.
   coefs[vectorDim] = steps;
   const size = denseCoefs(problem, outer, panels * steps * width, coefs);
-  const scratch = new Scratch('f32', size);
+  const scratch = new Scratch(problem.elem, size);
   const side: Side = { buffer: scratch, offset: 0, coefs, guards: [] };
   const emitter = newEmitter(context, []);
   const env: Affine[] = problem.dims.map(() => constant(0));
@@ -60,7 +60,8 @@ export function packB(context: LowerContext, problem: Problem, tiling: Tiling, n
       for (let v = 0; v * context.caps.lanes < width; v++) {
         const at = plus(addressOf(problem.b, env), constant(v * context.caps.lanes * problem.b.coefs[vectorDim]));
         const active = lanes[v] ?? 0;
-        const value = active === 0 ? emitter.b.f32(0) : emitter.b.load(from, at, problem.b.coefs[vectorDim], active);
+        const value =
+          active === 0 ? zeroOf(emitter.b, problem) : emitter.b.load(from, at, problem.b.coefs[vectorDim], active);
         emitter.b.store(to, plus(addressOf(side, env), constant(v * context.caps.lanes)), 1, context.caps.lanes, value);
       }
     });
@@ -72,7 +73,7 @@ export function packB(context: LowerContext, problem: Problem, tiling: Tiling, n
       loops(emitter, problem, outer, env, () => one(segment.lanes));
     });
   }
-  return { kernel: emitter.build(`${name}.packB`, { flops: 0, bytes: size * 8 }), side };
+  return { kernel: emitter.build(`${name}.packB`, { flops: 0, bytes: 2 * size * bytesOf(problem) }), side };
 }
 
 /** A as strips: [other dims][row][k] with the rows of one tile side by side: element (row0 + i, k) at row0 * steps + k * rows + i. */
@@ -91,7 +92,7 @@ export function packA(
   denseCoefs(problem, k, 1, coefs);
   coefs[rowDim] = steps;
   const size = denseCoefs(problem, outer, steps * problem.dims[rowDim].extent, coefs);
-  const scratch = new Scratch('f32', size);
+  const scratch = new Scratch(problem.elem, size);
   const side: Side = { buffer: scratch, offset: 0, coefs, guards: [] };
   const emitter = newEmitter(context, []);
   const env: Affine[] = problem.dims.map(() => constant(0));
@@ -120,7 +121,11 @@ export function packA(
       );
     });
   }
-  return { kernel: emitter.build(`${name}.packA`, { flops: 0, bytes: size * 8 }), side, unit: 'rows' };
+  return {
+    kernel: emitter.build(`${name}.packA`, { flops: 0, bytes: 2 * size * bytesOf(problem) }),
+    side,
+    unit: 'rows',
+  };
 }
 
 /** A packed side as tiles of `rows` rows see it. */

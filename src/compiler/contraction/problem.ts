@@ -4,10 +4,12 @@
  */
 import { invariant } from '../../base/errors.ts';
 import type { Value } from '../../graph/graph.ts';
+import type { KernelBuilder } from '../../kernel/builder.ts';
+import { type Elem, elemBytes, type Reg, registerOf } from '../../kernel/ir.ts';
 import type { ContractionAxis, ContractionSpec } from '../../ops/lowering.ts';
 import { rowOf } from '../../ops/table.ts';
 import { stridesOf } from '../../types/shape.ts';
-import type { BufferKey } from '../emitter.ts';
+import { type BufferKey, elemOf } from '../emitter.ts';
 import { tagOf } from '../plan.ts';
 
 export type Role = 'batch' | 'm' | 'n' | 'k';
@@ -34,6 +36,8 @@ export interface Side {
 }
 
 export interface Problem {
+  /** What both sides hold, and the sums. */
+  readonly elem: Elem;
   readonly dims: readonly Dim[];
   readonly a: Side;
   readonly b: Side;
@@ -133,7 +137,8 @@ export function problemOf(
     invariant(inOut || (inA && inB) || dim.extent <= 1, `contraction dim ${dim.name} has no role`);
     return { ...dim, role: !inOut ? 'k' : inA && inB ? 'batch' : inB ? 'n' : 'm' };
   });
-  return mergeDims({ dims, a: sideA, b: sideB, out: { offset, coefs }, outAxes: spec.out, window }, walks);
+  const elem = elemOf(output.dtype);
+  return mergeDims({ elem, dims, a: sideA, b: sideB, out: { offset, coefs }, outAxes: spec.out, window }, walks);
 }
 
 /** Two dims of one role that every map walks as one become one; dims of extent 1 go. */
@@ -178,6 +183,7 @@ function mergeDims(problem: Problem, walks: readonly (readonly number[])[]): Pro
       terms: axis.terms.flatMap((t) => (gone.has(t.dim) ? [] : [{ dim: kept.indexOf(t.dim), coef: t.coef }])),
     }));
   return {
+    elem: problem.elem,
     dims: kept.map((d) => ({ ...dims[d], extent: extents[d] })),
     a: side(problem.a),
     b: side(problem.b),
@@ -201,6 +207,16 @@ export function loopedRows(problem: Problem, rowDim: number | null): number[] {
 
 export function extentOf(problem: Problem, dims: readonly number[]): number {
   return dims.reduce((product, d) => product * problem.dims[d].extent, 1);
+}
+
+/** Where a sum starts. */
+export function zeroOf(b: KernelBuilder, { elem }: Problem): Reg {
+  return b.constant(registerOf[elem], 0);
+}
+
+/** Bytes of one element of a side or of the sums. */
+export function bytesOf({ elem }: Problem): number {
+  return elemBytes[elem];
 }
 
 /** The same problem with the sides exchanged: (A B)^T = B^T A^T. */

@@ -9,7 +9,7 @@ import { bufferOf, Scratch } from '../emitter.ts';
 import { blockedRegion } from '../nest.ts';
 import { outputIndex, type Task } from './lower.ts';
 import { addressOf, loops, scaleK } from './pack.ts';
-import { dimsOf, extentOf, type Guard, loopedRows, type Problem, type Side } from './problem.ts';
+import { bytesOf, dimsOf, extentOf, type Guard, loopedRows, type Problem, type Side, zeroOf } from './problem.ts';
 import { chooseKBlocks, type KBlocks, type PanelSegment, type RowSegment, type Tiling } from './tiling.ts';
 
 /** Multiply-adds that a chunk should have at least. */
@@ -47,7 +47,7 @@ export function writeTiles(
   const key: Value | Scratch = plain
     ? task.output
     : new Scratch(
-        'f32',
+        problem.elem,
         task.output.shape.reduce((p, e) => p * e, 1),
       );
   const partial = blocked ? task.emitter.buffer(key, 'write') : null;
@@ -137,7 +137,7 @@ function chooseShared(task: Task, problem: Problem, tiling: Tiling): Shared {
  */
 function panelsInstead(task: Task, problem: Problem, tiling: Tiling): boolean {
   const { threads, cacheBytes } = task.context.caps;
-  const bytes = ({ buffer }: Side) => 4 * bufferOf(buffer).size;
+  const bytes = ({ buffer }: Side) => bytesOf(problem) * bufferOf(buffer).size;
   if (dimsOf(problem, 'batch').some((d) => problem.dims[d].extent > 1)) return false;
   return (
     bytes(problem.b) * 2 > cacheBytes.l2 &&
@@ -151,7 +151,10 @@ function panelsInstead(task: Task, problem: Problem, tiling: Tiling): boolean {
 function rowsInCache(task: Task, problem: Problem, tiling: Tiling): number {
   const blocks = chooseKBlocks(problem, task.context.caps);
   const steps = blocks.cut || extentOf(problem, blocks.inner);
-  return Math.max(1, Math.floor(task.context.caps.cacheBytes.l2 / 2 / (steps * 4 * tiling.rows[0].size)));
+  return Math.max(
+    1,
+    Math.floor(task.context.caps.cacheBytes.l2 / 2 / (steps * bytesOf(problem) * tiling.rows[0].size)),
+  );
 }
 
 type RowWalk = (each: (row: RowSegment, at: Affine) => void) => void;
@@ -320,7 +323,7 @@ function clear(walk: Walk, row: RowSegment, panel: PanelSegment): void {
   const { b } = walk.task.emitter;
   const stride = walk.problem.out.coefs[walk.tiling.vectorDim];
   forTile(walk, row, panel, (i, j, lanes) =>
-    b.store(walk.partial as number, outAt(walk, i, j), stride, lanes, b.f32(0)),
+    b.store(walk.partial as number, outAt(walk, i, j), stride, lanes, zeroOf(b, walk.problem)),
   );
 }
 
@@ -380,7 +383,7 @@ function tile(
   const accs: Reg[] = [];
   const vectors = panel.lanes.length;
   const { offsets } = walk;
-  for (let n = row.size * offsets.length * vectors; n > 0; n--) accs.push(b.acc(b.f32(0)));
+  for (let n = row.size * offsets.length * vectors; n > 0; n--) accs.push(b.acc(zeroOf(b, problem)));
   const sideA = walk.rowsPacked ? scaleK(problem.a, dimsOf(problem, 'k'), row.size) : problem.a;
   const step = () => multiply(walk, row, panel, sideA, accs);
   kSteps(walk, blocks.inner, bounds, step);

@@ -3,7 +3,7 @@
  * cost model in cycles; it knows capabilities, not targets.
  */
 import type { Capabilities } from '../../kernel/capabilities.ts';
-import { dimsOf, extentOf, type Problem } from './problem.ts';
+import { bytesOf, dimsOf, extentOf, type Problem } from './problem.ts';
 
 /** `count` neighbouring tiles of `size` rows from row `from`. */
 export interface RowSegment {
@@ -105,7 +105,8 @@ export function chooseTiling(problem: Problem, vectorDim: number, caps: Capabili
         const panels = panelSegments(problem.dims[vectorDim].extent, vectors, caps.lanes);
         // Rows that stand close together share cache lines: prefer them slightly.
         const far = rowDim !== null && problem.a.coefs[rowDim] > 1024 ? 1.03 : 1;
-        const crowded = rowDim !== null && linesInOneSet(problem.a.coefs[rowDim] * 4, most) > CACHE_WAYS ? 1.2 : 1;
+        const crowded =
+          rowDim !== null && linesInOneSet(problem.a.coefs[rowDim] * bytesOf(problem), most) > CACHE_WAYS ? 1.2 : 1;
         const cost = cycles(rows, panels, perRow) * others * far * crowded;
         if (best === null || cost < best.cost * 0.999)
           best = { tiling: { rowDim, vectorDim, rows, panels, width: vectors * caps.lanes }, cost };
@@ -126,7 +127,7 @@ export interface KBlocks {
 /** Which dims of k are walked inside of a register tile. */
 export function chooseKBlocks(problem: Problem, caps: Capabilities): KBlocks {
   const k = dimsOf(problem, 'k');
-  const whole = Math.floor((PANEL_SHARE * caps.cacheBytes.l2) / (4 * 3 * caps.lanes));
+  const whole = Math.floor((PANEL_SHARE * caps.cacheBytes.l2) / (bytesOf(problem) * 3 * caps.lanes));
   if (extentOf(problem, k) <= whole || problem.window) return { outer: [], inner: k, cut: 0 };
   let first = k.length - 1;
   let steps = problem.dims[k[first]].extent;

@@ -6,6 +6,7 @@ import { invariant } from '../../base/errors.ts';
 import type { Operation } from '../../graph/graph.ts';
 import type { ContractionAxis, ContractionSpec, WindowLowering } from '../../ops/lowering.ts';
 import { rowOf } from '../../ops/table.ts';
+import { isFloat } from '../../types/dtype.ts';
 
 /** Steps of k up to which a tile is walked in one go; longer walks keep partial sums of what a window has not kept. */
 const LONGEST_K = 1200;
@@ -20,7 +21,7 @@ export function windowOf(op: Operation): WindowLowering {
 /** A contraction in one part whose k is short enough. */
 export function canTileWindow(op: Operation): boolean {
   const { lowering } = rowOf(op.kind);
-  if (lowering.tag !== 'contraction' || op.outputs[0].dtype !== 'float32') return false;
+  if (lowering.tag !== 'contraction' || !isFloat(op.outputs[0].dtype)) return false;
   const specs = lowering.specs(
     op.attrs,
     op.inputs.map((input) => input.shape),
