@@ -85,7 +85,10 @@ function binarySamples({ dtypes, ranges, intRanges }: BinaryOptions): Sample[] {
 
 /** The definition for a dtype. */
 function atOf({ at, intAt, longAt }: BinaryOptions, dtype: DType): BinaryOptions['at'] {
-  if (dtype === 'int64') return longAt ? ofLongs(longAt) : at;
+  if (dtype === 'int64' && longAt) {
+    const long = ofLongs(longAt);
+    return (a, b) => long(a, b);
+  }
   return dtype === 'int32' ? (intAt ?? at) : at;
 }
 
