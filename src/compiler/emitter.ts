@@ -6,9 +6,10 @@ import { invariant } from '../base/errors.ts';
 import type { Operation, Value } from '../graph/graph.ts';
 import { KernelBuilder } from '../kernel/builder.ts';
 import type { Affine, Elem, Kernel, Reg } from '../kernel/ir.ts';
-import { plus, registerOf, shift, times } from '../kernel/ir.ts';
+import { plus, shift, times } from '../kernel/ir.ts';
 import type { GuardSite } from '../kernel/program.ts';
-import type { Coord, DynamicCoord, PointContext } from '../ops/lowering.ts';
+import { constantOf, elemOf } from '../ops/elements.ts';
+import type { ConstantData, Coord, DynamicCoord, PointContext } from '../ops/lowering.ts';
 import { labelOf } from '../ops/places.ts';
 import { rowOf } from '../ops/table.ts';
 import type { DType } from '../types/dtype.ts';
@@ -35,16 +36,18 @@ export class Scratch {
 
 /** An array that is part of the program. */
 export class Constant {
-  readonly data: Float32Array;
-  constructor(data: Float32Array) {
+  readonly data: ConstantData;
+  readonly elem: Elem;
+  constructor(data: ConstantData) {
     this.data = data;
+    this.elem = data instanceof Float32Array ? 'f32' : data instanceof Float64Array ? 'f64' : 'i32';
   }
 }
 
-const constants = new WeakMap<Float32Array, Constant>();
+const constants = new WeakMap<ConstantData, Constant>();
 
 /** The same key for the same array, so that the kernels of a program share it. */
-function constantOf(data: Float32Array): Constant {
+function constantKey(data: ConstantData): Constant {
   let key = constants.get(data);
   if (!key) constants.set(data, (key = new Constant(data)));
   return key;
@@ -53,7 +56,7 @@ function constantOf(data: Float32Array): Constant {
 /** What a buffer must be able to hold. */
 export function bufferOf(key: BufferKey): { elem: Elem; size: number } {
   if (key instanceof Scratch || key instanceof Window) return key;
-  if (key instanceof Constant) return { elem: 'f32', size: key.data.length };
+  if (key instanceof Constant) return { elem: key.elem, size: key.data.length };
   return { elem: elemOf(key.dtype), size: sizeOf(key.shape) };
 }
 
@@ -81,23 +84,6 @@ export interface LoweredKernel {
   readonly args: readonly BufferKey[];
   /** What has to be computed before, though the kernel does not read it. */
   readonly waits?: ReadonlySet<BufferKey>;
-}
-
-const elements: { readonly [K in DType]: Elem } = {
-  float32: 'f32',
-  int32: 'i32',
-  bool: 'u8',
-  float16: 'f16',
-  bfloat16: 'bf16',
-  int8: 'i8',
-  uint8: 'u8',
-  float64: 'f64',
-  int64: 'i64',
-};
-
-/** How a dtype lies in memory. */
-export function elemOf(dtype: DType): Elem {
-  return elements[dtype];
 }
 
 /** Thrown where lanes would need different data-dependent indices; the nest is then written one element at a time. */
@@ -179,8 +165,8 @@ export class Emitter {
   }
 
   /** The parameter that holds a constant array. */
-  constant(data: Float32Array): number {
-    return this.buffer(constantOf(data), 'read');
+  constant(data: ConstantData): number {
+    return this.buffer(constantKey(data), 'read');
   }
 
   isLoaded(value: Value): boolean {
@@ -298,7 +284,7 @@ export class Emitter {
   }
 
   fill(dtype: DType, value: number): Reg {
-    const number = this.b.constant(registerOf[elemOf(dtype)], roundTo(dtype, value));
+    const number = constantOf(this.b, dtype, roundTo(dtype, value));
     return dtype === 'bool' ? this.b.convert('i32ToMask', number) : number;
   }
 

@@ -3,13 +3,14 @@
  * has one buffer, which holds the first value before the loop and the last one after it; new values are written in place where
  * no kernel still reads the old one, else copied at the end of the iteration. Slices of xs and ys are windows.
  */
+import { elemOf } from '../ops/elements.ts';
 import { invariant } from '../base/errors.ts';
 import type { Operation as Op, Value } from '../graph/graph.ts';
 import { apply1 } from '../ops/apply.ts';
 import { parameter } from '../ops/build.ts';
 import type { LoopLowering } from '../ops/lowering.ts';
 import { sizeOf } from '../types/shape.ts';
-import { type BufferKey, elemOf, type LoweredKernel, Window } from './emitter.ts';
+import { type BufferKey, type LoweredKernel, Window } from './emitter.ts';
 import { type LowerContext, lowerPointwise } from './lower-elementwise.ts';
 import type { GraphRequest, LoweredGraph } from './lower-graph.ts';
 import { baseOf } from './plan.ts';

@@ -3,15 +3,16 @@
  * is reduced, lanes hold partial results that are combined at the end. A reduction with few results and much to read is
  * cut into a fixed number of parts (by its shape, never by the number of threads, so that the bits do not depend on it).
  */
+import { constantOf, elemOf, isFloatRegister, rangeOf } from '../ops/elements.ts';
 import type { Operation, Value } from '../graph/graph.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
-import type { Affine, ReduceFn, Reg, RegType } from '../kernel/ir.ts';
-import { constant, elemBytes, plus, registerOf, shift, times, variable, zero } from '../kernel/ir.ts';
+import type { Affine, ReduceFn, Reg } from '../kernel/ir.ts';
+import { constant, plus, shift, times, variable, zero } from '../kernel/ir.ts';
 import type { Coord } from '../ops/lowering.ts';
 import { rowOf } from '../ops/table.ts';
 import type { DType } from '../types/dtype.ts';
 import { sizeOf } from '../types/shape.ts';
-import { type Emitter, type LoweredKernel, Scratch, elemOf } from './emitter.ts';
+import { type Emitter, type LoweredKernel, Scratch } from './emitter.ts';
 import { coord, Index } from './index-space.ts';
 import { type LowerContext, newEmitter, trialGroups, workOf } from './lower-elementwise.ts';
 import { blockedRegion, chunkElements, spreadGroups } from './nest.ts';
@@ -32,25 +33,17 @@ const ILP = 4;
 
 /** What a reduction starts from. bool is reduced as int32 0 and 1. */
 export function identityOf(b: KernelBuilder, fn: ReduceFn, dtype: DType): Reg {
-  const type = registerOf[elemOf(dtype)];
-  if (fn === 'add' || fn === 'mul') return b.constant(type, fn === 'add' ? 0 : 1);
-  const bits = BigInt(8 * elemBytes[type] - 1);
-  const [least, most] = isFloatType(type)
-    ? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]
-    : [-(2n ** bits), 2n ** bits - 1n];
-  return b.constant(type, fn === 'min' ? most : least);
+  if (fn === 'add' || fn === 'mul') return constantOf(b, dtype, fn === 'add' ? 0 : 1);
+  const [least, most] = rangeOf(dtype);
+  return constantOf(b, dtype, fn === 'min' ? most : least);
 }
 
 /** x is combined into acc so that a NaN on either side stays: min and max choose their second operand when comparing with NaN. */
 export function combine(b: KernelBuilder, fn: ReduceFn, acc: Reg, x: Reg): Reg {
-  if ((fn === 'min' || fn === 'max') && isFloatType(b.typeOf(x))) {
+  if ((fn === 'min' || fn === 'max') && isFloatRegister(b.typeOf(x))) {
     return b.select(b.compare('ne', acc, acc), acc, b.binary(fn, acc, x));
   }
   return b.binary(fn, acc, x);
-}
-
-function isFloatType(type: RegType): boolean {
-  return type === 'f32' || type === 'f64';
 }
 
 interface Reduction {
@@ -346,7 +339,7 @@ export function acrossLanes(b: KernelBuilder, fn: ReduceFn, accs: readonly Reg[]
   let all = accs[0];
   for (const acc of accs.slice(1)) all = combine(b, fn, all, acc);
   const result = b.reduceLanes(fn, all, b.lanes);
-  if (!isFloatType(b.typeOf(all)) || (fn !== 'min' && fn !== 'max')) return result;
+  if (!isFloatRegister(b.typeOf(all)) || (fn !== 'min' && fn !== 'max')) return result;
   // A NaN in any lane must survive min and max: NaN + anything is NaN, and 0 * finite is 0.
   const hasNaN = b.reduceLanes('max', b.select(b.compare('ne', all, all), b.like(all, 1), b.like(all, 0)), b.lanes);
   return b.select(b.compare('gt', hasNaN, b.like(all, 0)), b.like(all, Number.NaN), result);

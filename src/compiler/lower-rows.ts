@@ -2,6 +2,7 @@
  * Row groups: every member walks the row at hand, one after the other; reductions keep their results in registers, and what is
  * dear and needed by a later walk too stays in a row of scratch memory.
  */
+import { elemOf } from '../ops/elements.ts';
 import type { Value } from '../graph/graph.ts';
 import type { Affine, Reg } from '../kernel/ir.ts';
 import { constant, shift, times, variable } from '../kernel/ir.ts';
@@ -9,7 +10,7 @@ import type { Coord } from '../ops/lowering.ts';
 import { rowOf } from '../ops/table.ts';
 import type { Shape } from '../types/shape.ts';
 import { sizeOf } from '../types/shape.ts';
-import { elemOf, type Emitter, type LoweredKernel, Scratch } from './emitter.ts';
+import { type Emitter, type LoweredKernel, Scratch } from './emitter.ts';
 import { weightOf } from './fuse.ts';
 import { coord, Index } from './index-space.ts';
 import { type LowerContext, newEmitter, workOf } from './lower-elementwise.ts';

@@ -109,7 +109,7 @@ export class KernelBuilder {
   }
 
   /** A constant of another register's type. */
-  like(reg: Reg, value: number): Reg {
+  like(reg: Reg, value: number | bigint): Reg {
     const type = this.typeOf(reg);
     invariant(type !== 'mask', 'a mask has no constants');
     return this.constant(type, value);

@@ -12,7 +12,7 @@ import { conv, convBackpropFilter, convBackpropInput } from './build.ts';
 import { batchConv, batchConvBackpropFilter, batchConvBackpropInput } from './conv-batching.ts';
 import { filterSpecs, forwardSpecs, inputSpecs } from './conv-specs.ts';
 import type { OpRow, Sample } from './row.ts';
-import { expectDType, expectRank, f32, intAttr, intsAttr, show } from './rule.ts';
+import { expectDType, expectRank, expectSameDType, f32, floats, intAttr, intsAttr, show } from './rule.ts';
 import { checkWindow, expectImage, windowAxes } from './window.ts';
 
 /** Attributes of all three: strides and dilations by spatial axis, pads [before, after] for each in one list, groups. */
@@ -42,7 +42,8 @@ function nameOf(attrs: Attrs, what = ''): string {
 function inferConv(op: string, x: TensorType, filter: TensorType, attrs: Attrs): TensorType {
   const spatial = intsAttr(attrs, 'strides').length;
   expectImage(op, x, spatial);
-  expectDType(op, filter, ['float32'], 'the filter');
+  expectDType(op, filter, floats, 'the filter');
+  expectSameDType(op, [x, filter]);
   expectRank(op, filter, spatial + 2, 'the filter [...taps, input channels, output channels]');
   const groups = intAttr(attrs, 'groups');
   const [inChannels, outChannels] = filter.shape.slice(-2);
@@ -61,7 +62,7 @@ function inferConv(op: string, x: TensorType, filter: TensorType, attrs: Attrs):
     fail(op, 'groups must divide the output channels', `got ${groups} and ${outChannels}`);
   const axes = windowAxes(attrs, x.shape, filter.shape);
   checkWindow(op, x, axes);
-  return { dtype: 'float32', shape: [x.shape[0], ...axes.map((axis) => axis.output), outChannels] };
+  return { dtype: x.dtype, shape: [x.shape[0], ...axes.map((axis) => axis.output), outChannels] };
 }
 
 /** Calls visit for each product of the convolution, by coordinates of x, filter and y. The arrays are reused. */
@@ -97,7 +98,7 @@ function accumulate(out: TensorType, run: (add: (at: readonly number[], product:
   run((at, product) => {
     totals[flatIndex(at, strides)] += product;
   });
-  return [Float32Array.from(totals)];
+  return [out.dtype === 'float64' ? totals : Float32Array.from(totals)];
 }
 
 const plain = { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], groups: 1 };
@@ -177,7 +178,7 @@ export const convRows = {
     summary: 'gradient of conv for its input; also transposed convolution',
     arity: 2,
     infer([dy, filter], attrs) {
-      const x: TensorType = { dtype: 'float32', shape: intsAttr(attrs, 'inputShape') };
+      const x: TensorType = { dtype: dy.dtype, shape: intsAttr(attrs, 'inputShape') };
       const op = nameOf(attrs, 'BackpropInput');
       expectImage(op, dy, intsAttr(attrs, 'strides').length, 'the gradient');
       expectOutput(op, dy, inferConv(op, x, filter, attrs));
@@ -209,9 +210,10 @@ export const convRows = {
     summary: 'gradient of conv for its filter',
     arity: 2,
     infer([x, dy], attrs) {
-      const filter: TensorType = { dtype: 'float32', shape: intsAttr(attrs, 'filterShape') };
+      const filter: TensorType = { dtype: x.dtype, shape: intsAttr(attrs, 'filterShape') };
       const op = nameOf(attrs, 'BackpropFilter');
       expectImage(op, dy, intsAttr(attrs, 'strides').length, 'the gradient');
+      expectSameDType(op, [x, dy]);
       expectOutput(op, dy, inferConv(op, x, filter, attrs));
       return [filter];
     },

@@ -5,13 +5,14 @@
 import type { Attrs, Value } from '../graph/graph.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Reg } from '../kernel/ir.ts';
-import { newArray } from '../types/dtype.ts';
+import { isFloat, newArray } from '../types/dtype.ts';
 import type { DType } from '../types/dtype.ts';
 import { sizeOf } from '../types/shape.ts';
 import { foldedFirst } from './batching.ts';
 import { concat, cumulate, linearScan, mul, runningPlaces, scatterAlong, slice, zerosLike } from './build.ts';
+import { constantOf, elemOf, isFloatRegister, rangeOf } from './elements.ts';
 import type { NDArray, OpRow, Sample } from './row.ts';
-import { boolAttr, expectDType, expectRank, expectSameDType, expectSameShape, f32, i32 } from './rule.ts';
+import { boolAttr, expectDType, expectRank, expectSameDType, expectSameShape, f32, floats, i32 } from './rule.ts';
 import { emitScan, type ScanStep } from './scan-kernels.ts';
 
 export type CumulateFn = 'add' | 'mul' | 'max' | 'min';
@@ -19,8 +20,8 @@ export type CumulateFn = 'add' | 'mul' | 'max' | 'min';
 const startOf: { readonly [F in CumulateFn]: (dtype: DType) => number } = {
   add: () => 0,
   mul: () => 1,
-  max: (dtype) => (dtype === 'float32' ? -Infinity : -(2 ** 31)),
-  min: (dtype) => (dtype === 'float32' ? Infinity : 2 ** 31 - 1),
+  max: (dtype) => Number(rangeOf(dtype)[0]),
+  min: (dtype) => Number(rangeOf(dtype)[1]),
 };
 
 const combineOf: { readonly [F in CumulateFn]: (total: number, x: number) => number } = {
@@ -33,7 +34,7 @@ const combineOf: { readonly [F in CumulateFn]: (total: number, x: number) => num
 /** A NaN stays: max and min choose their second operand where they cannot order. */
 function combine(b: KernelBuilder, fn: CumulateFn, carry: Reg, x: Reg): Reg {
   const result = b.binary(fn, carry, x);
-  if ((fn !== 'max' && fn !== 'min') || b.typeOf(x) !== 'f32') return result;
+  if ((fn !== 'max' && fn !== 'min') || !isFloatRegister(b.typeOf(x))) return result;
   return b.select(b.compare('ne', carry, carry), carry, result);
 }
 
@@ -75,10 +76,9 @@ function productGradient(x: Value, y: Value, dy: Value, exclusive: boolean, reve
 
 function stepOf(attrs: Attrs, dtype: DType): ScanStep {
   const fn = fnOf(attrs);
-  const elem = dtype === 'float32' ? 'f32' : 'i32';
-  const start = (b: KernelBuilder) => (elem === 'f32' ? b.f32(startOf[fn](dtype)) : b.i32(startOf[fn](dtype)));
+  const start = (b: KernelBuilder) => constantOf(b, dtype, startOf[fn](dtype));
   return {
-    elem,
+    elem: elemOf(dtype),
     inputs: 1,
     start,
     next: (b, carry, [x]) => combine(b, fn, carry, x),
@@ -132,12 +132,12 @@ export const cumulateRows = {
     summary: 'running sum, product, maximum or minimum along the middle axis of [outer, n, inner]; a NaN stays',
     arity: 1,
     infer([x]) {
-      expectDType('cumulate', x, ['float32', 'int32']);
+      expectDType('cumulate', x, ['float32', 'int32', 'float64']);
       expectRank('cumulate', x, 3);
       return [{ dtype: x.dtype, shape: x.shape }];
     },
     gradient({ inputs: [x], outputs: [y], attrs }, [dy]) {
-      if (dy === null || x.dtype !== 'float32') return [null];
+      if (dy === null || !isFloat(x.dtype)) return [null];
       const fn = fnOf(attrs);
       const exclusive = boolAttr(attrs, 'exclusive');
       const reverse = boolAttr(attrs, 'reverse');
@@ -176,7 +176,7 @@ export const cumulateRows = {
     summary: 'h_i = a_i h_(i-1) + b_i along the middle axis of [outer, n, inner], from 0',
     arity: 2,
     infer([a, b]) {
-      expectDType('linearScan', a, ['float32'], 'the factors');
+      expectDType('linearScan', a, floats, 'the factors');
       expectRank('linearScan', a, 3, 'the factors');
       expectSameShape('linearScan', [a, b]);
       expectSameDType('linearScan', [a, b]);
@@ -203,21 +203,23 @@ export const cumulateRows = {
     },
     lowering: {
       tag: 'kernels',
-      emit: (context) =>
+      emit: (context) => {
+        const { dtype } = context.inputs[0];
         emitScan(context, {
-          elem: 'f32',
+          elem: elemOf(dtype),
           inputs: 2,
-          start: (b) => b.f32(0),
+          start: (b) => constantOf(b, dtype, 0),
           next: (b, h, [a, x]) => b.fma(a, h, x),
           exclusive: false,
           reverse: boolAttr(context.attrs, 'reverse'),
           effect: {
             size: 2,
-            start: (b) => [b.f32(1), b.f32(0)],
+            start: (b) => [constantOf(b, dtype, 1), constantOf(b, dtype, 0)],
             next: (b, [factor, h], [a, x]) => [b.binary('mul', factor, a), b.fma(a, h, x)],
             apply: (b, [factor, h], carry) => b.fma(factor, carry, h),
           },
-        }),
+        });
+      },
     },
     get samples() {
       return shapes.map((shape, i) => ({

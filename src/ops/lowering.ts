@@ -51,6 +51,9 @@ export interface PointPart {
   emit(context: PointContext, at: readonly Coord[], dims: readonly Coord[]): Reg[];
 }
 
+/** An array that becomes part of the program: f32, f64 or i32 elements. */
+export type ConstantData = Float32Array | Float64Array | Int32Array;
+
 /** What `point` lowerings compute with. */
 export interface PointContext {
   readonly b: KernelBuilder;
@@ -64,7 +67,7 @@ export interface PointContext {
   /** load with one coordinate that comes from data. */
   loadAt(input: number, at: readonly (Coord | DynamicCoord)[]): Reg;
   /** Elements of a constant array: lane l holds that at `at + l * laneStep`. */
-  constant(data: Float32Array, at: Coord): Reg;
+  constant(data: ConstantData, at: Coord): Reg;
 }
 
 export interface DynamicCoord {
@@ -207,7 +210,7 @@ export interface KernelContext {
   readonly inputBuffers: readonly number[];
   readonly outputBuffers: readonly number[];
   /** A buffer that holds a constant array; kernels that ask for the same array share it. */
-  constant(data: Float32Array): number;
+  constant(data: ConstantData): number;
   /** A float32 buffer that lives as long as the kernel runs; contents are undefined. Chunks share it, so each keeps to its own part. */
   scratch(size: number): number;
   /** Number of a guard site, for b.guard. */

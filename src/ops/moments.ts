@@ -6,15 +6,17 @@
 import { fail } from '../base/errors.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Affine, Reg } from '../kernel/ir.ts';
-import { constant, plus, shift, times, variable } from '../kernel/ir.ts';
+import { constant, plus, registerOf, shift, times, variable } from '../kernel/ir.ts';
 import type { Shape, TensorType } from '../types/shape.ts';
+import { newArray } from '../types/dtype.ts';
 import { sizeOf } from '../types/shape.ts';
 import { forEachIndex } from './array.ts';
 import { foldedFirst } from './batching.ts';
 import { add, broadcastTo, mul, neg, reshape, scale, sub } from './build.ts';
+import { elemOf } from './elements.ts';
 import type { KernelsContext, KernelStage, ScratchMemory } from './lowering.ts';
 import type { OpRow } from './row.ts';
-import { expectDType, expectRank, f32, show } from './rule.ts';
+import { expectDType, expectRank, f32, floats, show } from './rule.ts';
 import type { Value } from '../graph/graph.ts';
 
 /** Elements of a block: half of a second cache, so that its second reading is cheap. */
@@ -23,7 +25,7 @@ const BLOCK = 32768;
 const WIDE = 4;
 
 function expectGroups(op: string, x: TensorType, what = 'the input'): void {
-  expectDType(op, x, ['float32'], what);
+  expectDType(op, x, floats, what);
   expectRank(op, x, 3, `${what} [groups, rows, channels]`);
   if (x.shape[1] === 0 && x.shape[0] * x.shape[2] > 0) fail(op, 'there must be rows', `got ${show(x)}`);
 }
@@ -111,12 +113,18 @@ function overRows(
   );
 }
 
+/** Zero of what a buffer's elements are in registers. */
+function zeroLike(b: KernelBuilder, buffer: number): Reg {
+  return b.constant(registerOf[b.paramInfo(buffer).elem], 0);
+}
+
 function emitMoments(context: KernelsContext): void {
   const blocks = blocksOf(context.inputs[0].shape);
   const size = blocks.groups * blocks.count * blocks.channels;
   if (size === 0) return;
-  const means = context.scratch('f32', size);
-  const squares = context.scratch('f32', size);
+  const elem = elemOf(context.inputs[0].dtype);
+  const means = context.scratch(elem, size);
+  const squares = context.scratch(elem, size);
   context.kernel('blocks', (stage) => blockMoments(stage, blocks, means, squares));
   context.kernel('', (stage) => combineMoments(stage, blocks, means, squares));
 }
@@ -127,13 +135,14 @@ function blockMoments(stage: KernelStage, blocks: Blocks, means: ScratchMemory, 
   const { channels } = blocks;
   eachBlock(b, blocks, (_group, first, block, rows) =>
     eachColumns(b, channels, (from, lanes) => {
+      const zero = zeroLike(b, x);
       const start = plus(first, from);
-      const sums = lanes.map(() => b.acc(b.f32(0)));
+      const sums = lanes.map(() => b.acc(zero));
       overRows(b, lanes, rows, channels, start, (at, v, active) =>
         b.set(sums[v], b.binary('add', sums[v], b.load(x, at, 1, active))),
       );
-      const centers = sums.map((sum) => b.binary('mul', sum, b.f32(1 / rows)));
-      const totals = lanes.map(() => b.acc(b.f32(0)));
+      const centers = sums.map((sum) => b.binary('mul', sum, b.like(sum, 1 / rows)));
+      const totals = lanes.map(() => b.acc(zero));
       overRows(b, lanes, rows, channels, start, (at, v, active) => {
         const d = b.binary('sub', b.load(x, at, 1, active), centers[v]);
         b.fmaAcc(totals[v], d, d);
@@ -161,17 +170,20 @@ function combineMoments(stage: KernelStage, blocks: Blocks, means: ScratchMemory
   const { channels } = blocks;
   const share = 1 / blocks.rows;
   eachStatistic(b, blocks, (group, from, lanes) => {
+    const zero = zeroLike(b, mean);
     const at = (block: Affine, v: number) => shift(plus(times(block, channels), from), v * b.lanes);
-    const totals = lanes.map(() => b.acc(b.f32(0)));
+    const totals = lanes.map(() => b.acc(zero));
     eachPart(b, blocks, group, (block, rows) =>
-      lanes.forEach((active, v) => b.fmaAcc(totals[v], b.load(mean, at(block, v), 1, active), b.f32(rows * share))),
+      lanes.forEach((active, v) =>
+        b.fmaAcc(totals[v], b.load(mean, at(block, v), 1, active), b.like(totals[v], rows * share)),
+      ),
     );
-    const variances = lanes.map(() => b.acc(b.f32(0)));
+    const variances = lanes.map(() => b.acc(zero));
     eachPart(b, blocks, group, (block, rows) =>
       lanes.forEach((active, v) => {
         const d = b.binary('sub', b.load(mean, at(block, v), 1, active), totals[v]);
-        b.fmaAcc(variances[v], b.load(square, at(block, v), 1, active), b.f32(share));
-        b.fmaAcc(variances[v], b.binary('mul', d, d), b.f32(rows * share));
+        b.fmaAcc(variances[v], b.load(square, at(block, v), 1, active), b.like(variances[v], share));
+        b.fmaAcc(variances[v], b.binary('mul', d, d), b.like(variances[v], rows * share));
       }),
     );
     lanes.forEach((active, v) => {
@@ -186,7 +198,8 @@ function emitSums(context: KernelsContext): void {
   const { channels } = blocks;
   const size = blocks.groups * blocks.count * channels;
   if (size === 0) return;
-  const parts = [context.scratch('f32', size), context.scratch('f32', size)];
+  const elem = elemOf(context.inputs[0].dtype);
+  const parts = [context.scratch(elem, size), context.scratch(elem, size)];
   context.kernel('blocks', (stage) => {
     const { b } = stage;
     const [dy, x, center] = [0, 1, 2].map((i) => stage.input(i));
@@ -196,7 +209,8 @@ function emitSums(context: KernelsContext): void {
         const centers = lanes.map((active, v) =>
           b.load(center, shift(plus(times(group, channels), from), v * b.lanes), 1, active),
         );
-        const sums = lanes.map(() => [b.acc(b.f32(0)), b.acc(b.f32(0))]);
+        const zero = zeroLike(b, x);
+        const sums = lanes.map(() => [b.acc(zero), b.acc(zero)]);
         overRows(b, lanes, rows, channels, plus(first, from), (at, v, active) => {
           const d = b.load(dy, at, 1, active);
           b.set(sums[v][0], b.binary('add', sums[v][0], d));
@@ -218,7 +232,8 @@ function addParts(stage: KernelStage, blocks: Blocks, parts: readonly ScratchMem
   const to = parts.map((_, i) => stage.output(i));
   eachStatistic(b, blocks, (group, column, lanes) => {
     const at = (block: Affine, v: number) => shift(plus(times(block, blocks.channels), column), v * b.lanes);
-    const sums: Reg[][] = lanes.map(() => from.map(() => b.acc(b.f32(0))));
+    const zero = zeroLike(b, from[0]);
+    const sums: Reg[][] = lanes.map(() => from.map(() => b.acc(zero)));
     eachPart(b, blocks, group, (block) =>
       lanes.forEach((active, v) =>
         from.forEach((part, i) =>
@@ -248,7 +263,7 @@ export const momentsRows = {
     arity: 1,
     infer([x]) {
       expectGroups('channelMoments', x);
-      const type: TensorType = { dtype: 'float32', shape: [x.shape[0], x.shape[2]] };
+      const type: TensorType = { dtype: x.dtype, shape: [x.shape[0], x.shape[2]] };
       return [type, type];
     },
     gradient({ inputs: [x], outputs: [mean] }, [dMean, dVariance]) {
@@ -262,7 +277,7 @@ export const momentsRows = {
     batching: foldedFirst(),
     evaluate([x], _attrs, [type]) {
       const [, rows, channels] = x.shape;
-      const [mean, variance] = [new Float32Array(sizeOf(type.shape)), new Float32Array(sizeOf(type.shape))];
+      const [mean, variance] = [newArray(type.dtype, sizeOf(type.shape)), newArray(type.dtype, sizeOf(type.shape))];
       forEachIndex(type.shape, ([g, c], flat) => {
         const at = (row: number) => x.data[(g * rows + row) * channels + c];
         let total = 0;
@@ -290,11 +305,11 @@ export const momentsRows = {
         ['x', x, dy.shape],
         ['center', center, [dy.shape[0], dy.shape[2]]],
       ] as const) {
-        expectDType('channelSums', type, ['float32'], what);
+        expectDType('channelSums', type, [dy.dtype], what);
         if (type.shape.join() !== shape.join())
           fail('channelSums', `${what} must have shape [${shape}]`, `got ${show(type)}`);
       }
-      const type: TensorType = { dtype: 'float32', shape: [dy.shape[0], dy.shape[2]] };
+      const type: TensorType = { dtype: dy.dtype, shape: [dy.shape[0], dy.shape[2]] };
       return [type, type];
     },
     gradient({ inputs: [dy, x, center], outputs: [plain] }, [gPlain, gProduct]) {
@@ -307,7 +322,7 @@ export const momentsRows = {
     batching: foldedFirst(),
     evaluate([dy, x, center], _attrs, [type]) {
       const [, rows, channels] = dy.shape;
-      const [plain, product] = [new Float32Array(sizeOf(type.shape)), new Float32Array(sizeOf(type.shape))];
+      const [plain, product] = [newArray(type.dtype, sizeOf(type.shape)), newArray(type.dtype, sizeOf(type.shape))];
       forEachIndex(type.shape, ([g, c], flat) => {
         let [a, b] = [0, 0];
         for (let row = 0; row < rows; row++) {

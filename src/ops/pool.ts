@@ -6,11 +6,13 @@ import { fail } from '../base/errors.ts';
 import type { Attrs } from '../graph/graph.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Reg } from '../kernel/ir.ts';
+import type { TypedArray } from '../types/dtype.ts';
 import type { Shape, TensorType } from '../types/shape.ts';
 import { sameShape, sizeOf, stridesOf } from '../types/shape.ts';
 import { fill, flatIndex, forEachIndex, reader } from './array.ts';
 import { foldedFirst } from './batching.ts';
 import { maxPoolBackprop, maxPoolGather, windowSum, windowSumBackprop } from './build.ts';
+import { constantOf } from './elements.ts';
 import type { Lowering, WindowLowering } from './lowering.ts';
 import type { CoverEmit, WindowEmit } from './pool-parts.ts';
 import { coverParts, windowParts } from './pool-parts.ts';
@@ -48,7 +50,7 @@ function inferPool(op: string, x: TensorType, attrs: Attrs): TensorType {
       );
     }
   }
-  return { dtype: 'float32', shape: [x.shape[0], ...axes.map((axis) => axis.output), x.shape[axes.length + 1]] };
+  return { dtype: x.dtype, shape: [x.shape[0], ...axes.map((axis) => axis.output), x.shape[axes.length + 1]] };
 }
 
 // ---- evaluation --------------------------------------------------------------------------------------------------------
@@ -83,13 +85,18 @@ function evaluateBackprop(
   attrs: Attrs,
   type: TensorType,
   share: (y: readonly number[], position: number) => number,
-): Float32Array[] {
+): TypedArray[] {
   const strides = stridesOf(type.shape);
   const totals = new Float64Array(sizeOf(type.shape));
   forEachTap(attrs, type.shape, (x, y, position) => {
     totals[flatIndex(x, strides)] += share(y, position);
   });
-  return [Float32Array.from(totals)];
+  return [rounded(type, totals)];
+}
+
+/** Sums in double precision as elements of the output. */
+function rounded({ dtype }: TensorType, totals: Float64Array): TypedArray {
+  return dtype === 'float64' ? totals : Float32Array.from(totals);
 }
 
 // ---- lowering ----------------------------------------------------------------------------------------------------------
@@ -116,7 +123,7 @@ function sideBySide(attrs: Attrs, combine: WindowLowering['combine']): WindowLow
 }
 
 function combineMax(b: KernelBuilder, values: readonly Reg[], wanted: readonly boolean[]): (Reg | null)[] {
-  let best = b.f32(-Infinity);
+  let best = b.like(values[0], -Infinity);
   let position = wanted[1] ? b.i32(0) : null;
   values.forEach((x, tap) => {
     if (position !== null) position = b.select(b.compare('gt', x, best), b.i32(tap), position);
@@ -127,7 +134,7 @@ function combineMax(b: KernelBuilder, values: readonly Reg[], wanted: readonly b
 
 const emitMax: WindowEmit = (context, _at, eachTap) => {
   const { b } = context;
-  const best = b.acc(b.f32(-Infinity));
+  const best = b.acc(constantOf(b, context.inputs[0].dtype, -Infinity));
   const position = b.acc(b.i32(0));
   eachTap((tap, at) => {
     const x = context.load(0, at);
@@ -140,7 +147,7 @@ const emitMax: WindowEmit = (context, _at, eachTap) => {
 const emitGather: WindowEmit = (context, at, eachTap) => {
   const { b } = context;
   const position = context.load(1, at);
-  const found = b.acc(b.f32(0));
+  const found = b.acc(constantOf(b, context.inputs[0].dtype, 0));
   eachTap((tap, place) =>
     b.set(found, b.select(b.compare('eq', position, b.index(tap)), context.load(0, place), found)),
   );
@@ -148,23 +155,24 @@ const emitGather: WindowEmit = (context, at, eachTap) => {
 };
 
 const emitSum: WindowEmit = (context, _at, eachTap) => {
-  const total = context.b.acc(context.b.f32(0));
+  const total = context.b.acc(constantOf(context.b, context.inputs[0].dtype, 0));
   eachTap((_tap, at) => context.b.set(total, context.b.binary('add', total, context.load(0, at))));
   return [total];
 };
 
 const emitSumBackprop: CoverEmit = (context, _at, eachCover) => {
-  const total = context.b.acc(context.b.f32(0));
+  const total = context.b.acc(constantOf(context.b, context.inputs[0].dtype, 0));
   eachCover((y) => context.b.set(total, context.b.binary('add', total, context.load(0, y))));
   return [total];
 };
 
 const emitMaxBackprop: CoverEmit = (context, _at, eachCover) => {
   const { b } = context;
-  const total = b.acc(b.f32(0));
+  const zero = constantOf(b, context.inputs[0].dtype, 0);
+  const total = b.acc(zero);
   eachCover((y, tap) => {
     const here = b.compare('eq', context.load(1, y), b.index(tap));
-    b.set(total, b.binary('add', total, b.select(here, context.load(0, y), b.f32(0))));
+    b.set(total, b.binary('add', total, b.select(here, context.load(0, y), zero)));
   });
   return [total];
 };
@@ -201,10 +209,10 @@ function samplesOf(make: (x: Shape, y: Shape, attrs: PoolAttrs) => Sample): Samp
 
 function checkBackprop(op: string, dy: TensorType, attrs: Attrs): TensorType[] {
   const inputShape = intsAttr(attrs, 'inputShape');
-  const expected = inferPool(op, { dtype: 'float32', shape: inputShape }, attrs);
+  const expected = inferPool(op, { dtype: dy.dtype, shape: inputShape }, attrs);
   if (!sameShape(dy.shape, expected.shape))
     fail(op, `the gradient must have the pool's shape ${show(expected)}`, `got ${show(dy)}`);
-  return [{ dtype: 'float32', shape: inputShape }];
+  return [{ dtype: dy.dtype, shape: inputShape }];
 }
 
 const positions = (window: readonly number[]) => (shape: Shape) =>
@@ -309,7 +317,7 @@ export const poolRows = {
       forEachTap(attrs, x.shape, (from, _y, _tap, flat) => {
         totals[flat] += at(...from);
       });
-      return [Float32Array.from(totals)];
+      return [rounded(type, totals)];
     },
     batching: foldedFirst(),
     lowering: overWindows(emitSum),

@@ -195,7 +195,7 @@ function search(name: 'argMax' | 'argMin', compare: 'gt' | 'lt'): OpRow {
     summary: `index of the ${compare === 'gt' ? 'largest' : 'smallest'} element along an axis, the first of equals`,
     arity: 1,
     infer([x], attrs) {
-      expectDType(name, x, ['float32', 'int32']);
+      expectDType(name, x, numbers);
       const axis = intAttr(attrs, 'axis');
       expectAxis(name, axis, x.shape.length);
       if (x.shape[axis] === 0) fail(name, 'the axis must not be empty', `axis ${axis} of ${show(x)}`);

@@ -11,7 +11,7 @@ export interface AxisTable {
   /** starts[i] + taps <= inputs. */
   readonly starts: Int32Array;
   /** [outputs, taps] */
-  readonly weights: Float32Array;
+  readonly weights: Float64Array;
 }
 
 /**
@@ -100,7 +100,7 @@ function tableOf(inputs: number, rows: readonly Row[]): AxisTable {
   const reach = rows.map((row) => (row.length === 0 ? 1 : row[row.length - 1][0] - row[0][0] + 1));
   const taps = Math.max(1, ...reach);
   const starts = new Int32Array(rows.length);
-  const weights = new Float32Array(rows.length * taps);
+  const weights = new Float64Array(rows.length * taps);
   for (const [o, row] of rows.entries()) {
     starts[o] = row.length === 0 ? 0 : Math.min(row[0][0], inputs - taps);
     for (const [i, weight] of row) weights[o * taps + i - starts[o]] += weight;

@@ -62,13 +62,13 @@ function emit(context: KernelContext): void {
   const [batch, height, width, channels] = inputs[0].shape;
   const tables = tablesOf(context.attrs);
   const [down, across] = tables;
-  // Constants are floats; these are the bits of integers, which need no conversion for each pixel.
-  const starts = tables.map((table) => context.constant(new Float32Array(Int32Array.from(table.starts).buffer)));
-  const weights = tables.map((table) => context.constant(table.weights));
+  const starts = tables.map((table) => context.constant(Int32Array.from(table.starts)));
+  const narrow = inputs[0].dtype === 'float32';
+  const weights = tables.map((table) => context.constant(narrow ? Float32Array.from(table.weights) : table.weights));
   // One guard for each pixel, on the place of its first tap: what is left of the image behind it is the bound.
   const bound = (height - down.taps) * width + (width - across.taps) + 1;
   const site = context.site('the place of a sample', bound);
-  const startOf = (axis: number, at: Affine) => b.convert('bitsToI32', b.load(starts[axis], at, 0, 1));
+  const startOf = (axis: number, at: Affine) => b.load(starts[axis], at, 0, 1);
   const weightsOf = (axis: number, at: Affine): Reg[] =>
     Array.from({ length: tables[axis].taps }, (_, t) =>
       b.load(weights[axis], shift(times(at, tables[axis].taps), t), 0, b.lanes),
@@ -154,7 +154,7 @@ export const resampleRows = {
       const [from, to] = adjoint ? [outputSize, inputSize] : [inputSize, outputSize];
       if (x.shape[1] !== from[0] || x.shape[2] !== from[1])
         fail('resample', `images must be ${from[0]} x ${from[1]}`, `got ${show(x)}`);
-      return [{ dtype: 'float32', shape: [x.shape[0], to[0], to[1], x.shape[3]] }];
+      return [{ dtype: x.dtype, shape: [x.shape[0], to[0], to[1], x.shape[3]] }];
     },
     gradient({ attrs }, [dy]) {
       const how = resampleAttrs(attrs);

@@ -8,13 +8,13 @@
  *   segments, then the totals. How rows are cut depends on the shape alone, so the bits never depend on threads.
  */
 import type { KernelBuilder } from '../kernel/builder.ts';
-import type { Affine, Reg } from '../kernel/ir.ts';
+import type { Affine, Elem, Reg } from '../kernel/ir.ts';
 import { constant, plus, shift, times, variable } from '../kernel/ir.ts';
 import type { KernelsContext, KernelStage } from './lowering.ts';
 
 /** What is walked: a carry, and how the next one is made of it and the inputs' elements. */
 export interface ScanStep {
-  readonly elem: 'f32' | 'i32';
+  readonly elem: Elem;
   readonly inputs: number;
   /** The carry before the first element. */
   start(b: KernelBuilder): Reg;

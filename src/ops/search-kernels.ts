@@ -5,6 +5,8 @@
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Affine, Reg } from '../kernel/ir.ts';
 import { constant, plus, shift, times, variable } from '../kernel/ir.ts';
+import { type DType, isFloat } from '../types/dtype.ts';
+import { constantOf, elemOf, rangeOf } from './elements.ts';
 import type { KernelsContext, KernelStage } from './lowering.ts';
 
 /** The place of a lane that has found nothing better than the start. */
@@ -27,21 +29,21 @@ interface Search {
   readonly outer: number;
   readonly n: number;
   readonly inner: number;
-  readonly real: boolean;
+  readonly dtype: DType;
 }
 
 /** The shape of the input is [outer, n, inner] around the axis. */
 export function emitSearch(context: KernelsContext, better: Better, [outer, n, inner]: readonly number[]): void {
-  const search: Search = { context, better, outer, n, inner, real: context.inputs[0].dtype === 'float32' };
+  const search: Search = { context, better, outer, n, inner, dtype: context.inputs[0].dtype };
   if (inner > 1) context.kernel('', (stage) => inColumns(search, stage), 3 * n);
   else if (n >= LONG_ROW && outer < MANY_ROWS) inParts(search);
   else context.kernel('', (stage) => inRows(search, stage), 3 * n);
 }
 
 /** What every element is better than, or equal to. */
-function worst({ real, better }: Search, b: KernelBuilder): Reg {
-  if (real) return b.f32(better === 'gt' ? -Infinity : Infinity);
-  return b.i32(better === 'gt' ? -(2 ** 31) : 2 ** 31 - 1);
+function worst({ dtype, better }: Search, b: KernelBuilder): Reg {
+  const [least, greatest] = rangeOf(dtype);
+  return constantOf(b, dtype, better === 'gt' ? least : greatest);
 }
 
 interface Best {
@@ -110,9 +112,9 @@ function nearer({ better }: Search, b: KernelBuilder, a: Best, c: Best): Best {
 }
 
 /** A NaN in front is never beaten; where nothing was better than the start, the first place is as good as any. */
-function finish({ real }: Search, b: KernelBuilder, first: Reg, place: Reg): Reg {
+function finish({ dtype }: Search, b: KernelBuilder, first: Reg, place: Reg): Reg {
   const found = b.select(b.compare('eq', place, b.i32(NOWHERE)), b.i32(0), place);
-  return real ? b.select(b.compare('ne', first, first), b.i32(0), found) : found;
+  return isFloat(dtype) ? b.select(b.compare('ne', first, first), b.i32(0), found) : found;
 }
 
 function inRows(search: Search, stage: KernelStage): void {
@@ -130,9 +132,9 @@ function inRows(search: Search, stage: KernelStage): void {
 }
 
 function inParts(search: Search): void {
-  const { context, outer, n, real } = search;
+  const { context, outer, n, dtype } = search;
   const length = Math.ceil(n / PARTS);
-  const values = context.scratch(real ? 'f32' : 'i32', outer * PARTS);
+  const values = context.scratch(elemOf(dtype), outer * PARTS);
   const places = context.scratch('i32', outer * PARTS);
   context.kernel(
     'parts',

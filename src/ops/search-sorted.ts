@@ -6,9 +6,10 @@ import { constant, plus, shift, times, variable } from '../kernel/ir.ts';
 import { newArray } from '../types/dtype.ts';
 import { sizeOf } from '../types/shape.ts';
 import { foldedFirst } from './batching.ts';
+import { isFloatRegister } from './elements.ts';
 import type { KernelsContext } from './lowering.ts';
 import type { OpRow } from './row.ts';
-import { boolAttr, expectDType, expectRank, expectSameDType, f32, i32, show } from './rule.ts';
+import { boolAttr, expectDType, expectRank, expectSameDType, f32, i32, numbers, show } from './rule.ts';
 import { standsBefore } from './sort-keys.ts';
 
 /** Searches that are under way at once: each waits for memory at every step. */
@@ -17,7 +18,7 @@ const CHUNK = 1024;
 
 /** Whether element x stands before the place of v: x < v, or x <= v from the right. NaN counts as the largest. */
 function isBefore(b: KernelBuilder, x: Reg, v: Reg, right: boolean): Reg {
-  if (b.typeOf(x) === 'i32') return b.compare(right ? 'le' : 'lt', x, v);
+  if (!isFloatRegister(b.typeOf(x))) return b.compare(right ? 'le' : 'lt', x, v);
   const isNaN = (reg: Reg) => b.compare('ne', reg, reg);
   if (right) return b.binary('or', b.compare('le', x, v), isNaN(v));
   return b.binary('or', b.compare('lt', x, v), b.binary('and', isNaN(v), b.compare('eq', x, x)));
@@ -79,7 +80,7 @@ export const searchSortedRows = {
       'where values [batch, k] would be put into sorted rows [batch, n]: before equals, or with attrs.right behind them',
     arity: 2,
     infer([list, values]) {
-      expectDType('searchSorted', list, ['float32', 'int32'], 'the sorted sequence');
+      expectDType('searchSorted', list, numbers, 'the sorted sequence');
       expectSameDType('searchSorted', [list, values]);
       expectRank('searchSorted', list, 2, 'the sorted sequence');
       expectRank('searchSorted', values, 2, 'the values');

@@ -1,20 +1,27 @@
 /**
- * Sorting keys: int32 numbers whose order is the one that is wanted of the elements. Floats of either sign, both zeros equal, NaN
- * behind everything else whatever the direction. Equal elements have equal keys.
+ * Sorting keys: integers as wide as the elements whose order is the one that is wanted of them. Floats of either sign, both zeros
+ * equal, NaN behind everything else whatever the direction. Equal elements have equal keys.
  */
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Reg } from '../kernel/ir.ts';
+import { type DType, dtypes } from '../types/dtype.ts';
+import { rangeOf } from './elements.ts';
 
-const GREATEST = 2147483647;
+/** What the keys of this dtype are: int32 or int64. */
+export function keyOf(dtype: DType): 'int32' | 'int64' {
+  return dtypes[dtype].bytes === 8 ? 'int64' : 'int32';
+}
 
 export function sortKey(b: KernelBuilder, x: Reg, descending: boolean): Reg {
-  const all = b.i32(-1);
-  if (b.typeOf(x) === 'i32') return descending ? b.binary('xor', x, all) : x;
+  const type = b.typeOf(x);
+  if (type === 'i32' || type === 'i64') return descending ? b.binary('xor', x, b.like(x, -1)) : x;
   // Adding 0 turns -0 into 0. Negative floats ascend as their bits descend.
-  const bits = b.convert('bitsToI32', b.binary('add', x, b.f32(0)));
-  const folded = b.binary('xor', bits, b.binary('shr', b.binary('sar', bits, b.i32(31)), b.i32(1)));
-  const key = descending ? b.binary('xor', folded, all) : folded;
-  return b.select(b.compare('ne', x, x), b.i32(GREATEST), key);
+  const bits = b.convert(type === 'f64' ? 'bitsToI64' : 'bitsToI32', b.binary('add', x, b.like(x, 0)));
+  const sign = b.binary('sar', bits, b.like(bits, type === 'f64' ? 63 : 31));
+  const folded = b.binary('xor', bits, b.binary('shr', sign, b.like(bits, 1)));
+  const key = descending ? b.binary('xor', folded, b.like(bits, -1)) : folded;
+  const [, greatest] = rangeOf(type === 'f64' ? 'int64' : 'int32');
+  return b.select(b.compare('ne', x, x), b.like(bits, greatest), key);
 }
 
 /** Whether a stands before b, as JavaScript numbers: what sortKey means. */

@@ -5,8 +5,9 @@
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Affine } from '../kernel/ir.ts';
 import { constant, plus, shift, times, variable } from '../kernel/ir.ts';
+import { elemOf } from './elements.ts';
 import type { KernelsContext, KernelStage } from './lowering.ts';
-import { sortKey } from './sort-keys.ts';
+import { keyOf, sortKey } from './sort-keys.ts';
 
 /** Compare-exchanges of a network for n elements. */
 export function networkSize(n: number): number {
@@ -53,7 +54,7 @@ export function emitNetwork(context: KernelsContext, descending: boolean): void 
   const lists: Lists = { n, sideBySide, outer: sideBySide ? outers : 1, width: sideBySide ? inner : outers };
   const groups = Math.ceil(lists.width / context.lanes);
   const size = lists.outer * groups * n * context.lanes;
-  const keys = context.scratch('i32', size);
+  const keys = context.scratch(elemOf(keyOf(context.inputs[0].dtype)), size);
   const places = context.scratch('i32', size);
   context.kernel(
     '',

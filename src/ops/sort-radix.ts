@@ -1,14 +1,15 @@
 /**
  * Sorts long rows by their keys' bytes, the lowest first: counts, places where each byte begins, then everything moved there in
- * order, four times. A very long row is cut into parts (by its length alone) that count and move side by side.
+ * order: four times, or eight. A very long row is cut into parts (by its length alone) that count and move side by side.
  */
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Affine, Reg } from '../kernel/ir.ts';
 import { constant, plus, shift, times, variable } from '../kernel/ir.ts';
+import { dtypes } from '../types/dtype.ts';
+import { elemOf, rangeOf } from './elements.ts';
 import type { KernelsContext, KernelStage, ScratchMemory } from './lowering.ts';
-import { sortKey } from './sort-keys.ts';
+import { keyOf, sortKey } from './sort-keys.ts';
 
-const BYTES = 4;
 const DIGITS = 256;
 /** Rows from this length on are cut into so many parts. */
 const LONG_ROW = 65536;
@@ -25,6 +26,9 @@ interface Radix {
   readonly n: number;
   readonly parts: number;
   readonly partLength: number;
+  /** What the keys are, and their bytes. */
+  readonly key: 'int32' | 'int64';
+  readonly bytes: number;
 }
 
 /** Keys and where they came from. */
@@ -37,17 +41,19 @@ interface Pairs {
 export function emitRadix(context: KernelsContext, descending: boolean): void {
   const [rows, n] = context.outputs[0].shape;
   const parts = n >= LONG_ROW ? PARTS : 1;
-  const radix: Radix = { context, rows, n, parts, partLength: Math.ceil(n / parts) };
-  let from: Pairs = { keys: context.scratch('i32', rows * n), places: null };
+  const key = keyOf(context.inputs[0].dtype);
+  const { bytes } = dtypes[key];
+  const radix: Radix = { context, rows, n, parts, partLength: Math.ceil(n / parts), key, bytes };
+  let from: Pairs = { keys: context.scratch(elemOf(key), rows * n), places: null };
   context.kernel('keys', (stage) => writeKeys(radix, stage, from.keys, descending));
-  for (let byte = 0; byte < BYTES; byte++) {
+  for (let byte = 0; byte < bytes; byte++) {
     const counts = context.scratch('i32', rows * parts * DIGITS);
     const starts = context.scratch('i32', rows * parts * DIGITS);
     const source = from;
-    const last = byte === BYTES - 1;
+    const last = byte === bytes - 1;
     const to: Pairs | null = last
       ? null
-      : { keys: context.scratch('i32', rows * n), places: context.scratch('i32', rows * n) };
+      : { keys: context.scratch(elemOf(key), rows * n), places: context.scratch('i32', rows * n) };
     context.kernel(`count${byte}`, (stage) => count(radix, stage, source.keys, byte, counts), 4);
     context.kernel(`starts${byte}`, (stage) => findStarts(radix, stage, counts, starts));
     const cursors = context.scratch('i32', rows * parts * DIGITS);
@@ -56,14 +62,19 @@ export function emitRadix(context: KernelsContext, descending: boolean): void {
   }
 }
 
-function writeKeys({ rows, n }: Radix, stage: KernelStage, keys: ScratchMemory, descending: boolean): void {
+function writeKeys(
+  { rows, n, key: keyType }: Radix,
+  stage: KernelStage,
+  keys: ScratchMemory,
+  descending: boolean,
+): void {
   const { b } = stage;
   const [from, to] = [stage.input(0), stage.scratch(keys, 'write')];
   const size = rows * n;
   const vector = (at: Affine, lanes: number) => {
     // The sign bit is turned over, so that the keys ascend as numbers without a sign.
     const key = sortKey(b, b.load(from, at, 1, lanes), descending);
-    b.store(to, at, 1, lanes, b.binary('xor', key, b.i32(-(2 ** 31))));
+    b.store(to, at, 1, lanes, b.binary('xor', key, b.like(key, rangeOf(keyType)[0])));
   };
   const block = 8192;
   const blocks = Math.floor(size / block);
@@ -97,9 +108,10 @@ function eachPart(
   );
 }
 
-function digitOf(b: KernelBuilder, key: Reg, byte: number, site: number): Reg {
-  const shifted = byte === 0 ? key : b.binary('shr', key, b.i32(8 * byte));
-  const digit = byte === BYTES - 1 ? shifted : b.binary('and', shifted, b.i32(DIGITS - 1));
+function digitOf({ bytes, key: type }: Radix, b: KernelBuilder, key: Reg, byte: number, site: number): Reg {
+  const shifted = byte === 0 ? key : b.binary('shr', key, b.like(key, 8 * byte));
+  const low = type === 'int64' ? b.convert('i64ToI32', shifted) : shifted;
+  const digit = byte === bytes - 1 ? low : b.binary('and', low, b.i32(DIGITS - 1));
   return b.guard(digit, DIGITS, site);
 }
 
@@ -112,7 +124,7 @@ function count(radix: Radix, stage: KernelStage, keys: ScratchMemory, byte: numb
     b.loop('d', 0, DIGITS, (d) => b.store(to, plus(table, variable(d)), 1, b.lanes, b.i32(0)), { step: b.lanes });
     b.loop('i', [lo], hi, (v) => {
       const key = b.load(from, plus(times(row, radix.n), variable(v)), 1, 1);
-      const dyn = { index: digitOf(b, key, byte, site), scale: 1 };
+      const dyn = { index: digitOf(radix, b, key, byte, site), scale: 1 };
       b.store(to, table, 1, 1, b.binary('add', b.load(to, table, 1, 1, dyn), b.i32(1)), dyn);
     });
   });
@@ -171,7 +183,7 @@ function move(radix: Radix, stage: KernelStage, { source, to, starts, cursors, b
       const at = plus(times(row, n), variable(v));
       const key = b.load(keys, at, 1, 1);
       const place = places === null ? b.index(variable(v)) : b.load(places, at, 1, 1);
-      const digit = { index: digitOf(b, key, byte, digits), scale: 1 };
+      const digit = { index: digitOf(radix, b, key, byte, digits), scale: 1 };
       const next = b.load(cursor, table, 1, 1, digit);
       const there = { index: b.guard(next, n, target), scale: 1 };
       if (toKeys !== null) b.store(toKeys, times(row, n), 1, 1, key, there);

@@ -6,7 +6,7 @@ import { sizeOf } from '../types/shape.ts';
 import { foldedFirst } from './batching.ts';
 import type { KernelsContext } from './lowering.ts';
 import type { OpRow } from './row.ts';
-import { boolAttr, expectDType, expectRank, f32, i32, intAttr } from './rule.ts';
+import { boolAttr, expectDType, expectRank, f32, i32, intAttr, numbers } from './rule.ts';
 import { standsBefore } from './sort-keys.ts';
 import { emitNetwork, networkSize } from './sort-network.ts';
 import { emitRadix, radixCost } from './sort-radix.ts';
@@ -40,7 +40,7 @@ export const sortRows = {
     summary: 'places along the middle axis of [outer, n, inner] in the order of the elements: stable, NaN last',
     arity: 1,
     infer([x]) {
-      expectDType('argsort', x, ['float32', 'int32']);
+      expectDType('argsort', x, numbers);
       expectRank('argsort', x, 3);
       return [{ dtype: 'int32', shape: x.shape }];
     },
@@ -90,7 +90,7 @@ export const sortRows = {
     summary: 'places of the attrs.k first of each row [rows, n] in order, for a small k: stable, NaN last',
     arity: 1,
     infer([x], attrs) {
-      expectDType('topkPlaces', x, ['float32', 'int32']);
+      expectDType('topkPlaces', x, numbers);
       expectRank('topkPlaces', x, 2);
       const k = intAttr(attrs, 'k');
       if (k < 1 || k > x.shape[1]) fail('topkPlaces', `k must be in [1, ${x.shape[1]}]`, `got ${k}`);

@@ -5,8 +5,9 @@
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Affine, Reg } from '../kernel/ir.ts';
 import { constant, plus, shift, times, variable } from '../kernel/ir.ts';
+import { constantOf, elemOf, rangeOf } from './elements.ts';
 import type { KernelsContext, KernelStage } from './lowering.ts';
-import { sortKey } from './sort-keys.ts';
+import { keyOf, sortKey } from './sort-keys.ts';
 
 /** What an empty place of a list holds: behind every element, since no element has such a place. */
 const EMPTY = 2147483647;
@@ -17,15 +18,22 @@ const LONG_ROW = 65536;
 const PARTS = 8;
 const MANY_ROWS = 8;
 
+type KeyType = ReturnType<typeof keyOf>;
+
+/** The key of an empty place. */
+function emptyKey(b: KernelBuilder, type: KeyType): Reg {
+  return constantOf(b, type, rangeOf(type)[1]);
+}
+
 /** Keys and places in order: accumulators. */
 interface List {
   readonly keys: readonly Reg[];
   readonly places: readonly Reg[];
 }
 
-function emptyList(b: KernelBuilder, k: number): List {
-  const accs = () => Array.from({ length: k }, () => b.acc(b.i32(EMPTY)));
-  return { keys: accs(), places: accs() };
+function emptyList(b: KernelBuilder, k: number, type: KeyType): List {
+  const accs = (start: Reg) => Array.from({ length: k }, () => b.acc(start));
+  return { keys: accs(emptyKey(b, type)), places: accs(b.i32(EMPTY)) };
 }
 
 /** Whether (key, place) stands before another pair. */
@@ -59,7 +67,8 @@ export function emitTopk(context: KernelsContext, k: number, descending: boolean
   const length = Math.ceil(n / parts);
   const { lanes } = context;
   const count = parts * k * lanes;
-  const keys = context.scratch('i32', rows * count);
+  const type = keyOf(context.inputs[0].dtype);
+  const keys = context.scratch(elemOf(type), rows * count);
   const places = context.scratch('i32', rows * count);
   context.kernel(
     'lists',
@@ -67,7 +76,7 @@ export function emitTopk(context: KernelsContext, k: number, descending: boolean
       const { b } = stage;
       const memory = [stage.scratch(keys, 'write'), stage.scratch(places, 'write')];
       const part = (row: Affine, p: Affine, from: Affine, size: number) => {
-        const list = oneList(stage, { row, n, k, from, size, descending });
+        const list = oneList(stage, { row, n, k, from, size, descending, type });
         const at = plus(times(row, count), times(p, k * lanes));
         list.keys.forEach((key, j) => {
           b.store(memory[0], shift(at, j * lanes), 1, lanes, key);
@@ -92,7 +101,7 @@ export function emitTopk(context: KernelsContext, k: number, descending: boolean
   );
   context.kernel(
     '',
-    (stage) => merge(stage, stage.scratch(keys, 'read'), stage.scratch(places, 'read'), { rows, k, count }),
+    (stage) => merge(stage, stage.scratch(keys, 'read'), stage.scratch(places, 'read'), { rows, k, count, type }),
     8 * lanes * parts,
   );
 }
@@ -104,6 +113,7 @@ interface Part {
   readonly from: Affine;
   readonly size: number;
   readonly descending: boolean;
+  readonly type: KeyType;
 }
 
 function isActive(b: KernelBuilder, lanes: number): Reg {
@@ -111,11 +121,11 @@ function isActive(b: KernelBuilder, lanes: number): Reg {
 }
 
 /** The first k of each lane's elements of a part. */
-function oneList(stage: KernelStage, { row, n, k, from, size, descending }: Part): List {
+function oneList(stage: KernelStage, { row, n, k, from, size, descending, type }: Part): List {
   const { b } = stage;
   const x = stage.input(0);
-  const list = emptyList(b, k);
-  const empty = b.i32(EMPTY);
+  const list = emptyList(b, k, type);
+  const empty = emptyKey(b, type);
   // Of all lanes together k elements have keys up to this one: what is not below it comes later and cannot be among the first k.
   const bound = b.acc(empty);
   const filled = Math.ceil(k / b.lanes) - 1;
@@ -137,7 +147,7 @@ function oneList(stage: KernelStage, { row, n, k, from, size, descending }: Part
       for (const { key, place, active } of loaded) {
         whenAny(b, fits(key), () => {
           const index = b.index(plus(from, place), 1);
-          insert(b, list, key, active === b.lanes ? index : b.select(isActive(b, active), index, empty));
+          insert(b, list, key, active === b.lanes ? index : b.select(isActive(b, active), index, b.i32(EMPTY)));
         });
       }
       const ofAll = b.reduceLanes('max', list.keys[filled], b.lanes);
@@ -157,12 +167,17 @@ function merge(
   stage: KernelStage,
   keys: number,
   places: number,
-  { rows, k, count }: { readonly rows: number; readonly k: number; readonly count: number },
+  {
+    rows,
+    k,
+    count,
+    type,
+  }: { readonly rows: number; readonly k: number; readonly count: number; readonly type: KeyType },
 ): void {
   const { b } = stage;
   const out = stage.output(0);
   b.region('row', rows, (row) => {
-    const list = emptyList(b, k);
+    const list = emptyList(b, k, type);
     const [lastKey, lastPlace] = [list.keys[k - 1], list.places[k - 1]];
     b.loop('c', 0, count, (c) => {
       const at = plus(variable(row, count), variable(c));

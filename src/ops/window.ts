@@ -2,7 +2,7 @@
 import { fail } from '../base/errors.ts';
 import type { Attrs } from '../graph/graph.ts';
 import type { TensorType } from '../types/shape.ts';
-import { expectDType, expectRank, intsAttr, show } from './rule.ts';
+import { expectDType, expectRank, floats, intsAttr, show } from './rule.ts';
 
 /** One spatial axis of a window: its size, stride, dilation and the padding before and after. */
 export interface WindowAxis {
@@ -58,9 +58,9 @@ export function checkWindow(op: string, x: TensorType, axes: readonly WindowAxis
 
 const spatialNames = ['', 'width', 'height, width', 'depth, height, width'];
 
-/** float32 of rank 2 + the spatial rank: 1, 2 or 3 axes between batch and channels. */
+/** A float of rank 2 + the spatial rank: 1, 2 or 3 axes between batch and channels. */
 export function expectImage(op: string, x: TensorType, spatial: number, what = 'the input'): void {
-  expectDType(op, x, ['float32'], what);
+  expectDType(op, x, floats, what);
   expectRank(op, x, spatial + 2, `${what} [batch, ${spatialNames[spatial]}, channels]`, 'expandDims or reshape');
 }
 

@@ -17,23 +17,9 @@ const usual = { absolute: 1e-6, relative: 1e-6 };
 /** Rows that refuse float64, with the reason. */
 const refusing: { readonly [row: string]: string } = {
   bitcast: 'not yet',
-  argMax: 'not yet',
-  argMin: 'not yet',
   scatterAdd: 'not yet',
   scatter: 'not yet',
-  cumulate: 'not yet',
-  linearScan: 'not yet',
-  argsort: 'not yet',
-  topkPlaces: 'not yet',
-  searchSorted: 'not yet',
-  maxPool: 'not yet',
 
-  maxPoolGather: 'not yet',
-  windowSum: 'not yet',
-
-  channelMoments: 'not yet',
-  channelSums: 'not yet',
-  resample: 'not yet',
   cholesky: 'not yet',
   triangularSolve: 'not yet',
   lu: 'not yet',
@@ -45,23 +31,16 @@ const refusing: { readonly [row: string]: string } = {
   attention: 'not yet',
   attentionBackpropQuery: 'not yet',
   attentionBackpropKeyValue: 'not yet',
-  conv: 'not yet',
-  convBackpropInput: 'not yet',
-  convBackpropFilter: 'not yet',
   gammaSample: 'not yet',
   poissonSample: 'not yet',
   gammaSampleGradient: 'not yet',
   fft: 'not yet',
 };
 
-/** These neither refuse nor compute. */
-const unfinished = new Set(['maxPoolBackprop', 'windowSumBackprop']);
 /** Loops carry graphs of their own dtypes. */
 const rows = Object.values<OpRow>(table).filter(
-  ({ name, samples, lowering }) =>
-    lowering.tag !== 'loops' &&
-    !unfinished.has(name) &&
-    samples.some(({ inputs }) => inputs.some(({ dtype }) => dtype === 'float32')),
+  ({ samples, lowering }) =>
+    lowering.tag !== 'loops' && samples.some(({ inputs }) => inputs.some(({ dtype }) => dtype === 'float32')),
 );
 let targets: Target[] = [];
 let checked = 0;

@@ -6,10 +6,11 @@ import { invariant } from '../../base/errors.ts';
 import type { Value } from '../../graph/graph.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import { type Elem, elemBytes, type Reg, registerOf } from '../../kernel/ir.ts';
+import { elemOf } from '../../ops/elements.ts';
 import type { ContractionAxis, ContractionSpec } from '../../ops/lowering.ts';
 import { rowOf } from '../../ops/table.ts';
 import { stridesOf } from '../../types/shape.ts';
-import { type BufferKey, elemOf } from '../emitter.ts';
+import type { BufferKey } from '../emitter.ts';
 import { tagOf } from '../plan.ts';
 
 export type Role = 'batch' | 'm' | 'n' | 'k';
