@@ -272,6 +272,37 @@ describe('fit', () => {
     expect(after[2]).not.toEqual(before[2]);
   });
 
+  test('compile decides what is frozen: the discriminator of a GAN trains by itself and not inside of the joint model', async () => {
+    const image = () => tensor(values(8 * 5), [8, 5]);
+    const discriminator = sequential({
+      layers: [
+        layers.dense({ units: 4, inputShape: [5] }),
+        layers.batchNormalization(),
+        layers.dense({ units: 1, activation: 'sigmoid' }),
+      ],
+    });
+    discriminator.compile({ optimizer: 'adam', loss: 'binaryCrossentropy' });
+    discriminator.trainable = false;
+    const generator = sequential({ layers: [layers.dense({ units: 5, inputShape: [3] })] });
+    const joint = sequential({ layers: [generator, discriminator] });
+    joint.compile({ optimizer: 'adam', loss: 'binaryCrossentropy' });
+    const read = (model: ReturnType<typeof sequential>) => model.getWeights().map((w) => [...w.dataSync()]);
+    const warned = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    for (let step = 0; step < 2; step++) {
+      const [ownBefore, made] = [read(discriminator), read(generator)];
+      await discriminator.trainOnBatch(image(), tensor([1, 0, 1, 0, 1, 0, 1, 0], [8, 1]));
+      const own = read(discriminator);
+      // Kernels and biases, and the moving statistics too: it trains as if it had never been frozen.
+      own.forEach((weight, i) => void expect(weight).not.toEqual(ownBefore[i]));
+      await joint.trainOnBatch(tensor(values(24, step), [8, 3]), tensor(new Float32Array(8).fill(1), [8, 1]));
+      expect(read(discriminator)).toEqual(own);
+      expect(read(generator)[0]).not.toEqual(made[0]);
+    }
+    expect(discriminator.trainable).toBe(false);
+    expect(warned.mock.calls).toEqual([[expect.stringMatching(/trains 6 weights.*0 are trainable now: call compile/)]]);
+    warned.mockRestore();
+  });
+
   test('training drops, prediction does not', async () => {
     const model = sequential({
       layers: [

@@ -173,6 +173,29 @@ export abstract class Layer {
     for (const layer of this.sublayers()) layer.trainable = value;
   }
 
+  /** This layer and all inside of it, each with its own `trainable`. */
+  trainableStates(): Map<Layer, boolean> {
+    const inside = this.sublayers().flatMap((layer) => [...layer.trainableStates()]);
+    return new Map([[this, this.#trainable], ...inside]);
+  }
+  /** Runs with the states that trainableStates gave, whatever was set since. */
+  static withTrainable<T>(states: ReadonlyMap<Layer, boolean>, run: () => T): T {
+    const swap = (to: ReadonlyMap<Layer, boolean>) =>
+      new Map(
+        [...to].map(([layer, value]) => {
+          const before = layer.#trainable;
+          layer.#trainable = value;
+          return [layer, before];
+        }),
+      );
+    const now = swap(states);
+    try {
+      return run();
+    } finally {
+      swap(now);
+    }
+  }
+
   /** Each weight once, in the order in which the layers hold them. */
   #collect(pick: (layer: Layer) => readonly LayerVariable[]): LayerVariable[] {
     return [...new Set([...this.ownWeights, ...this.sublayers().flatMap(pick)])];

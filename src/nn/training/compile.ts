@@ -1,6 +1,7 @@
 /** What model.compile makes: optimizer, losses and metrics, and from them the compiled training and test steps. */
 import { fail } from '../../base/errors.ts';
 import { add, concat, jit, mul, type Scalar, scalar, type Tensor, untracked } from '../../tensor/index.ts';
+import { Layer } from '../layers/layer.ts';
 import type { LayerVariable } from '../layers/layer_variable.ts';
 import type { Loss } from '../losses.ts';
 import { Metric } from '../metrics/metric.ts';
@@ -34,6 +35,9 @@ export class CompiledModel {
   #outputs: readonly OutputPlan[] | null = null;
   #train: { step: Step; weights: readonly LayerVariable[] } | null = null;
   #test: Step | null = null;
+  /** What was frozen when compile was called, or at the first step if the layers were not known before. */
+  #trainable: ReadonlyMap<Layer, boolean> | null = null;
+  #warned = false;
 
   constructor(model: LayersModel, args: ModelCompileArgs) {
     if (typeof args !== 'object' || args === null) fail('compile', 'compile needs {optimizer, loss}', `got ${args}`);
@@ -45,6 +49,7 @@ export class CompiledModel {
     const scales = model.computesIn('float16') && !(optimizer instanceof LossScaleOptimizer);
     this.optimizer = scales ? new LossScaleOptimizer(optimizer, {}, owned) : optimizer;
     this.#ownsOptimizer = owned || scales;
+    if (model.built) this.#trainable = model.trainableStates();
     // Names of outputs are known now where the model has a graph; mistakes are then reported by compile.
     if (model.outputs.length > 0) this.outputs;
     else if (!model.hasOwnStep && (args.loss === undefined || args.loss === null))
@@ -102,13 +107,13 @@ export class CompiledModel {
 
   /** One step of training: the weights move on. */
   trainStep(op: string): Step {
-    const weights = this.#model.trainableWeights;
+    const weights = this.#trainableWeights();
     if (weights.length === 0 && (this.#model.built || !this.#model.hasOwnStep)) {
       fail(
         op,
         'the model must have trainable weights',
         'all are frozen or there are none',
-        'set layer.trainable = true',
+        'set layer.trainable = true and compile again',
       );
     }
     const same =
@@ -119,6 +124,25 @@ export class CompiledModel {
       this.#train = { step: this.#model.hasOwnStep ? this.#ownTrain() : this.#standardTrain(weights), weights };
     }
     return this.#train!.step;
+  }
+
+  /**
+   * The weights that the standard step moves: those that were trainable when compile was called. So a model can be frozen inside of
+   * another one that is compiled later, and still be trained by itself, as GANs written for Keras are.
+   */
+  #trainableWeights(): readonly LayerVariable[] {
+    const model = this.#model;
+    const now = model.trainableWeights;
+    if (model.hasOwnStep) return now;
+    this.#trainable ??= model.trainableStates();
+    const then = Layer.withTrainable(this.#trainable, () => model.trainableWeights);
+    if (then.length !== now.length && !this.#warned) {
+      this.#warned = true;
+      console.warn(
+        `[${model.name}] trains ${then.length} weights, as when compile was called; ${now.length} are trainable now: call compile again to change that`,
+      );
+    }
+    return then;
   }
 
   /** One step of evaluation. */
@@ -146,7 +170,7 @@ export class CompiledModel {
     const jitted = jit((...[x, y, w]: StepArguments): Tensor => {
       let rest: Tensor[] = [];
       const value = updateWeights(weights, this.optimizer, () => {
-        const outputs = this.#forward(x, true);
+        const outputs = Layer.withTrainable(this.#trainable!, () => this.#forward(x, true));
         const { total, each } = this.#losses(outputs, y, w);
         const watched = [...each, ...this.#watched(outputs, y, w)];
         // Outside of the scope of the gradients, which ends before the step does.
@@ -208,6 +232,7 @@ export class CompiledModel {
     this.#test?.dispose();
     this.#train = null;
     this.#test = null;
+    this.#trainable = null;
     this.#outputs = this.#model.outputs.length > 0 ? this.#outputs : null;
   }
 
