@@ -139,8 +139,14 @@ export class Emitter {
   readonly #args: BufferKey[] = [];
   readonly #params = new Map<BufferKey, number>();
 
-  constructor(lanes: number, stored: ReadonlySet<Value>, own: Iterable<Value>, sites: GuardSite[]) {
-    this.b = new KernelBuilder(lanes);
+  constructor(
+    lanes: number,
+    stored: ReadonlySet<Value>,
+    own: Iterable<Value>,
+    sites: GuardSite[],
+    realType: 'f32' | 'f64' = 'f32',
+  ) {
+    this.b = new KernelBuilder(lanes, realType);
     this.#stored = stored;
     this.#own = new Set(own);
     this.#sites = sites;

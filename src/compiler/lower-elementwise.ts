@@ -20,8 +20,13 @@ export interface LowerContext {
   readonly sites: GuardSite[];
 }
 
-export function newEmitter(context: LowerContext, own: Iterable<Value>, lanes = context.caps.lanes): Emitter {
-  return new Emitter(lanes, context.stored, own, context.sites);
+export function newEmitter(
+  context: LowerContext,
+  own: Iterable<Value>,
+  lanes = context.caps.lanes,
+  realType?: 'f32' | 'f64',
+): Emitter {
+  return new Emitter(lanes, context.stored, own, context.sites, realType);
 }
 
 /** Name and cost of a kernel for reports. */

@@ -59,11 +59,17 @@ function nameOf(group: Group): string {
   return [...parts].slice(0, 4).join('+');
 }
 
+/** What the kernels of an operation compute reals in. */
+function realTypeOf({ inputs, outputs }: Operation): 'f32' | 'f64' {
+  return [...inputs, ...outputs].some(({ dtype }) => dtype === 'float64') ? 'f64' : 'f32';
+}
+
 /** An operation that writes its kernel by itself. */
 function lowerWhole(context: LowerContext, op: Operation, name: string): LoweredKernel[] {
   const { lowering } = rowOf(op.kind);
   if (lowering.tag !== 'kernel' || op.outputs.every((output) => sizeOf(output.shape) === 0)) return [];
-  const emitter = newEmitter(context, op.outputs);
+  const realType = realTypeOf(op);
+  const emitter = newEmitter(context, op.outputs, context.caps.lanes, realType);
   const kernel: KernelContext = {
     b: emitter.b,
     attrs: op.attrs,
@@ -72,7 +78,7 @@ function lowerWhole(context: LowerContext, op: Operation, name: string): Lowered
     inputBuffers: op.inputs.map((input) => emitter.operand(input)),
     outputBuffers: op.outputs.map((output) => emitter.buffer(output, 'write')),
     constant: (data) => emitter.constant(data),
-    scratch: (size) => emitter.buffer(new Scratch('f32', size), 'write'),
+    scratch: (size) => emitter.buffer(new Scratch(realType, size), 'write'),
     site: (what, bound) => emitter.site(op, what, bound),
   };
   lowering.emit(kernel);
@@ -87,6 +93,7 @@ function lowerWhole(context: LowerContext, op: Operation, name: string): Lowered
 function lowerStages(context: LowerContext, op: Operation, name: string): LoweredKernel[] {
   const { lowering } = rowOf(op.kind);
   if (lowering.tag !== 'kernels' || op.outputs.every((output) => sizeOf(output.shape) === 0)) return [];
+  const realType = realTypeOf(op);
   const kernels: LoweredKernel[] = [];
   const scratches = new Map<ScratchMemory, Scratch>();
   lowering.emit({
@@ -95,13 +102,14 @@ function lowerStages(context: LowerContext, op: Operation, name: string): Lowere
     outputs: op.outputs,
     lanes: context.caps.lanes,
     threads: context.caps.threads,
+    realType,
     scratch: (elem, size) => {
       const scratch = new Scratch(elem, size);
       scratches.set(scratch, scratch);
       return scratch;
     },
     kernel: (part, write, flops = 1) => {
-      const emitter = newEmitter(context, op.outputs);
+      const emitter = newEmitter(context, op.outputs, context.caps.lanes, realType);
       const stage: KernelStage = {
         b: emitter.b,
         input: (i) => emitter.operand(op.inputs[i]),

@@ -30,6 +30,8 @@ export interface LoopOptions {
 
 export class KernelBuilder {
   readonly lanes: number;
+  /** What the kernel computes reals in. */
+  readonly realType: 'f32' | 'f64';
   readonly #params: Param[] = [];
   readonly #regions: Region[] = [];
   readonly #types: RegType[] = [];
@@ -37,8 +39,9 @@ export class KernelBuilder {
   #constants: Map<string, Reg>[] = [];
   #loopVars = 0;
 
-  constructor(lanes: number) {
+  constructor(lanes: number, realType: 'f32' | 'f64' = 'f32') {
     this.lanes = lanes;
+    this.realType = realType;
   }
 
   param(name: string, elem: Elem, size: number, access: Param['access']): number {
@@ -117,6 +120,11 @@ export class KernelBuilder {
 
   f32(value: number): Reg {
     return this.#constant('f32', Math.fround(value));
+  }
+
+  /** A constant of what the kernel computes reals in. */
+  real(value: number): Reg {
+    return this.constant(this.realType, value);
   }
 
   f64(value: number): Reg {

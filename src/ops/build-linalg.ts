@@ -1,9 +1,10 @@
-/** Builders of factorisations of matrices [..., m, n]. Everything counts as float32. */
+/** Builders of factorisations of matrices [..., m, n]. What is not float64 counts as float32. */
 import type { Value } from '../graph/graph.ts';
 import { apply, apply1 } from './apply.ts';
 import { cast } from './build-elementwise.ts';
 
-const real = (a: Value): Value => cast(a, 'float32');
+const real = (a: Value, ...others: readonly Value[]): Value =>
+  cast(a, [a, ...others].some(({ dtype }) => dtype === 'float64') ? 'float64' : 'float32');
 
 /** Lower L with L L^T = (A + A^T) / 2. */
 export function cholesky(a: Value): Value {
@@ -24,7 +25,7 @@ export function triangularSolve(
   b: Value,
   { lower, transpose = false, unit = false }: TriangularOptions,
 ): Value {
-  return apply1('triangularSolve', [real(a), real(b)], { lower, transpose, unit });
+  return apply1('triangularSolve', [real(a, b), real(b, a)], { lower, transpose, unit });
 }
 
 /** L (without its ones) and U in one matrix, and the order of the rows: row i of the factors is row order[i] of A. */

@@ -1,4 +1,5 @@
 /** Functions of matrices [..., m, n] written with the factorisations: solving, inverses, determinants, exponentials. */
+import type { DType } from '../types/dtype.ts';
 import type { Value } from '../graph/graph.ts';
 import { broadcastShapes } from '../types/shape.ts';
 import {
@@ -73,7 +74,7 @@ export function lowerUpper(a: Value): { lower: Value; upper: Value; order: Value
   const [m, n] = sizes(a);
   const k = Math.min(m, n);
   const left = block(packed, 0, m, 0, k);
-  const lower = add(triangle(left, 'strictlyLower'), eye(a.shape.slice(0, -2), m, k));
+  const lower = add(triangle(left, 'strictlyLower'), eye(left.dtype, a.shape.slice(0, -2), m, k));
   return { lower, upper: triangle(block(packed, 0, k, 0, n), 'upper'), order };
 }
 
@@ -87,7 +88,7 @@ export function choleskySolve(l: Value, b: Value): Value {
 export function inverse(a: Value): Value {
   const [packed, order] = lu(a);
   const [n] = sizes(a);
-  const identity = eye(a.shape.slice(0, -2), n);
+  const identity = eye(packed.dtype, a.shape.slice(0, -2), n);
   const y: Value = withGradient(substitute(packed, order, identity, false), [a], (dy) => {
     const yt = adjoint(y);
     return [neg(matMul(matMul(yt, dy), yt))];
@@ -96,27 +97,27 @@ export function inverse(a: Value): Value {
 }
 
 /** 1 or -1 for each order [..., n] of 0 .. n-1: by the parity of the pairs that stand the wrong way round. */
-export function signOfPermutation(order: Value): Value {
+export function signOfPermutation(order: Value, dtype: DType): Value {
   const n = order.shape[order.shape.length - 1];
   const wrong = greater(asColumn(order), asRow(order));
   const isBefore = less(iota([n, n], 0), iota([n, n], 1));
   const count = sum(cast(logicalAnd(wrong, broadcastTo(isBefore, wrong.shape)), 'int32'), [-1, -2]);
   const isEven = equal(sub(count, scale(div(count, constantLike(count, 2)), 2)), constantLike(count, 0));
-  const one = constantLike(cast(count, 'float32'), 1);
+  const one = constantLike(cast(count, dtype), 1);
   return select(isEven, one, neg(one));
 }
 
 /** Of each matrix [..., n, n] the determinant: the product of U's diagonal and the sign of the exchanges. */
 export function determinant(a: Value): Value {
   const [packed, order] = lu(a);
-  return mul(prod(diagonalOf(packed), [-1]), signOfPermutation(order));
+  return mul(prod(diagonalOf(packed), [-1]), signOfPermutation(order, packed.dtype));
 }
 
 /** Sign and logarithm of the absolute value of the determinant: 0 and -Infinity where it is 0. */
 export function signedLogDeterminant(a: Value): [Value, Value] {
   const [packed, order] = lu(a);
   const diagonal = diagonalOf(packed);
-  return [mul(prod(sign(diagonal), [-1]), signOfPermutation(order)), sum(log(abs(diagonal)), [-1])];
+  return [mul(prod(sign(diagonal), [-1]), signOfPermutation(order, packed.dtype)), sum(log(abs(diagonal)), [-1])];
 }
 
 /** log det of a positive definite matrix: twice the sum of the logarithms of its Cholesky factor's diagonal. */
@@ -130,7 +131,7 @@ export function trace(a: Value): Value {
 
 /** A^n: squarings and products along n's binary digits; a negative n takes the inverse first. */
 export function matrixPower(a: Value, n: number): Value {
-  if (n === 0) return eye(a.shape.slice(0, -2), sizes(a)[0]);
+  if (n === 0) return eye(a.dtype, a.shape.slice(0, -2), sizes(a)[0]);
   let square = n < 0 ? inverse(a) : a;
   let result: Value | null = null;
   for (let left = Math.abs(n); ; left = Math.floor(left / 2)) {
@@ -140,21 +141,42 @@ export function matrixPower(a: Value, n: number): Value {
   }
 }
 
-/** Greatest 1-norm for which the approximant of degree 7 has float32's accuracy (Higham 2005, table 2.3). */
-const LARGEST_NORM = 3.92572478313866;
+/**
+ * Pade approximants of e^A, [coefficients of the numerator], and the greatest 1-norm for which they have a dtype's accuracy: degree
+ * 7 for float32, 13 for float64 (Higham 2005, table 2.3 and equation 2.33).
+ */
+const narrowPade = {
+  largestNorm: 3.92572478313866,
+  coefficients: [17297280, 8648640, 1995840, 277200, 25200, 1512, 56, 1],
+};
+const widePade = {
+  largestNorm: 5.371920351148152,
+  coefficients: [
+    64764752532480000, 32382376266240000, 7771770303897600, 1187353796428800, 129060195264000, 10559470521600,
+    670442572800, 33522128640, 1323241920, 40840800, 960960, 16380, 182, 1,
+  ],
+};
 const MOST_SQUARINGS = 16;
-const PADE = [17297280, 8648640, 1995840, 277200, 25200, 1512, 56, 1];
+
+/** The sum of c_i A^2i from I, A^2, A^4 and A^6: what is beyond takes A^6 out of brackets. */
+function evenPart(powers: readonly Value[], c: readonly number[]): Value {
+  const terms = (from: number, list: readonly number[]) =>
+    list.map((each, i) => scale(powers[from + i], each)).reduce(add);
+  const low = terms(0, c.slice(0, 4));
+  return c.length <= 4 ? low : add(matMul(powers[3], terms(1, c.slice(4))), low);
+}
 
 /**
- * e^A by scaling and squaring with a Pade approximant of degree 7 (Higham 2005). How often each matrix is halved and squared comes
+ * e^A by scaling and squaring with a Pade approximant (Higham 2005). How often each matrix is halved and squared comes
  * from its 1-norm; beyond 16 times (a norm of 257,000) the result is NaN.
  */
 export function matrixExponential(a: Value): Value {
   const lead = a.shape.slice(0, -2);
   const [n] = sizes(a);
   if (n === 0) return a;
+  const { largestNorm, coefficients } = a.dtype === 'float64' ? widePade : narrowPade;
   const norm = max(sum(abs(a), [-2]), [-1]);
-  const wanted = scale(log(maximum(scale(norm, 1 / LARGEST_NORM), constantLike(norm, 1e-30))), Math.LOG2E);
+  const wanted = scale(log(maximum(scale(norm, 1 / largestNorm), constantLike(norm, 1e-30))), Math.LOG2E);
   const perMatrix = (x: Value) => reshape(x, [...lead, 1, 1]);
   let scaled = a;
   const needs: Value[] = [];
@@ -163,14 +185,20 @@ export function matrixExponential(a: Value): Value {
     needs.push(more);
     scaled = mul(scaled, select(more, constantLike(perMatrix(norm), 0.5), constantLike(perMatrix(norm), 1)));
   }
-  const identity = eye(lead, n);
   const a2 = matMul(scaled, scaled);
   const a4 = matMul(a2, a2);
-  const a6 = matMul(a4, a2);
-  const terms = (c: readonly number[]) =>
-    add(add(scale(a6, c[3]), scale(a4, c[2])), add(scale(a2, c[1]), scale(identity, c[0])));
-  const odd = matMul(scaled, terms([PADE[1], PADE[3], PADE[5], PADE[7]]));
-  const even = terms([PADE[0], PADE[2], PADE[4], PADE[6]]);
+  const powers = [eye(a.dtype, lead, n), a2, a4, matMul(a4, a2)];
+  const even = evenPart(
+    powers,
+    coefficients.filter((_, i) => i % 2 === 0),
+  );
+  const odd = matMul(
+    scaled,
+    evenPart(
+      powers,
+      coefficients.filter((_, i) => i % 2 === 1),
+    ),
+  );
   let result = solve(sub(even, odd), add(even, odd));
   for (const more of needs) result = select(more, matMul(result, result), result);
   const tooLarge = perMatrix(greater(wanted, constantLike(wanted, MOST_SQUARINGS)));
@@ -190,7 +218,7 @@ export function kronecker(a: Value, b: Value): Value {
 
 /** What of the largest singular value counts as zero: max(m, n) eps. */
 export function defaultTolerance(a: Value): number {
-  return Math.max(...sizes(a)) * 2 ** -23;
+  return Math.max(...sizes(a)) * (a.dtype === 'float64' ? 2 ** -52 : 2 ** -23);
 }
 
 /**
@@ -205,8 +233,8 @@ export function pseudoInverse(a: Value, tolerance = defaultTolerance(a)): Value 
   const inverses = select(counts, reciprocal(select(counts, s, constantLike(s, 1))), constantLike(s, 0));
   const p: Value = withGradient(matMul(mul(adjoint(vt), asRow(inverses)), u, false, true), [a], (dp) => {
     const lead = a.shape.slice(0, -2);
-    const outsideRange = sub(eye(lead, m), matMul(a, p));
-    const outsideRows = sub(eye(lead, n), matMul(p, a));
+    const outsideRange = sub(eye(p.dtype, lead, m), matMul(a, p));
+    const outsideRows = sub(eye(p.dtype, lead, n), matMul(p, a));
     const inner = matMul(matMul(p, dp, true, false), p, false, true);
     const left = matMul(matMul(outsideRange, dp, false, true), matMul(p, p, false, true));
     const right = matMul(matMul(p, p, true, false), matMul(dp, outsideRows, true, false));

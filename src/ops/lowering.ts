@@ -182,6 +182,8 @@ export interface KernelsContext {
   /** Lanes of the target, and threads: they may say how work is cut, threads never what is computed. */
   readonly lanes: number;
   readonly threads: number;
+  /** What kernels of this operation compute reals in: f64 where any input or output is float64. */
+  readonly realType: 'f32' | 'f64';
   scratch(elem: Elem, size: number): ScratchMemory;
   /**
    * Writes the next kernel. It sees everything that earlier ones wrote. An output is written by one kernel only. `flops` are
@@ -211,7 +213,7 @@ export interface KernelContext {
   readonly outputBuffers: readonly number[];
   /** A buffer that holds a constant array; kernels that ask for the same array share it. */
   constant(data: ConstantData): number;
-  /** A float32 buffer that lives as long as the kernel runs; contents are undefined. Chunks share it, so each keeps to its own part. */
+  /** A buffer of reals (float32, or float64 where any input or output is that) that lives as long as the kernel runs; contents are undefined. Chunks share it, so each keeps to its own part. */
   scratch(size: number): number;
   /** Number of a guard site, for b.guard. */
   site(what: string, bound: number): number;

@@ -21,6 +21,7 @@ import {
   setVector,
   vector,
   withSign,
+  halfUnit,
 } from './kernel.ts';
 import { makeReflector } from './reflector.ts';
 import { newRecord, paddedRow, type Record, Recorder, rankRow } from './rotations.ts';
@@ -65,7 +66,7 @@ export function reduceStage(context: KernelsContext, batch: number, n: number): 
   const { lanes } = context;
   const stride = padded(n, lanes);
   const row = paddedRow(n, lanes);
-  const scratch = (size: number) => context.scratch('f32', batch * size);
+  const scratch = (size: number) => context.scratch(context.realType, batch * size);
   const result: Bidiagonal = {
     n,
     batch,
@@ -119,21 +120,21 @@ export function reduceStage(context: KernelsContext, batch: number, n: number): 
 /** The matrix, scaled, with zeros around it. */
 function copyScaled(b: KernelBuilder, from: Matrix, w: Matrix, n: number, inverse: Reg): void {
   b.loop('i', 0, n, (i) => {
-    eachVector(b, ZERO, w.stride, (j) => setVector(b, w, variable(i), j, b.f32(0)));
+    eachVector(b, ZERO, w.stride, (j) => setVector(b, w, variable(i), j, b.real(0)));
     eachRagged(b, n, (j, lanes) => {
       const x = b.load(from.buf, element(from, variable(i), j), 1, lanes);
       setVector(b, w, variable(i), j, b.binary('mul', x, inverse));
     });
   });
-  b.loop('i', n, w.stride, (i) => eachVector(b, ZERO, w.stride, (j) => setVector(b, w, variable(i), j, b.f32(0))));
+  b.loop('i', n, w.stride, (i) => eachVector(b, ZERO, w.stride, (j) => setVector(b, w, variable(i), j, b.real(0))));
 }
 
 /** Steps k = 0 .. n - 2. The last step of each vector's worth has its right reflector begin in the next vector. */
 function bidiagonalise(b: KernelBuilder, n: number, m: Places): void {
-  const nan = b.f32(Number.NaN);
+  const nan = b.real(Number.NaN);
   eachVector(b, ZERO, m.diagonal.stride, (j) => {
     setVector(b, m.diagonal, ZERO, j, nan);
-    setVector(b, m.above, ZERO, j, b.f32(0));
+    setVector(b, m.above, ZERO, j, b.real(0));
   });
   const steps = n - 1;
   const whole = Math.floor(steps / b.lanes);
@@ -180,7 +181,7 @@ function rowProduct(b: KernelBuilder, { work, temporary, left }: Places, k: Affi
   const end = work.stride;
   const size = groupOf(b.lanes);
   const group = Array.from({ length: size }, (_, i) => i);
-  eachVector(b, next, end, (at) => setVector(b, temporary, Z, at, b.f32(0)));
+  eachVector(b, next, end, (at) => setVector(b, temporary, Z, at, b.real(0)));
   b.loop(
     'i',
     [start],
@@ -217,7 +218,7 @@ function bothSides(
     (iv) => {
       const row = (g: number) => shift(variable(iv), g);
       const us = group.map((g) => b.binary('mul', scalar(b, left, k, row(g)), fromLeft));
-      const sums = group.map(() => b.acc(b.f32(0)));
+      const sums = group.map(() => b.acc(b.real(0)));
       eachVector(b, next, end, (at) => {
         const [z, v] = [vector(b, temporary, Z, at), vector(b, right, k, at)];
         for (const g of group) {
@@ -250,13 +251,12 @@ export interface Found {
 const D = constant(0);
 const E = constant(1);
 const A = constant(2);
-const EPSILON = 2 ** -24;
 
 /** Values in descending order into output `output`. */
 export function iterateStage(context: KernelsContext, t: Bidiagonal, output: number, withVectors: boolean): Found {
   const { n, batch, row } = t;
   const ranks = context.scratch('i32', batch * n);
-  const values = context.scratch('f32', batch * 3 * row);
+  const values = context.scratch(context.realType, batch * 3 * row);
   const records = withVectors ? { left: newRecord(context, batch, n), right: newRecord(context, batch, n) } : null;
   const write = (stage: KernelStage): void => {
     const { b } = stage;
@@ -284,7 +284,7 @@ export function iterateStage(context: KernelsContext, t: Bidiagonal, output: num
         b.store(order, plus(variable(v, n), i), 1, 1, rank);
         const value = b.binary('mul', scalar(b, m, A, i), scale);
         const dyn = { index: b.guard(rank, n, site), scale: 1 };
-        b.store(sorted, variable(v, n), 1, 1, b.select(isBad, b.f32(Number.NaN), value), dyn);
+        b.store(sorted, variable(v, n), 1, 1, b.select(isBad, b.real(Number.NaN), value), dyn);
       });
     });
   };
@@ -302,7 +302,7 @@ interface Recorders {
  * the bulge down its block. Gives whether it did not converge.
  */
 function iterate(b: KernelBuilder, m: Matrix, n: number, site: number, recorders: Recorders | null): Reg {
-  const bound = b.binary('mul', largestSum(b, m, n), b.f32(EPSILON));
+  const bound = b.binary('mul', largestSum(b, m, n), b.real(halfUnit(b)));
   const k = b.acc(b.i32(n - 1));
   const failed = b.acc(b.i32(0));
   b.loop('step', 0, 32 * n + 32, () => {
@@ -326,7 +326,7 @@ function iterate(b: KernelBuilder, m: Matrix, n: number, site: number, recorders
 
 /** max of |d_i| + |e_i|. */
 function largestSum(b: KernelBuilder, m: Matrix, n: number): Reg {
-  const most = b.acc(b.f32(0));
+  const most = b.acc(b.real(0));
   eachVector(b, ZERO, padded(n, b.lanes), (at) => {
     const sum = b.binary('add', b.unary('abs', vector(b, m, D, at)), b.unary('abs', vector(b, m, E, at)));
     // The NaN of the padding, and any other, is passed over.
@@ -349,7 +349,7 @@ function blockStart(b: KernelBuilder, m: Matrix, k: Reg, n: number, bound: Reg):
 
 /** The least |d_i| of the block. */
 function smallest(b: KernelBuilder, m: Matrix, l: Reg, k: Reg, n: number): Reg {
-  const infinite = b.f32(Number.POSITIVE_INFINITY);
+  const infinite = b.real(Number.POSITIVE_INFINITY);
   const least = b.acc(infinite);
   eachVector(b, ZERO, padded(n, b.lanes), (at) => {
     const place = b.index(at, 1);
@@ -372,10 +372,10 @@ interface Block {
 /** c and s with c x + s y = r, c y - s x = 0; the identity where both are 0. */
 function rotation(b: KernelBuilder, x: Reg, y: Reg): { c: Reg; s: Reg; r: Reg } {
   const r = hypot(b, x, y);
-  const isZero = b.compare('eq', r, b.f32(0));
-  const safe = b.select(isZero, b.f32(1), r);
-  const c = b.select(isZero, b.f32(1), b.binary('div', x, safe));
-  return { c, s: b.select(isZero, b.f32(0), b.binary('div', y, safe)), r };
+  const isZero = b.compare('eq', r, b.real(0));
+  const safe = b.select(isZero, b.real(1), r);
+  const c = b.select(isZero, b.real(1), b.binary('div', x, safe));
+  return { c, s: b.select(isZero, b.real(0), b.binary('div', y, safe)), r };
 }
 
 function sweep(b: KernelBuilder, m: Matrix, block: Block, recorders: Recorders | null): void {
@@ -387,7 +387,7 @@ function sweep(b: KernelBuilder, m: Matrix, block: Block, recorders: Recorders |
   const mul = (p: Reg, q: Reg) => b.binary('mul', p, q);
   const x = b.acc(load(D, 0, first));
   const f = b.acc(b.select(block.isSingular, load(D, 0, first), shifted(b, m, block)));
-  const [c, s] = [b.acc(b.f32(1)), b.acc(b.f32(1))];
+  const [c, s] = [b.acc(b.real(1)), b.acc(b.real(1))];
   b.loop(
     't',
     0,
@@ -414,7 +414,7 @@ function sweep(b: KernelBuilder, m: Matrix, block: Block, recorders: Recorders |
     },
     { until: length },
   );
-  b.store(m.buf, at(E, 0), 1, 1, b.f32(0), first);
+  b.store(m.buf, at(E, 0), 1, 1, b.real(0), first);
   b.store(m.buf, at(E, 0), 1, 1, f, last);
   b.store(m.buf, at(D, 0), 1, 1, x, last);
   recorders?.left.endSweep(l, length);
@@ -431,9 +431,9 @@ function shifted(b: KernelBuilder, m: Matrix, { l, k, n, site }: Block): Reg {
   const before = b.binary('sub', k, b.i32(1));
   const [x, y, z] = [load(D, 0, l), load(D, 0, before), load(D, 0, k)];
   const [g, h] = [load(E, 0, before), load(E, 0, k)];
-  const twice = mul(mul(h, y), b.f32(2));
+  const twice = mul(mul(h, y), b.real(2));
   const half = b.binary('div', b.binary('add', squares(y, z), squares(g, h)), twice);
-  const root = withSign(b, hypot(b, half, b.f32(1)), half);
+  const root = withSign(b, hypot(b, half, b.real(1)), half);
   const rest = b.binary('sub', b.binary('div', y, b.binary('add', half, root)), h);
   return b.binary('div', b.fma(h, rest, squares(x, z)), x);
 }

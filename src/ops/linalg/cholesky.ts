@@ -31,7 +31,7 @@ const BASE = 64;
  * Right-looking, on the upper triangle of a padded copy of (A + A^T) / 2: row k of R, where A = R^T R, is row k over its
  * square root, and each later row loses its product with it. What stands below the diagonal is garbage that nothing reads.
  */
-function emit({ inputs: [a], kernel, scratch }: KernelsContext): void {
+function emit({ inputs: [a], kernel, scratch, realType }: KernelsContext): void {
   const n = a.shape[a.shape.length - 1];
   const batch = batchOf(a.shape);
   kernel(
@@ -39,7 +39,11 @@ function emit({ inputs: [a], kernel, scratch }: KernelsContext): void {
     (s) => {
       const { b } = s;
       const stride = padded(n, b.lanes);
-      const [input, work, output] = [s.input(0), s.scratch(scratch('f32', batch * n * stride), 'write'), s.output(0)];
+      const [input, work, output] = [
+        s.input(0),
+        s.scratch(scratch(realType, batch * n * stride), 'write'),
+        s.output(0),
+      ];
       b.region('matrix', batch, (v) => {
         const from = { buf: input, base: variable(v, n * n), stride: n };
         const w = { buf: work, base: variable(v, n * stride), stride };
@@ -49,13 +53,13 @@ function emit({ inputs: [a], kernel, scratch }: KernelsContext): void {
           eachRagged(b, n, (j, lanes) => {
             const x = b.load(input, element(from, i, j), 1, lanes);
             const y = b.load(input, element(from, j, i), n, lanes);
-            setVector(b, w, i, j, b.fma(y, b.f32(0.5), b.binary('mul', x, b.f32(0.5))));
+            setVector(b, w, i, j, b.fma(y, b.real(0.5), b.binary('mul', x, b.real(0.5))));
           });
         });
         eachOnGrid(b, 'k', n, (k, start) => {
           const pivot = scalar(b, w, k, k);
-          const isPositive = b.compare('gt', pivot, b.f32(0));
-          const root = b.select(isPositive, b.unary('sqrt', pivot), b.f32(Number.NaN));
+          const isPositive = b.compare('gt', pivot, b.real(0));
+          const root = b.select(isPositive, b.unary('sqrt', pivot), b.real(Number.NaN));
           eachVector(b, start, stride, (at) => setVector(b, w, k, at, b.binary('div', vector(b, w, k, at), root)));
           b.loop(
             'ib',
@@ -79,7 +83,7 @@ function emit({ inputs: [a], kernel, scratch }: KernelsContext): void {
           eachRagged(b, n, (j, lanes) => {
             const x = b.load(work, element(w, j, i), stride, lanes);
             const isLower = b.compare('le', places(b, j), b.index(i));
-            b.store(output, element(to, i, j), 1, lanes, b.select(isLower, x, b.f32(0)));
+            b.store(output, element(to, i, j), 1, lanes, b.select(isLower, x, b.real(0)));
           });
         });
       });
@@ -108,7 +112,7 @@ export const choleskyRows = {
     arity: 1,
     infer: ([a]) => {
       expectSquare('cholesky', a);
-      return [{ dtype: 'float32', shape: a.shape }];
+      return [{ dtype: a.dtype, shape: a.shape }];
     },
     // dA = L^-T sym(Phi(L^T dL)) L^-1, Phi: lower triangle with half of the diagonal (Murray 2016; Giles 2008).
     gradient({ outputs: [l] }, [dl]) {
@@ -121,7 +125,7 @@ export const choleskyRows = {
     },
     batching: 'leading',
     evaluate([a], _attrs: Attrs, [type]) {
-      const out = newArray('float32', sizeOf(type.shape));
+      const out = newArray(type.dtype, sizeOf(type.shape));
       const n = a.shape[a.shape.length - 1];
       eachMatrix(a, (matrix, at) => out.set(choleskyDense(matrix, n), at * n * n));
       return [out];

@@ -1,6 +1,6 @@
 /**
  * The row of the general eigenvalue problem: eigenvalues of the Schur form (schur.ts) in order, vectors (eigenvectors.ts), gradient.
- * Complex numbers are pairs of float32.
+ * Complex numbers are pairs of reals.
  */
 import type { Value } from '../../graph/graph.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
@@ -55,7 +55,7 @@ const ZERO = constant(0);
 function valuesStage(context: KernelsContext, batch: number, n: number, schur: Schur): Values {
   const row = paddedRow(n, context.lanes);
   const values: Values = {
-    parts: context.scratch('f32', batch * 2 * row),
+    parts: context.scratch(context.realType, batch * 2 * row),
     row,
     ranks: context.scratch('i32', batch * n),
   };
@@ -69,8 +69,8 @@ function valuesStage(context: KernelsContext, batch: number, n: number, schur: S
       const t = formOf(schur, form, variable(v));
       const w = valuesOf(variable(v), parts, row);
       eachVector(b, ZERO, row, (at) => {
-        setVector(b, w, RE, at, b.f32(Number.NaN));
-        setVector(b, w, IM, at, b.f32(0));
+        setVector(b, w, RE, at, b.real(Number.NaN));
+        setVector(b, w, IM, at, b.real(0));
       });
       b.loop('i', 0, n, (i) => {
         const [re, im] = eigenvalueAt(b, t, variable(i));
@@ -84,7 +84,7 @@ function valuesStage(context: KernelsContext, batch: number, n: number, schur: S
         const dyn = { index: b.guard(rank, n, site), scale: 1 };
         [RE, IM].forEach((part, o) => {
           const value = b.binary('mul', scalar(b, w, part, i), factor);
-          b.store(outputs[o], variable(v, n), 1, 1, b.select(isBad, b.f32(Number.NaN), value), dyn);
+          b.store(outputs[o], variable(v, n), 1, 1, b.select(isBad, b.real(Number.NaN), value), dyn);
         });
       });
     });
@@ -95,12 +95,12 @@ function valuesStage(context: KernelsContext, batch: number, n: number, schur: S
 
 /** The eigenvalue of row i: its diagonal element, or one of the pair of the block that it is in. */
 function eigenvalueAt(b: KernelBuilder, t: Matrix, i: Affine): [Reg, Reg] {
-  const zero = b.f32(0);
+  const zero = b.real(0);
   const at = (row: number, column: number) => scalar(b, t, shift(i, row), shift(i, column));
   const pairWith = (by: number): [Reg, Reg] => {
-    const half = b.binary('mul', b.binary('sub', at(by, by), at(0, 0)), b.f32(0.5));
+    const half = b.binary('mul', b.binary('sub', at(by, by), at(0, 0)), b.real(0.5));
     const square = b.fma(half, half, b.binary('mul', at(0, by), at(by, 0)));
-    const mean = b.fma(at(0, 0), b.f32(0.5), b.binary('mul', at(by, by), b.f32(0.5)));
+    const mean = b.fma(at(0, 0), b.real(0.5), b.binary('mul', at(by, by), b.real(0.5)));
     return [mean, b.unary('sqrt', b.binary('max', b.unary('neg', square), zero))];
   };
   const [isUpper, isLower] = [b.compare('ne', at(1, 0), zero), b.compare('ne', at(0, -1), zero)];
@@ -196,8 +196,8 @@ export const eigRows = {
     arity: 1,
     infer([a], attrs) {
       expectSquare('eig', a);
-      const values = { dtype: 'float32' as const, shape: a.shape.slice(0, -1) };
-      const vectors = { dtype: 'float32' as const, shape: a.shape };
+      const values = { dtype: a.dtype, shape: a.shape.slice(0, -1) };
+      const vectors = { dtype: a.dtype, shape: a.shape };
       return boolAttr(attrs, 'vectors') ? [values, values, vectors, vectors] : [values, values];
     },
     gradient({ inputs: [a], outputs, attrs }, [dre, dim, dvre, dvim]) {
@@ -207,7 +207,7 @@ export const eigRows = {
     },
     batching: 'leading',
     evaluate([a], _attrs, types) {
-      const outs = types.map((type) => newArray('float32', sizeOf(type.shape)));
+      const outs = types.map((type) => newArray(type.dtype, sizeOf(type.shape)));
       const n = a.shape[a.shape.length - 1];
       eachMatrix(a, (matrix, at) => {
         const { re, im, vectors } = eigenDense(matrix, n);

@@ -20,9 +20,10 @@ import {
   setVector,
   sumOver,
   vector,
+  halfUnit,
 } from './kernel.ts';
 import type { Schur } from './schur.ts';
-import { basisOf, EPSILON, formOf } from './schur.ts';
+import { basisOf, formOf } from './schur.ts';
 
 const ZERO = constant(0);
 
@@ -69,8 +70,8 @@ function complexOf(b: KernelBuilder) {
     over(x: Complex, y: Complex, least: Reg): Complex {
       const size = b.fma(y.re, y.re, b.binary('mul', y.im, y.im));
       const isSmall = b.compare('lt', size, b.binary('mul', least, least));
-      const d = { re: b.select(isSmall, least, y.re), im: b.select(isSmall, b.f32(0), b.unary('neg', y.im)) };
-      const inverse = b.binary('div', b.f32(1), b.select(isSmall, b.binary('mul', least, least), size));
+      const d = { re: b.select(isSmall, least, y.re), im: b.select(isSmall, b.real(0), b.unary('neg', y.im)) };
+      const inverse = b.binary('div', b.real(1), b.select(isSmall, b.binary('mul', least, least), size));
       return each(times(x, d), d, (p) => b.binary('mul', p, inverse));
     },
   };
@@ -105,7 +106,7 @@ export function substitutionStage(
   const stride = padded(n, context.lanes);
   // A row more than there are components, which the last row's step does not reach but names.
   const size = (n + 1) * stride;
-  const columns: Columns = { x: context.scratch('f32', batch * 2 * size), stride, size };
+  const columns: Columns = { x: context.scratch(context.realType, batch * 2 * size), stride, size };
   context.kernel(
     'substitution',
     (stage) => {
@@ -117,7 +118,7 @@ export function substitutionStage(
         const known = (part: Affine) => {
           const value = vector(b, w, part, at);
           // Behind the last eigenvalue there is none.
-          return b.select(b.compare('eq', value, value), value, b.f32(0));
+          return b.select(b.compare('eq', value, value), value, b.real(0));
         };
         const t = formOf(schur, form, matrix);
         substitute(b, n, t, partsAt(columns, x, matrix), at, { re: known(RE), im: known(IM) });
@@ -130,12 +131,12 @@ export function substitutionStage(
 
 function substitute(b: KernelBuilder, n: number, t: Matrix, parts: [Matrix, Matrix], at: Affine, w: Complex): void {
   const c = complexOf(b);
-  const zero = b.f32(0);
+  const zero = b.real(0);
   const [none, one] = [
     { re: zero, im: zero },
-    { re: b.f32(1), im: zero },
+    { re: b.real(1), im: zero },
   ];
-  const least = b.f32(EPSILON);
+  const least = b.real(2 * halfUnit(b));
   const column = places(b, at);
   const set = (row: Affine, value: Complex) => {
     setVector(b, parts[0], row, at, value.re);
@@ -172,7 +173,7 @@ function substitute(b: KernelBuilder, n: number, t: Matrix, parts: [Matrix, Matr
       const lowerValue = solved(c.sub(c.times(below, rest), c.times(diagonal, lower)));
       // Of the block's own two eigenvalues: x_q = 1, and the lower row gives x_i.
       const isOwn = b.binary('or', isAt(i), isAt(q));
-      const own = c.by(c.neg(corner), b.binary('div', b.f32(1), below.re));
+      const own = c.by(c.neg(corner), b.binary('div', b.real(1), below.re));
       const isAbove = isBefore(q);
       set(i, c.select(isOwn, own, c.select(isAbove, upperValue, none)));
       set(q, c.select(isOwn, one, c.select(isAbove, lowerValue, none)));
@@ -194,9 +195,9 @@ function keepSmall(
 ): void {
   const { re, im } = get(i);
   const size = b.binary('max', b.unary('abs', re), b.unary('abs', im));
-  const isLarge = b.compare('gt', size, b.f32(LARGE));
-  b.when(b.compare('gt', b.reduceLanes('max', size, b.lanes), b.f32(LARGE)), () => {
-    const factor = b.binary('div', b.f32(1), b.select(isLarge, size, b.f32(1)));
+  const isLarge = b.compare('gt', size, b.real(LARGE));
+  b.when(b.compare('gt', b.reduceLanes('max', size, b.lanes), b.real(LARGE)), () => {
+    const factor = b.binary('div', b.real(1), b.select(isLarge, size, b.real(1)));
     b.loop('j', [i], [constant(n)], (j) => {
       for (const part of parts) {
         setVector(b, part, variable(j), at, b.binary('mul', vector(b, part, variable(j), at), factor));
@@ -221,7 +222,7 @@ export function vectorsStage(
 ): void {
   const stride = padded(n + 1, context.lanes);
   const size = padded(n, GROUP) * stride;
-  const rows: Columns = { x: context.scratch('f32', batch * 2 * size), stride, size };
+  const rows: Columns = { x: context.scratch(context.realType, batch * 2 * size), stride, size };
   context.kernel(
     'vectors',
     (stage) => {
@@ -244,8 +245,8 @@ export function vectorsStage(
             const [re, im] = target.map((part) => b.load(part.buf, element(part, k, at), 1, lanes));
             const value = complexOf(b).times({ re, im }, factor.turn);
             const isPivot = b.compare('eq', places(b, at), factor.pivot);
-            [value.re, b.select(isPivot, b.f32(0), value.im)].forEach((part, o) => {
-              const result = b.select(isBad, b.f32(Number.NaN), part);
+            [value.re, b.select(isPivot, b.real(0), value.im)].forEach((part, o) => {
+              const result = b.select(isBad, b.real(Number.NaN), part);
               b.store(outputs[o], plus(times(matrix, n * n), times(at, n)), n, lanes, result, rank);
             });
           });
@@ -267,7 +268,7 @@ function combine(
   width: number,
 ): void {
   eachVector(b, ZERO, target[0].stride, (at) => {
-    const sums = Array.from({ length: width }, () => source.map(() => b.acc(b.f32(0))));
+    const sums = Array.from({ length: width }, () => source.map(() => b.acc(b.real(0))));
     b.loop('j', [ZERO], [shift(first, width + 1), constant(n)], (jv) => {
       const schur = vector(b, basis, variable(jv), at);
       sums.forEach((parts, g) => {
@@ -287,12 +288,12 @@ function normalizer(
   site: number,
 ): { turn: Complex; pivot: Reg } {
   const end = target[0].stride;
-  const most = b.acc(b.f32(0));
+  const most = b.acc(b.real(0));
   for (const part of target) {
     eachVector(b, ZERO, end, (at) => b.set(most, b.binary('max', most, b.unary('abs', vector(b, part, k, at)))));
   }
   const largest = b.reduceLanes('max', most, b.lanes);
-  const inverse = b.binary('div', b.f32(1), b.select(b.compare('gt', largest, b.f32(0)), largest, b.f32(1)));
+  const inverse = b.binary('div', b.real(1), b.select(b.compare('gt', largest, b.real(0)), largest, b.real(1)));
   const squareAt = (at: Affine): Reg => {
     const [re, im] = target.map((part) => b.binary('mul', vector(b, part, k, at), inverse));
     return b.fma(re, re, b.binary('mul', im, im));
@@ -301,9 +302,9 @@ function normalizer(
     'sqrt',
     sumOver(b, ZERO, end, (acc, at) => b.set(acc, b.binary('add', acc, squareAt(at)))),
   );
-  const top = b.acc(b.f32(0));
+  const top = b.acc(b.real(0));
   eachVector(b, ZERO, end, (at) => b.set(top, b.binary('max', top, squareAt(at))));
-  const bound = b.binary('mul', b.reduceLanes('max', top, b.lanes), b.f32(DECISIVE * DECISIVE));
+  const bound = b.binary('mul', b.reduceLanes('max', top, b.lanes), b.real(DECISIVE * DECISIVE));
   const first = b.acc(b.i32(n - 1));
   eachVector(b, ZERO, end, (at) => {
     const isLarge = b.compare('ge', squareAt(at), bound);

@@ -32,6 +32,7 @@ import {
   sumOver,
   vector,
   withSign,
+  halfUnit,
 } from './kernel.ts';
 import { adjoint, asColumn, asRow, diagonalMatrix } from './parts.ts';
 import { makeReflector } from './reflector.ts';
@@ -64,7 +65,7 @@ function reduceStage(context: KernelsContext, batch: number, n: number): Tridiag
   const stride = padded(n, lanes);
   const row = paddedRow(n, lanes);
   const rows = padded(n, lanes);
-  const scratch = (size: number) => context.scratch('f32', batch * size);
+  const scratch = (size: number) => context.scratch(context.realType, batch * size);
   const result: Tridiagonal = {
     reflectors: scratch((n + 1) * stride),
     stride,
@@ -107,7 +108,7 @@ function reduceStage(context: KernelsContext, batch: number, n: number): Tridiag
 
 /** (A + A^T) / 2, scaled, with zeros around it. */
 function copySymmetric(b: KernelBuilder, from: Matrix, w: Matrix, n: number, rows: number, inverse: Reg): void {
-  const half = b.binary('mul', inverse, b.f32(0.5));
+  const half = b.binary('mul', inverse, b.real(0.5));
   b.loop('i', 0, n, (i) => {
     eachRagged(b, n, (j, lanes) => {
       const x = b.load(from.buf, element(from, variable(i), j), 1, lanes);
@@ -115,7 +116,7 @@ function copySymmetric(b: KernelBuilder, from: Matrix, w: Matrix, n: number, row
       setVector(b, w, variable(i), j, b.fma(y, half, b.binary('mul', x, half)));
     });
   });
-  b.loop('i', n, rows, (i) => eachVector(b, ZERO, w.stride, (j) => setVector(b, w, variable(i), j, b.f32(0))));
+  b.loop('i', n, rows, (i) => eachVector(b, ZERO, w.stride, (j) => setVector(b, w, variable(i), j, b.real(0))));
 }
 
 interface Places {
@@ -134,8 +135,8 @@ const P = constant(2);
 
 function tridiagonalise(b: KernelBuilder, n: number, m: Places): void {
   const { work, temporary, reflectors, taus, diagonal, below } = m;
-  const nan = b.f32(Number.NaN);
-  const zero = b.f32(0);
+  const nan = b.real(Number.NaN);
+  const zero = b.real(0);
   eachVector(b, ZERO, diagonal.stride, (j) => {
     setVector(b, diagonal, ZERO, j, nan);
     setVector(b, below, ZERO, j, zero);
@@ -160,7 +161,7 @@ function tridiagonalise(b: KernelBuilder, n: number, m: Places): void {
         b.fmaAcc(acc, vector(b, temporary, P, at), vector(b, reflectors, q, at)),
       );
       // w = tau p - (tau^2 / 2) (p . v) v
-      const factor = b.binary('mul', b.binary('mul', tau, tau), b.binary('mul', sum, b.f32(0.5)));
+      const factor = b.binary('mul', b.binary('mul', tau, tau), b.binary('mul', sum, b.real(0.5)));
       eachVector(b, start, work.stride, (at) => {
         const p = b.binary('mul', tau, vector(b, temporary, P, at));
         setVector(b, temporary, W, at, minusProduct(b, factor, vector(b, reflectors, q, at), p));
@@ -210,7 +211,7 @@ function passOver(b: KernelBuilder, { work, rows, temporary, reflectors }: Place
       const row = (g: number) => shift(variable(iv), g);
       const vs = group.map((g) => b.unary('neg', scalar(b, reflectors, k, row(g))));
       const ws = group.map((g) => b.unary('neg', scalar(b, temporary, W, row(g))));
-      const sums = group.map(() => b.acc(b.f32(0)));
+      const sums = group.map(() => b.acc(b.real(0)));
       eachVector(b, start, work.stride, (at) => {
         const [v, w, next] = [vector(b, reflectors, k, at), vector(b, temporary, W, at), vector(b, reflectors, q, at)];
         for (const g of group) {
@@ -221,7 +222,7 @@ function passOver(b: KernelBuilder, { work, rows, temporary, reflectors }: Place
       });
       for (const g of group) {
         const isIn = b.compare('ge', b.index(row(g)), b.index(q));
-        setScalar(b, temporary, P, row(g), b.select(isIn, b.reduceLanes('add', sums[g], b.lanes), b.f32(0)));
+        setScalar(b, temporary, P, row(g), b.select(isIn, b.reduceLanes('add', sums[g], b.lanes), b.real(0)));
       }
     },
     { step: size },
@@ -240,7 +241,7 @@ interface Found {
 function iterateStage(context: KernelsContext, batch: number, n: number, t: Tridiagonal, withVectors: boolean): Found {
   const ranks = context.scratch('i32', batch * n);
   const record = withVectors ? newRecord(context, batch, n) : null;
-  const copies = context.scratch('f32', batch * 2 * t.row);
+  const copies = context.scratch(context.realType, batch * 2 * t.row);
   const write = (stage: KernelStage): void => {
     const { b } = stage;
     const [diagonal, below, scales] = [t.diagonal, t.below, t.scale].map((memory) => stage.scratch(memory, 'read'));
@@ -261,7 +262,7 @@ function iterateStage(context: KernelsContext, batch: number, n: number, t: Trid
         b.store(order, place, 1, 1, rank);
         const value = b.binary('mul', scalar(b, m, D, i), scale);
         const dyn = { index: b.guard(rank, n, site), scale: 1 };
-        b.store(output, variable(v, n), 1, 1, b.select(isBad, b.f32(Number.NaN), value), dyn);
+        b.store(output, variable(v, n), 1, 1, b.select(isBad, b.real(Number.NaN), value), dyn);
       });
     });
   };
@@ -272,7 +273,6 @@ function iterateStage(context: KernelsContext, batch: number, n: number, t: Trid
 /** Rows of the copy: the diagonal, and what stands below it. */
 const D = constant(0);
 const E = constant(1);
-const EPSILON = 2 ** -24;
 
 /** Steps in all: sweeps that find room in a record, and one for each eigenvalue that is found. */
 function mostSteps(n: number): number {
@@ -315,7 +315,7 @@ function blockEnd(b: KernelBuilder, m: Matrix, l: Reg, n: number): Reg {
       const at = variable(v);
       const size = b.binary('add', b.unary('abs', vector(b, m, D, at)), b.unary('abs', vector(b, m, D, shift(at, 1))));
       const off = b.unary('abs', vector(b, m, E, at));
-      const counts = b.compare('gt', off, b.binary('mul', size, b.f32(EPSILON)));
+      const counts = b.compare('gt', off, b.binary('mul', size, b.real(halfUnit(b))));
       const place = b.index(at, 1);
       const isCandidate = b.binary('and', b.unary('not', counts), b.compare('ge', place, l));
       b.set(best, b.binary('min', best, b.select(isCandidate, place, b.i32(n - 1))));
@@ -338,11 +338,11 @@ function sweep(b: KernelBuilder, m: Matrix, { l, end, length, n, site }: Block, 
   const last = { index: b.guard(end, n, site), scale: 1 };
   const at = (row: Affine, by: number) => element(m, row, constant(by));
   const load = (row: Affine, by: number, dyn: typeof first) => b.load(m.buf, at(row, by), 0, 1, dyn);
-  const one = b.f32(1);
-  const zero = b.f32(0);
+  const one = b.real(1);
+  const zero = b.real(0);
   const el = load(E, 0, first);
   const dl = load(D, 0, first);
-  const slope = b.binary('div', b.binary('sub', load(D, 1, first), dl), b.binary('mul', el, b.f32(2)));
+  const slope = b.binary('div', b.binary('sub', load(D, 1, first), dl), b.binary('mul', el, b.real(2)));
   const root = hypot(b, slope, one);
   const shifted = b.binary('sub', load(D, 0, last), dl);
   const g = b.acc(b.binary('add', shifted, b.binary('div', el, b.binary('add', slope, withSign(b, root, slope)))));
@@ -365,7 +365,7 @@ function sweep(b: KernelBuilder, m: Matrix, { l, end, length, n, site }: Block, 
       b.set(c, b.select(isZero, one, b.binary('div', g, safe)));
       const above = b.binary('sub', load(D, 1, i), p);
       const difference = b.binary('mul', b.binary('sub', load(D, 0, i), above), s);
-      const turned = b.fma(b.binary('mul', c, b.f32(2)), off, difference);
+      const turned = b.fma(b.binary('mul', c, b.real(2)), off, difference);
       b.set(p, b.binary('mul', s, turned));
       b.store(m.buf, at(D, 1), 1, 1, b.binary('add', above, p), i);
       b.set(g, b.binary('sub', b.binary('mul', c, turned), off));
@@ -417,7 +417,7 @@ function emit(context: KernelsContext): void {
           const rank = b.guard(b.load(order, plus(times(matrix, n), i), 0, 1), n, site);
           const value = b.load(values, times(matrix, n), 0, 1, { index: rank, scale: 1 });
           const isBad = b.compare('ne', value, value);
-          const sign = b.select(isBad, b.f32(Number.NaN), signOfRow(b, m, i, n, site));
+          const sign = b.select(isBad, b.real(Number.NaN), signOfRow(b, m, i, n, site));
           const column = { index: rank, scale: 1 };
           eachRagged(b, n, (at, lanes) => {
             const x = b.binary('mul', b.load(vectors, element(m, i, at), 1, lanes), sign);
@@ -466,8 +466,8 @@ export const eighRows = {
     arity: 1,
     infer([a], attrs) {
       expectSquare('eigh', a);
-      const values = { dtype: 'float32' as const, shape: a.shape.slice(0, -1) };
-      return boolAttr(attrs, 'vectors') ? [values, { dtype: 'float32', shape: a.shape }] : [values];
+      const values = { dtype: a.dtype, shape: a.shape.slice(0, -1) };
+      return boolAttr(attrs, 'vectors') ? [values, { dtype: a.dtype, shape: a.shape }] : [values];
     },
     gradient({ inputs: [a], outputs, attrs }, [dw, dv]) {
       const [values, vectors] = boolAttr(attrs, 'vectors') ? outputs : eigh(a);
@@ -475,7 +475,7 @@ export const eighRows = {
     },
     batching: 'leading',
     evaluate([a], _attrs, types) {
-      const outs = types.map((type) => newArray('float32', sizeOf(type.shape)));
+      const outs = types.map((type) => newArray(type.dtype, sizeOf(type.shape)));
       const n = a.shape[a.shape.length - 1];
       eachMatrix(a, (matrix, at) => {
         const { values, vectors } = jacobiEigenDense(matrix, n);

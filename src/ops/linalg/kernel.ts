@@ -83,18 +83,25 @@ export function minusProduct(b: KernelBuilder, a: Reg, x: Reg, y: Reg): Reg {
   return b.fma(b.unary('neg', a), x, y);
 }
 
+/** Half a unit in the last place of 1. */
+export function halfUnit(b: KernelBuilder): number {
+  return b.realType === 'f64' ? 2 ** -53 : 2 ** -24;
+}
+
 /** Sum of all lanes of all vectors that `term` gives, from `start` to `end`, in every lane. */
 export function sumOver(b: KernelBuilder, start: Affine, end: number, add: (acc: Reg, at: Affine) => void): Reg {
-  const acc = b.acc(b.f32(0));
+  const acc = b.acc(b.real(0));
   eachVector(b, start, end, (at) => add(acc, at));
   return b.reduceLanes('add', acc, b.lanes);
 }
 
 /** The power of two at or below |x| in every lane; 1 where x is 0 or denormal. Multiplying and dividing by it is exact. */
 export function powerOfTwo(b: KernelBuilder, x: Reg): Reg {
-  const bits = b.binary('and', b.convert('bitsToI32', x), b.i32(0x7f800000));
-  const power = b.convert('bitsToF32', bits);
-  return b.select(b.compare('eq', bits, b.i32(0)), b.f32(1), power);
+  const wide = b.realType === 'f64';
+  const all = b.convert(wide ? 'bitsToI64' : 'bitsToI32', x);
+  const bits = b.binary('and', all, b.like(all, wide ? 0x7ff0000000000000n : 0x7f800000));
+  const power = b.convert(wide ? 'bitsToF64' : 'bitsToF32', bits);
+  return b.select(b.compare('eq', bits, b.like(bits, 0)), b.real(1), power);
 }
 
 /** sqrt(x^2 + y^2) without overflow: the larger one times sqrt(1 + ratio^2). */
@@ -102,15 +109,15 @@ export function hypot(b: KernelBuilder, x: Reg, y: Reg): Reg {
   const [a, c] = [b.unary('abs', x), b.unary('abs', y)];
   const large = b.binary('max', a, c);
   const small = b.binary('min', a, c);
-  const isZero = b.compare('eq', large, b.f32(0));
-  const ratio = b.binary('div', small, b.select(isZero, b.f32(1), large));
-  return b.binary('mul', large, b.unary('sqrt', b.fma(ratio, ratio, b.f32(1))));
+  const isZero = b.compare('eq', large, b.real(0));
+  const ratio = b.binary('div', small, b.select(isZero, b.real(1), large));
+  return b.binary('mul', large, b.unary('sqrt', b.fma(ratio, ratio, b.real(1))));
 }
 
 /** |x| with the sign of y (a negative zero counts as positive). */
 export function withSign(b: KernelBuilder, x: Reg, y: Reg): Reg {
   const size = b.unary('abs', x);
-  return b.select(b.compare('lt', y, b.f32(0)), b.unary('neg', size), size);
+  return b.select(b.compare('lt', y, b.real(0)), b.unary('neg', size), size);
 }
 
 /** The work that batches share: how many columns of one matrix a chunk takes, and over what the region runs. */
@@ -134,7 +141,7 @@ export function eachBlock(
 
 /** The power of two next to the largest element is written down; gives one over it. */
 export function scaleOf(b: KernelBuilder, from: Matrix, n: number, scales: number, matrix: Affine): Reg {
-  const most = b.acc(b.f32(0));
+  const most = b.acc(b.real(0));
   b.loop('i', 0, n, (i) => {
     eachRagged(b, n, (j, lanes) => {
       const x = b.load(from.buf, element(from, variable(i), j), 1, lanes);
@@ -143,5 +150,5 @@ export function scaleOf(b: KernelBuilder, from: Matrix, n: number, scales: numbe
   });
   const power = powerOfTwo(b, b.reduceLanes('max', most, b.lanes));
   b.store(scales, matrix, 1, 1, power);
-  return b.binary('div', b.f32(1), power);
+  return b.binary('div', b.real(1), power);
 }

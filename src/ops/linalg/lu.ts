@@ -47,7 +47,7 @@ const BASE = 32;
  * A copy that holds each column contiguously: search, scaling and update then run along vectors of rows. Padding is NaN, which
  * no comparison chooses as the pivot and which never leaves its places.
  */
-function emit({ inputs: [a], kernel, scratch }: KernelsContext): void {
+function emit({ inputs: [a], kernel, scratch, realType }: KernelsContext): void {
   const [m, n] = a.shape.slice(-2);
   const batch = batchOf(a.shape);
   kernel(
@@ -55,7 +55,7 @@ function emit({ inputs: [a], kernel, scratch }: KernelsContext): void {
     (s) => {
       const { b } = s;
       const stride = padded(m, b.lanes);
-      const [input, work] = [s.input(0), s.scratch(scratch('f32', batch * n * stride), 'write')];
+      const [input, work] = [s.input(0), s.scratch(scratch(realType, batch * n * stride), 'write')];
       const [packed, perm] = [s.output(0), s.output(1)];
       const site = s.site('a pivot', m);
       b.region('matrix', batch, (v) => {
@@ -67,7 +67,7 @@ function emit({ inputs: [a], kernel, scratch }: KernelsContext): void {
           b.loop('c', 0, n, (c) => {
             const column = b.load(input, element(from, i, variable(c)), n, lanes);
             const inside = b.compare('lt', places(b, i), b.i32(m));
-            setVector(b, w, variable(c), i, lanes === b.lanes ? column : b.select(inside, column, b.f32(Number.NaN)));
+            setVector(b, w, variable(c), i, lanes === b.lanes ? column : b.select(inside, column, b.real(Number.NaN)));
           });
         });
         eachOnGrid(b, 'k', Math.min(m, n), (k, start) => {
@@ -98,7 +98,7 @@ function emit({ inputs: [a], kernel, scratch }: KernelsContext): void {
 
 /** The row at or below k whose element in column k is largest, the first of equals; k if all are NaN. */
 function searchPivot(b: KernelBuilder, w: Matrix, k: Affine, start: Affine) {
-  const best = b.acc(b.f32(-1));
+  const best = b.acc(b.real(-1));
   const where = b.acc(b.index(k));
   eachVector(b, start, w.stride, (at) => {
     const place = places(b, at);
@@ -114,7 +114,7 @@ function searchPivot(b: KernelBuilder, w: Matrix, k: Affine, start: Affine) {
 /** Column k below the diagonal becomes that of L; later columns lose its product with their row k. */
 function eliminate(b: KernelBuilder, w: Matrix, k: Affine, start: Affine, n: number): void {
   const pivot = scalar(b, w, k, k);
-  const divisor = b.select(b.compare('eq', pivot, b.f32(0)), b.f32(1), pivot);
+  const divisor = b.select(b.compare('eq', pivot, b.real(0)), b.real(1), pivot);
   const next = shift(start, b.lanes);
   const isBelow = b.compare('gt', places(b, start), b.index(k));
   const first = vector(b, w, k, start);
@@ -168,7 +168,7 @@ function gradient(packed: Value, order: Value, dp: Value): Value {
   const unitLower = (x: Value, transpose: boolean) => triangularSolve(lu11, x, { lower: true, unit: true, transpose });
   // x U^-T = (U^-1 x^T)^T
   const rightOfU = (x: Value) => adjoint(triangularSolve(lu11, adjoint(x), { lower: false }));
-  const lower = add(triangle(lu11, 'strictlyLower'), eye(lead(packed), k));
+  const lower = add(triangle(lu11, 'strictlyLower'), eye(packed.dtype, lead(packed), k));
   const upper = triangle(lu11, 'upper');
   let dl = triangle(d11, 'strictlyLower');
   let du = triangle(d11, 'upper');
@@ -200,7 +200,7 @@ export const luRows = {
     infer([a]) {
       expectMatrix('lu', a);
       return [
-        { dtype: 'float32', shape: a.shape },
+        { dtype: a.dtype, shape: a.shape },
         { dtype: 'int32', shape: a.shape.slice(0, -1) },
       ];
     },
@@ -208,7 +208,7 @@ export const luRows = {
     batching: 'leading',
     evaluate([a], _attrs, [type]) {
       const [m, n] = type.shape.slice(-2);
-      const packed = newArray('float32', sizeOf(type.shape));
+      const packed = newArray(type.dtype, sizeOf(type.shape));
       const order = newArray('int32', sizeOf(type.shape.slice(0, -1)));
       eachMatrix(a, (matrix, at) => {
         const factors = luDense(matrix, m, n);

@@ -1,4 +1,5 @@
 /** Blocks, triangles and transposes of matrices [..., m, n], with the elementary builders. Knows no factorisation. */
+import type { DType } from '../../types/dtype.ts';
 import type { Value } from '../../graph/graph.ts';
 import {
   constant,
@@ -92,9 +93,9 @@ export function triangle(a: Value, part: Part): Value {
 }
 
 /** Ones on the diagonal, [...lead, rows, columns]. */
-export function eye(lead: readonly number[], rows: number, columns = rows): Value {
+export function eye(dtype: DType, lead: readonly number[], rows: number, columns = rows): Value {
   const mask = partMask('diagonal', rows, columns);
-  return broadcastTo(apply1('cast', [mask], { dtype: 'float32' }), [...lead, rows, columns]);
+  return broadcastTo(apply1('cast', [mask], { dtype }), [...lead, rows, columns]);
 }
 
 /** Rows of [..., m, n] in the order of indices [..., k]. */

@@ -42,7 +42,7 @@ const PANEL = 32;
  * Columns are contiguous in the copy, so sums and updates run along vectors of rows. Column groups begin at the vector that holds
  * k: columns before k are "reflected" by 0 times the vector.
  */
-function emitPanel({ inputs: [a], kernel, scratch }: KernelsContext): void {
+function emitPanel({ inputs: [a], kernel, scratch, realType }: KernelsContext): void {
   const [m, n] = a.shape.slice(-2);
   const batch = batchOf(a.shape);
   const count = Math.min(m, n);
@@ -53,7 +53,7 @@ function emitPanel({ inputs: [a], kernel, scratch }: KernelsContext): void {
       const [tall, wide] = [padded(m, b.lanes), padded(n, groupOf(b.lanes))];
       const small = padded(count, b.lanes);
       const input = s.input(0);
-      const take = (size: number) => s.scratch(scratch('f32', batch * size), 'write');
+      const take = (size: number) => s.scratch(scratch(realType, batch * size), 'write');
       const [work, vectors, dots, triangles] = [
         take(wide * tall),
         take(count * tall),
@@ -74,7 +74,7 @@ function emitPanel({ inputs: [a], kernel, scratch }: KernelsContext): void {
           at(triangles, count, small),
         ];
         copyIn(b, at(input, m, n), w, m, n, wide);
-        eachVector(b, constant(0), small, (j) => setVector(b, z, constant(0), j, b.f32(0)));
+        eachVector(b, constant(0), small, (j) => setVector(b, z, constant(0), j, b.real(0)));
         eachOnGrid(b, 'k', count, (k, start) => {
           const tau = makeReflector(b, { m: w, row: k }, { m: v, row: k }, k, start);
           reflectGroups(b, w, v, k, start, wide, tau);
@@ -87,7 +87,7 @@ function emitPanel({ inputs: [a], kernel, scratch }: KernelsContext): void {
             const x = b.load(work, element(w, j, variable(i)), tall, lanes);
             const isUpper = b.compare('ge', places(b, j), b.index(variable(i)));
             const place = element(at(r, count, n), variable(i), j);
-            b.store(r, place, 1, lanes, b.select(isUpper, x, b.f32(0)));
+            b.store(r, place, 1, lanes, b.select(isUpper, x, b.real(0)));
           });
         });
       });
@@ -104,7 +104,7 @@ function copyIn(b: KernelBuilder, from: Matrix, w: Matrix, m: number, n: number,
     });
   });
   b.loop('c', n, rows, (c) => {
-    eachVector(b, constant(0), w.stride, (i) => setVector(b, w, variable(c), i, b.f32(0)));
+    eachVector(b, constant(0), w.stride, (i) => setVector(b, w, variable(c), i, b.real(0)));
   });
 }
 
@@ -128,7 +128,7 @@ function reflectGroups(b: KernelBuilder, w: Matrix, v: Matrix, k: Affine, start:
     [constant(rows)],
     (c) => {
       const row = (i: number) => shift(variable(c), i);
-      const sums = group.map(() => b.acc(b.f32(0)));
+      const sums = group.map(() => b.acc(b.real(0)));
       eachVector(b, start, w.stride, (at) => {
         const x = vector(b, v, k, at);
         for (const i of group) b.fmaAcc(sums[i], vector(b, w, row(i), at), x);
@@ -136,7 +136,7 @@ function reflectGroups(b: KernelBuilder, w: Matrix, v: Matrix, k: Affine, start:
       const factors = group.map((i) => {
         const isAfter = b.compare('gt', b.index(row(i)), b.index(k));
         const total = b.binary('mul', b.reduceLanes('add', sums[i], b.lanes), tau);
-        return b.select(isAfter, b.unary('neg', total), b.f32(0));
+        return b.select(isAfter, b.unary('neg', total), b.real(0));
       });
       eachVector(b, start, w.stride, (at) => {
         const x = vector(b, v, k, at);
@@ -155,7 +155,7 @@ function extendTriangle(
   start: Affine,
   tau: Reg,
 ): void {
-  eachVector(b, constant(0), t.stride, (j) => setVector(b, t, k, j, b.f32(0)));
+  eachVector(b, constant(0), t.stride, (j) => setVector(b, t, k, j, b.real(0)));
   b.loop('j', 0, [k], (j) => {
     const sum = sumOver(b, start, v.stride, (acc, at) =>
       b.fmaAcc(acc, vector(b, v, variable(j), at), vector(b, v, k, at)),
@@ -218,12 +218,14 @@ function formQ(a: Value, panels: readonly Panel[], m: number, columns: number): 
     const [rowsLeft, columnsLeft] = [m - at, columns - at];
     const width = sizes(panels[p].vt)[0];
     const none = lead(a).map((): readonly [number, number] => [0, 0]);
-    const corner = pad(eye(lead(a), width), [...none, [0, rowsLeft - width], [0, columnsLeft - width]]);
+    const corner = pad(eye(a.dtype, lead(a), width), [...none, [0, rowsLeft - width], [0, columnsLeft - width]]);
     const start =
-      q === null ? eye(lead(a), rowsLeft, columnsLeft) : add(pad(q, [...none, [width, 0], [width, 0]]), corner);
+      q === null
+        ? eye(a.dtype, lead(a), rowsLeft, columnsLeft)
+        : add(pad(q, [...none, [width, 0], [width, 0]]), corner);
     q = applyPanel(panels[p], start, false);
   }
-  return q ?? eye(lead(a), m, columns);
+  return q ?? eye(a.dtype, lead(a), m, columns);
 }
 
 /**
@@ -273,16 +275,16 @@ export const qrRows = {
       const [m, n] = a.shape.slice(-2);
       const count = Math.min(m, n);
       return [
-        { dtype: 'float32', shape: [...lead(a), count, m] },
-        { dtype: 'float32', shape: [...lead(a), count, count] },
-        { dtype: 'float32', shape: [...lead(a), count, n] },
+        { dtype: a.dtype, shape: [...lead(a), count, m] },
+        { dtype: a.dtype, shape: [...lead(a), count, count] },
+        { dtype: a.dtype, shape: [...lead(a), count, n] },
       ];
     },
     // The compiler alone makes this op, after gradients are taken.
     gradient: 'constant',
     batching: 'leading',
     evaluate([a], _attrs, types) {
-      const [vt, t, r] = types.map((type) => newArray('float32', sizeOf(type.shape)));
+      const [vt, t, r] = types.map((type) => newArray(type.dtype, sizeOf(type.shape)));
       const [m, n] = a.shape.slice(-2);
       const count = Math.min(m, n);
       eachMatrix(a, (matrix, at) => {
@@ -309,8 +311,8 @@ export const qrRows = {
       const [m, n] = a.shape.slice(-2);
       const columns = boolAttr(attrs, 'fullMatrices') ? m : Math.min(m, n);
       return [
-        { dtype: 'float32', shape: [...lead(a), m, columns] },
-        { dtype: 'float32', shape: [...lead(a), columns, n] },
+        { dtype: a.dtype, shape: [...lead(a), m, columns] },
+        { dtype: a.dtype, shape: [...lead(a), columns, n] },
       ];
     },
     gradient({ outputs: [q, r] }, [dq, dr]) {
@@ -318,7 +320,7 @@ export const qrRows = {
     },
     batching: 'leading',
     evaluate([a], _attrs, types) {
-      const [q, r] = types.map((type) => newArray('float32', sizeOf(type.shape)));
+      const [q, r] = types.map((type) => newArray(type.dtype, sizeOf(type.shape)));
       const [m, n] = a.shape.slice(-2);
       const columns = types[0].shape[types[0].shape.length - 1];
       eachMatrix(a, (matrix, at) => {

@@ -21,13 +21,13 @@ export function makeReflector(b: KernelBuilder, from: Row, to: Row, pivot: Affin
   const end = from.m.stride;
   const isIn = b.compare('ge', places(b, start), b.index(pivot));
   const isPivot = b.compare('eq', places(b, start), b.index(pivot));
-  const zero = b.f32(0);
+  const zero = b.real(0);
   const next = shift(start, b.lanes);
   const first = b.select(isIn, x(start), zero);
   const most = b.acc(b.unary('abs', first));
   eachVector(b, next, end, (at) => b.set(most, b.binary('max', most, b.unary('abs', x(at)))));
   const scale = powerOfTwo(b, b.reduceLanes('max', most, b.lanes));
-  const inverse = b.binary('div', b.f32(1), scale);
+  const inverse = b.binary('div', b.real(1), scale);
   const scaled = b.binary('mul', first, inverse);
   const squares = b.acc(b.binary('mul', scaled, scaled));
   eachVector(b, next, end, (at) => {
@@ -38,7 +38,7 @@ export function makeReflector(b: KernelBuilder, from: Row, to: Row, pivot: Affin
   const alpha = scalar(b, from.m, from.row, pivot);
   const beta = b.select(b.compare('gt', alpha, zero), b.unary('neg', norm), norm);
   const isZero = b.compare('eq', norm, zero);
-  const one = b.f32(1);
+  const one = b.real(1);
   const difference = b.select(isZero, one, b.binary('sub', alpha, beta));
   b.loop('v', 0, [start], (at) => setVector(b, to.m, to.row, variable(at), zero), { step: b.lanes });
   setVector(b, to.m, to.row, start, b.select(isPivot, one, b.binary('div', first, difference)));

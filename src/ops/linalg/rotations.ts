@@ -34,13 +34,13 @@ export interface Record {
   readonly count: ScratchMemory;
 }
 
-export function newRecord({ scratch }: KernelsContext, batch: number, n: number): Record {
+export function newRecord({ scratch, realType }: KernelsContext, batch: number, n: number): Record {
   const { rotations, sweeps } = capacityOf(n);
   return {
     n,
     rotations,
     sweeps,
-    angles: scratch('f32', batch * rotations * 2),
+    angles: scratch(realType, batch * rotations * 2),
     table: scratch('i32', batch * sweeps * 3),
     count: scratch('i32', batch),
   };
@@ -134,9 +134,9 @@ export function writeVectors(
   const width = VECTORS * context.lanes;
   const blocks = Math.ceil(n / width);
   const stride = blocks * width;
-  const vectors = context.scratch('f32', batch * n * stride);
+  const vectors = context.scratch(context.realType, batch * n * stride);
   // One row more than there are places: what is stored behind the last one of a sweep.
-  const scratch = context.scratch('f32', batch * blocks * (n + 1) * width);
+  const scratch = context.scratch(context.realType, batch * blocks * (n + 1) * width);
   const write = (stage: KernelStage): void => {
     const { b } = stage;
     const [local, out] = [stage.scratch(scratch, 'write'), stage.scratch(vectors, 'write')];
@@ -156,7 +156,7 @@ export function writeVectors(
       b.loop('i', 0, n, (i) => {
         for (const part of parts) {
           const isOwn = b.compare('eq', b.index(variable(i)), places(b, plus(at, part)));
-          setVector(b, z, variable(i), part, b.select(isOwn, b.f32(1), b.f32(0)));
+          setVector(b, z, variable(i), part, b.select(isOwn, b.real(1), b.real(0)));
         }
       });
       reflectRows(b, v, z, parts, matrix, source);
@@ -191,7 +191,7 @@ function reflectRows(
     const k = variable(kv);
     const row = v.rowOf(k);
     const tau = b.unary('neg', b.load(source.taus, plus(times(matrix, v.n), k), 0, 1));
-    const sums = parts.map(() => b.acc(b.f32(0)));
+    const sums = parts.map(() => b.acc(b.real(0)));
     b.loop('i', [shift(k, v.shift)], [constant(v.n)], (i) => {
       const x = scalar(b, reflectors, row, variable(i));
       parts.forEach((part, p) => b.fmaAcc(sums[p], x, vector(b, z, variable(i), part)));
@@ -263,9 +263,9 @@ function rotateRows(
 
 /** 1 or -1: what makes the first of the (nearly) largest components of row i of `m` positive. `end` elements are padded. */
 export function signOfRow(b: KernelBuilder, m: Matrix, i: Affine, n: number, site: number): Reg {
-  const most = b.acc(b.f32(0));
+  const most = b.acc(b.real(0));
   eachVector(b, constant(0), m.stride, (at) => b.set(most, b.binary('max', most, b.unary('abs', vector(b, m, i, at)))));
-  const bound = b.binary('mul', b.reduceLanes('max', most, b.lanes), b.f32(DECISIVE));
+  const bound = b.binary('mul', b.reduceLanes('max', most, b.lanes), b.real(DECISIVE));
   const first = b.acc(b.i32(n - 1));
   eachVector(b, constant(0), m.stride, (at) => {
     const isLarge = b.compare('ge', b.unary('abs', vector(b, m, i, at)), bound);
@@ -273,7 +273,7 @@ export function signOfRow(b: KernelBuilder, m: Matrix, i: Affine, n: number, sit
   });
   const place = b.guard(b.reduceLanes('min', first, b.lanes), n, site);
   const value = b.load(m.buf, element(m, i, constant(0)), 0, 1, { index: place, scale: 1 });
-  return b.select(b.compare('lt', value, b.f32(0)), b.f32(-1), b.f32(1));
+  return b.select(b.compare('lt', value, b.real(0)), b.real(-1), b.real(1));
 }
 
 /**

@@ -4,17 +4,17 @@ import type { Shape, TensorType } from '../../types/shape.ts';
 import { sameShape, showShape } from '../../types/shape.ts';
 import type { Sample } from '../row.ts';
 import type { SampleInput } from '../rule.ts';
-import { expectDType, f32, show } from '../rule.ts';
+import { expectDType, f32, floats, show } from '../rule.ts';
 
-/** float32 [..., m, n]. */
+/** float32 or float64 [..., m, n]. */
 export function expectMatrix(op: string, a: TensorType, what = 'the input'): void {
   if (a.shape.length < 2) {
     fail(op, `${what} must have rank 2 or more: [..., rows, columns]`, `got ${show(a)}`, 'expandDims or reshape');
   }
-  expectDType(op, a, ['float32'], what);
+  expectDType(op, a, floats, what);
 }
 
-/** float32 [..., n, n]. */
+/** float32 or float64 [..., n, n]. */
 export function expectSquare(op: string, a: TensorType, what = 'the input'): void {
   expectMatrix(op, a, what);
   const [m, n] = a.shape.slice(-2);

@@ -24,13 +24,15 @@ import {
   sumOver,
   vector,
   withSign,
+  halfUnit,
 } from './kernel.ts';
 import { makeReflector } from './reflector.ts';
 
 const ZERO = constant(0);
-export const EPSILON = 2 ** -23;
 /** What is negligible beside a largest element of 1 or more, whatever its neighbours are: quotients by it could overflow. */
-const NOTHING = 2 ** -90;
+function nothing(b: KernelBuilder): Reg {
+  return b.real(b.realType === 'f64' ? 2 ** -700 : 2 ** -90);
+}
 
 /** Where the form of each matrix lies. Around T and Z^T there are zeros, a row before T and places behind, that steps at the edges read. */
 export interface Schur {
@@ -63,16 +65,16 @@ export function schurStage(context: KernelsContext, batch: number, n: number, wi
   const lead = stride + padded(2, lanes);
   const sizes = { t: lead + rows * stride, zt: (n + 1) * stride };
   const form: Schur = {
-    t: context.scratch('f32', batch * sizes.t),
-    zt: withBasis ? context.scratch('f32', batch * sizes.zt) : null,
+    t: context.scratch(context.realType, batch * sizes.t),
+    zt: withBasis ? context.scratch(context.realType, batch * sizes.zt) : null,
     stride,
     lead,
     sizes,
-    scale: context.scratch('f32', batch),
+    scale: context.scratch(context.realType, batch),
     failed: context.scratch('i32', batch),
   };
   // A column as a row, its reflector, a product.
-  const three = context.scratch('f32', batch * 3 * stride);
+  const three = context.scratch(context.realType, batch * 3 * stride);
   context.kernel(
     'schur',
     (stage) => {
@@ -114,7 +116,7 @@ interface Work {
 
 /** The scaled matrix with zeros around it, and the identity for Z^T; whether a number is not finite. */
 function copy(b: KernelBuilder, from: Matrix, { n, h, zt, temporary }: Work, rows: number, inverse: Reg): Reg {
-  const zero = b.f32(0);
+  const zero = b.real(0);
   const clear = (m: Matrix, row: Affine) => eachVector(b, ZERO, h.stride, (at) => setVector(b, m, row, at, zero));
   clear(h, constant(-1));
   b.loop('i', 0, rows, (i) => clear(h, variable(i)));
@@ -130,7 +132,7 @@ function copy(b: KernelBuilder, from: Matrix, { n, h, zt, temporary }: Work, row
     });
     if (!zt) return;
     clear(zt, variable(i));
-    setScalar(b, zt, variable(i), variable(i), b.f32(1));
+    setScalar(b, zt, variable(i), variable(i), b.real(1));
   });
   return b.reduceLanes('max', bad, b.lanes);
 }
@@ -167,7 +169,7 @@ function reduce(b: KernelBuilder, { n, h, zt, temporary }: Work): void {
         });
       });
       setScalar(b, h, q, k, scalar(b, temporary, X, q));
-      b.loop('i', [shift(q, 1)], [constant(n)], (i) => setScalar(b, h, variable(i), k, b.f32(0)));
+      b.loop('i', [shift(q, 1)], [constant(n)], (i) => setScalar(b, h, variable(i), k, b.real(0)));
     });
   });
 }
@@ -175,7 +177,7 @@ function reduce(b: KernelBuilder, { n, h, zt, temporary }: Work): void {
 /** M <- M - tau v (v^T M), v being zero before its place q. */
 function reflectRows(b: KernelBuilder, m: Matrix, n: number, q: Affine, tau: Reg, temporary: Matrix): void {
   eachVector(b, ZERO, m.stride, (at) => {
-    const sum = b.acc(b.f32(0));
+    const sum = b.acc(b.real(0));
     b.loop('i', [q], [constant(n)], (i) => {
       b.fmaAcc(sum, scalar(b, temporary, V, variable(i)), vector(b, m, variable(i), at));
     });
@@ -207,7 +209,7 @@ function iterate(b: KernelBuilder, work: Work): Reg {
       const last = b.guard(hi, n, site);
       const lo = blockStart(b, h, last, n);
       const first = { index: b.guard(lo, n, site), scale: h.stride + 1 };
-      b.store(h.buf, element(h, ZERO, constant(-1)), 1, 1, b.f32(0), first);
+      b.store(h.buf, element(h, ZERO, constant(-1)), 1, 1, b.real(0), first);
       const size = b.binary('sub', last, lo);
       const isPair = b.compare('eq', size, b.i32(1));
       const isLarge = b.compare('gt', size, b.i32(1));
@@ -229,8 +231,8 @@ function blockStart(b: KernelBuilder, h: Matrix, hi: Reg, n: number): Reg {
   eachVector(b, ZERO, padded(n, b.lanes), (at) => {
     const beside = b.binary('add', diagonal(at, -1, -1), diagonal(at, 0, 0));
     // Of two zeros the whole matrix is the measure: its largest element is between 1 and 2.
-    const measure = b.select(b.compare('eq', beside, b.f32(0)), b.f32(1), beside);
-    const bound = b.binary('max', b.binary('mul', measure, b.f32(EPSILON)), b.f32(NOTHING));
+    const measure = b.select(b.compare('eq', beside, b.real(0)), b.real(1), beside);
+    const bound = b.binary('max', b.binary('mul', measure, b.real(2 * halfUnit(b))), nothing(b));
     const counts = b.compare('gt', diagonal(at, 0, -1), bound);
     const place = places(b, at);
     const isHere = b.binary('and', b.unary('not', counts), b.compare('le', place, hi));
@@ -245,16 +247,16 @@ function splitPair(b: KernelBuilder, { n, h, zt, site }: Work, hi: Reg): void {
   const corner = { index: upper, scale: h.stride + 1 };
   const at = (row: number, column: number) => b.load(h.buf, element(h, constant(row), constant(column)), 0, 1, corner);
   const [a, right, lower, d] = [at(0, 0), at(0, 1), at(1, 0), at(1, 1)];
-  const half = b.binary('mul', b.binary('sub', a, d), b.f32(0.5));
+  const half = b.binary('mul', b.binary('sub', a, d), b.real(0.5));
   const square = b.fma(half, half, b.binary('mul', right, lower));
-  b.when(b.compare('ge', square, b.f32(0)), () => {
+  b.when(b.compare('ge', square, b.real(0)), () => {
     const root = withSign(b, b.unary('sqrt', square), half);
     const z = b.binary('add', half, root);
     const length = hypot(b, lower, z);
-    const isZero = b.compare('eq', length, b.f32(0));
-    const safe = b.select(isZero, b.f32(1), length);
-    const s = b.select(isZero, b.f32(0), b.binary('div', lower, safe));
-    const c = b.select(isZero, b.f32(1), b.binary('div', z, safe));
+    const isZero = b.compare('eq', length, b.real(0));
+    const safe = b.select(isZero, b.real(1), length);
+    const s = b.select(isZero, b.real(0), b.binary('div', lower, safe));
+    const c = b.select(isZero, b.real(1), b.binary('div', z, safe));
     const turn = (load: (by: number) => Reg, store: (by: number, x: Reg) => void) => {
       const [x, y] = [load(0), load(1)];
       store(0, b.fma(c, x, b.binary('mul', s, y)));
@@ -279,7 +281,7 @@ function splitPair(b: KernelBuilder, { n, h, zt, site }: Work, hi: Reg): void {
         (by, x) => b.store(h.buf, place(by), h.stride, b.lanes, x, column),
       );
     });
-    b.store(h.buf, element(h, constant(1), ZERO), 1, 1, b.f32(0), corner);
+    b.store(h.buf, element(h, constant(1), ZERO), 1, 1, b.real(0), corner);
   });
 }
 
@@ -293,13 +295,13 @@ function shiftsOf(b: KernelBuilder, h: Matrix, hi: Reg, tries: Reg): { x: Reg; y
     b.compare('gt', tries, b.i32(0)),
   );
   const size = b.binary('add', b.unary('abs', at(0, -1)), b.unary('abs', at(-1, -2)));
-  const other = b.fma(size, b.f32(0.75), at(0, 0));
+  const other = b.fma(size, b.real(0.75), at(0, 0));
   return {
     x: b.select(isStuck, other, at(0, 0)),
     y: b.select(isStuck, other, at(-1, -1)),
     w: b.select(
       isStuck,
-      b.binary('mul', b.binary('mul', size, size), b.f32(-0.4375)),
+      b.binary('mul', b.binary('mul', size, size), b.real(-0.4375)),
       b.binary('mul', at(0, -1), at(-1, 0)),
     ),
   };
@@ -317,7 +319,7 @@ interface Three {
 /** Chases the bulge that both shifts make from row lo to row hi, three rows and columns at a time. */
 function doubleStep(b: KernelBuilder, { n, h, zt }: Work, lo: Reg, hi: Reg, tries: Reg): void {
   const { x, y, w } = shiftsOf(b, h, hi, tries);
-  const zero = b.f32(0);
+  const zero = b.real(0);
   eachOnGrid(b, 'k', n - 1, (k, start) => {
     const place = b.index(k);
     b.when(b.binary('and', b.compare('ge', place, lo), b.compare('lt', place, hi)), () => {
@@ -325,7 +327,7 @@ function doubleStep(b: KernelBuilder, { n, h, zt }: Work, lo: Reg, hi: Reg, trie
       const isFirst = b.compare('eq', place, lo);
       const z = at(0, 0);
       const [r, s] = [b.binary('sub', x, z), b.binary('sub', y, z)];
-      const below = b.select(isFirst, at(1, 0), b.f32(1));
+      const below = b.select(isFirst, at(1, 0), b.real(1));
       const product = b.binary('sub', b.binary('mul', r, s), w);
       const first = [
         b.binary('add', b.binary('div', product, below), at(0, 1)),
@@ -350,13 +352,13 @@ function doubleStep(b: KernelBuilder, { n, h, zt }: Work, lo: Reg, hi: Reg, trie
 /** The reflection that turns a vector of three into (-length, 0, 0), length having the sign of its first element. */
 function reflectionOf(b: KernelBuilder, v: readonly Reg[]): { three: Three; length: Reg } {
   const size = v.map((e) => b.unary('abs', e)).reduce((sum, e) => b.binary('add', sum, e));
-  const isZero = b.compare('eq', size, b.f32(0));
-  const safe = b.select(isZero, b.f32(1), size);
+  const isZero = b.compare('eq', size, b.real(0));
+  const safe = b.select(isZero, b.real(1), size);
   const [p, q, r] = v.map((e) => b.binary('div', e, safe));
   const norm = b.unary('sqrt', b.fma(r, r, b.fma(q, q, b.binary('mul', p, p))));
   const s = withSign(b, norm, p);
   const pivot = b.binary('add', p, s);
-  const over = (a: Reg, c: Reg) => b.select(isZero, b.f32(0), b.binary('div', a, b.select(isZero, b.f32(1), c)));
+  const over = (a: Reg, c: Reg) => b.select(isZero, b.real(0), b.binary('div', a, b.select(isZero, b.real(1), c)));
   const three = { x: over(pivot, s), y: over(q, s), z: over(r, s), q: over(q, pivot), r: over(r, pivot) };
   return { three, length: b.binary('mul', s, safe) };
 }

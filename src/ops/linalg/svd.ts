@@ -101,10 +101,10 @@ function putInOrder(
           });
           const [us, vs] = [vectors(left, written.u), vectors(right, written.v)];
           const found = b.load(signs, plus(times(matrix, 3 * row), i), 0, 1);
-          const isNegative = b.compare('lt', found, b.f32(0));
+          const isNegative = b.compare('lt', found, b.real(0));
           // V's vector takes the sign that its value came with.
           const own = signOfRow(b, vs, i, n, site);
-          const signV = b.select(isBad, b.f32(Number.NaN), own);
+          const signV = b.select(isBad, b.real(Number.NaN), own);
           const signU = b.select(isNegative, b.unary('neg', signV), signV);
           eachRagged(b, n, (at, lanes) => {
             const x = b.load(left, element(us, i, at), 1, lanes);
@@ -182,7 +182,7 @@ export const svdRows = {
       expectMatrix('svd', a);
       const [m, n] = a.shape.slice(-2);
       const k = Math.min(m, n);
-      const type = (...shape: number[]) => ({ dtype: 'float32' as const, shape: [...lead(a), ...shape] });
+      const type = (...shape: number[]) => ({ dtype: a.dtype, shape: [...lead(a), ...shape] });
       return boolAttr(attrs, 'vectors') ? [type(m, k), type(k), type(k, n)] : [type(k)];
     },
     gradient({ inputs: [a], outputs, attrs }, dys) {
@@ -191,7 +191,7 @@ export const svdRows = {
     },
     batching: 'leading',
     evaluate([a], _attrs, types) {
-      const outs = types.map((type) => newArray('float32', sizeOf(type.shape)));
+      const outs = types.map((type) => newArray(type.dtype, sizeOf(type.shape)));
       const [m, n] = a.shape.slice(-2);
       const k = Math.min(m, n);
       eachMatrix(a, (matrix, at) => {

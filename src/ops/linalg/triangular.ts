@@ -129,7 +129,7 @@ export const triangularRows = {
           `got ${show(a)} and ${show(b)}`,
         );
       }
-      return [{ dtype: 'float32', shape: b.shape }];
+      return [{ dtype: b.dtype, shape: b.shape }];
     },
     // T X = B: dB = T^-T dX, dT = -dB X^T on the triangle (Giles 2008).
     gradient({ inputs: [a], outputs: [x], attrs }, [dx]) {
@@ -142,7 +142,7 @@ export const triangularRows = {
     },
     batching: 'leading',
     evaluate([a, b], attrs, [type]) {
-      const out = newArray('float32', sizeOf(type.shape));
+      const out = newArray(type.dtype, sizeOf(type.shape));
       const { lower, transpose, unit } = optionsOf(attrs);
       const [n, columns] = b.shape.slice(-2);
       const sides: Float64Array[] = [];
