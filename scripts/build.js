@@ -64,12 +64,20 @@ const node = {
   define: { ...shared.define, __TENSORLOOM_BUNDLES__: '"./node-"' },
   chunkNames: 'node-[name]-[hash]',
 };
+/** What only Node has is behind checks that a browser never passes; an app's bundler must not meet its names. */
+const withoutNode = {
+  name: 'without-node',
+  setup(/** @type {import('esbuild').PluginBuild} */ { onResolve, onLoad }) {
+    onResolve({ filter: /^node:/ }, ({ path: name }) => ({ path: name, namespace: 'absent' }));
+    onLoad({ filter: /.*/, namespace: 'absent' }, () => ({ contents: 'module.exports = {};' }));
+  },
+};
 const browser = {
   ...shared,
   splitting: true,
   platform: 'browser',
-  // The x64 path is behind dynamic imports that a browser never takes.
-  external: ['koffi', 'commander', 'node:*'],
+  external: ['koffi', 'commander'],
+  plugins: [withoutNode],
   entryPoints: { browser: 'src/browser.ts' },
   chunkNames: 'browser-[name]-[hash]',
 };
