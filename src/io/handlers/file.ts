@@ -35,13 +35,14 @@ export function fileSystem(url: string): IOHandler {
   };
 }
 
-export const fileModels: ModelStore = {
-  scheme,
-  available: () => true,
-  handler: (path) => fileSystem(scheme + path),
-  remove: async (path) => {
-    const { removeModelFolder } = await folderAdapter('removeModel');
-    const artifacts = await removeModelFolder(pathOf(scheme + path));
-    return artifacts && getModelArtifactsInfoForJSON(artifacts);
-  },
-};
+export function fileModels(): ModelStore {
+  return {
+    available: () => true,
+    handler: (path) => fileSystem(scheme + path),
+    remove: async (path) => {
+      const { removeModelFolder } = await folderAdapter('removeModel');
+      const artifacts = await removeModelFolder(pathOf(scheme + path));
+      return artifacts && getModelArtifactsInfoForJSON(artifacts);
+    },
+  };
+}

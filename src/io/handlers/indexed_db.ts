@@ -70,20 +70,21 @@ async function load(name: string): Promise<ModelArtifacts> {
   return record.modelArtifacts;
 }
 
-export const indexedDBModels: ModelStore = {
-  scheme: 'indexeddb://',
-  available: () => 'indexedDB' in globalThis,
-  handler: (name) => ({ save: (artifacts) => save(name, artifacts), load: () => load(name) }),
-  list: async () => {
-    type Record = { modelPath: string; modelArtifactsInfo: ModelArtifactsInfo };
-    const all = await transact<Record[]>('listModels', 'readonly', (_, infoStore) => settled(infoStore.getAll()));
-    return Object.fromEntries(all.map((record) => [record.modelPath, record.modelArtifactsInfo]));
-  },
-  remove: (name) =>
-    transact('removeModel', 'readwrite', async (modelStore, infoStore) => {
-      const record = await settled(infoStore.get(name));
-      modelStore.delete(name);
-      infoStore.delete(name);
-      return record?.modelArtifactsInfo ?? null;
-    }),
-};
+export function indexedDBModels(): ModelStore {
+  return {
+    available: () => 'indexedDB' in globalThis,
+    handler: (name) => ({ save: (artifacts) => save(name, artifacts), load: () => load(name) }),
+    list: async () => {
+      type Record = { modelPath: string; modelArtifactsInfo: ModelArtifactsInfo };
+      const all = await transact<Record[]>('listModels', 'readonly', (_, infoStore) => settled(infoStore.getAll()));
+      return Object.fromEntries(all.map((record) => [record.modelPath, record.modelArtifactsInfo]));
+    },
+    remove: (name) =>
+      transact('removeModel', 'readwrite', async (modelStore, infoStore) => {
+        const record = await settled(infoStore.get(name));
+        modelStore.delete(name);
+        infoStore.delete(name);
+        return record?.modelArtifactsInfo ?? null;
+      }),
+  };
+}

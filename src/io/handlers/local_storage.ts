@@ -99,15 +99,16 @@ function listIn(store: Storage): { [name: string]: ModelArtifactsInfo } {
   return found;
 }
 
-export const localStorageModels: ModelStore = {
-  scheme: 'localstorage://',
-  available: () => 'localStorage' in globalThis,
-  handler: (name) => ({ save: (artifacts) => save(name, artifacts), load: () => load(name) }),
-  list: async () => listIn(storage('listModels')),
-  remove: async (name) => {
-    const store = storage('removeModel');
-    const info = store.getItem(keyOf(name, 'info'));
-    for (const part of parts) store.removeItem(keyOf(name, part));
-    return info === null ? null : JSON.parse(info);
-  },
-};
+export function localStorageModels(): ModelStore {
+  return {
+    available: () => 'localStorage' in globalThis,
+    handler: (name) => ({ save: (artifacts) => save(name, artifacts), load: () => load(name) }),
+    list: async () => listIn(storage('listModels')),
+    remove: async (name) => {
+      const store = storage('removeModel');
+      const info = store.getItem(keyOf(name, 'info'));
+      for (const part of parts) store.removeItem(keyOf(name, part));
+      return info === null ? null : JSON.parse(info);
+    },
+  };
+}

@@ -1,12 +1,13 @@
 /** What is done with saved models as a whole: list, copy, move, remove. */
 import { fail } from '../../base/errors.ts';
-import { handlerFor, nameIn, stores } from './router.ts';
+import { handlerFor, placeOf, stores } from './router.ts';
 import type { ModelArtifactsInfo } from './types.ts';
 
 /** The models in the browser's places, by URL, with their sizes and dates. Source: tf.io.listModels. */
 export async function listModels(): Promise<{ [url: string]: ModelArtifactsInfo }> {
   const found: { [url: string]: ModelArtifactsInfo } = {};
-  for (const { scheme, available, list } of stores) {
+  for (const [scheme, store] of Object.entries(stores)) {
+    const { list, available } = store();
     if (!list || !available()) continue;
     for (const [name, info] of Object.entries(await list())) found[scheme + name] = info;
   }
@@ -19,12 +20,12 @@ export async function listModels(): Promise<{ [url: string]: ModelArtifactsInfo 
  */
 export async function removeModel(url: string): Promise<ModelArtifactsInfo> {
   const op = 'removeModel';
-  const store = stores.find((each) => nameIn(each, url));
-  if (!store) {
-    const schemes = stores.map(({ scheme }) => scheme).join(', ');
+  const place = placeOf(url);
+  if (!place) {
+    const schemes = Object.keys(stores).join(', ');
     fail(op, `the URL must begin with one of ${schemes} and name a model`, `got ${JSON.stringify(url)}`);
   }
-  const info = await store.remove(nameIn(store, url)!);
+  const info = await place.store.remove(place.name);
   return info ?? fail(op, 'the model must be there', `there is none at ${url}`, 'tf.io.listModels() lists them');
 }
 
@@ -43,7 +44,7 @@ export function copyModel(sourceURL: string, destURL: string): Promise<ModelArti
 /** Copies a model and then removes the original. Source: tf.io.moveModel. */
 export async function moveModel(sourceURL: string, destURL: string): Promise<ModelArtifactsInfo> {
   const op = 'moveModel';
-  if (!stores.some((store) => nameIn(store, sourceURL))) {
+  if (!placeOf(sourceURL)) {
     fail(op, 'the source must be a place whose models can be removed', `got ${sourceURL}`, 'use copyModel');
   }
   const info = await copy(op, sourceURL, destURL);

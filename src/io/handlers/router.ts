@@ -7,31 +7,35 @@ import { indexedDBModels } from './indexed_db.ts';
 import { localStorageModels } from './local_storage.ts';
 import type { IOHandler, ModelStore } from './types.ts';
 
-export const stores: readonly ModelStore[] = [fileModels, localStorageModels, indexedDBModels];
+/** The places by their schemes. */
+export const stores: { readonly [scheme: string]: () => ModelStore } = {
+  'file://': fileModels,
+  'localstorage://': localStorageModels,
+  'indexeddb://': indexedDBModels,
+};
 
 /** Gives a handler for a URL, or null where it does not serve it. */
 export type IORouter = (url: string | string[], loadOptions?: LoadOptions) => IOHandler | null;
 
 const single = (url: string | string[]): string => (Array.isArray(url) ? url[0] : url);
-/** The name of a model in a place, or null where the URL has another scheme. */
-export function nameIn({ scheme }: ModelStore, url: string): string | null {
-  return url.toLowerCase().startsWith(scheme) ? url.slice(scheme.length) : null;
+
+/** The place of a URL and the model's name there, or null where the scheme is another one or no name follows. */
+export function placeOf(url: string): { store: ModelStore; name: string } | null {
+  const scheme = Object.keys(stores).find((each) => url.toLowerCase().startsWith(each) && url.length > each.length);
+  return scheme === undefined ? null : { store: stores[scheme](), name: url.slice(scheme.length) };
 }
 
-const storeRouters = stores.map(
-  (store): IORouter =>
-    (url) => {
-      const name = nameIn(store, single(url));
-      return name ? store.handler(name) : null;
-    },
-);
+const storeRouter: IORouter = (url) => {
+  const place = placeOf(single(url));
+  return place ? place.store.handler(place.name) : null;
+};
 const httpRouter: IORouter = (url, options) => (isHTTPScheme(single(url)) ? http(single(url), options) : null);
 const downloads = 'downloads://';
 const downloadRouter: IORouter = (url) =>
   single(url).startsWith(downloads) ? browserDownloads(single(url).slice(downloads.length)) : null;
 
-const saveRouters: IORouter[] = [...storeRouters, httpRouter, downloadRouter];
-const loadRouters: IORouter[] = [...storeRouters, httpRouter];
+const saveRouters: IORouter[] = [storeRouter, httpRouter, downloadRouter];
+const loadRouters: IORouter[] = [storeRouter, httpRouter];
 
 export function registerSaveRouter(router: IORouter): void {
   saveRouters.push(router);

@@ -12,9 +12,8 @@ export interface IOHandler {
   load?: LoadHandler;
 }
 
-/** A kind of place that holds models by name, with a scheme of its own. */
+/** A kind of place that holds models by name. */
 export interface ModelStore {
-  readonly scheme: string;
   /** Whether the engine has it. */
   readonly available: () => boolean;
   readonly handler: (name: string) => IOHandler;
