@@ -126,7 +126,7 @@ function products(
   column: Affine,
   lanes: readonly number[],
 ): Reg[][] {
-  const sums = Array.from({ length: size.rows }, () => lanes.map(() => b.acc(b.f32(0))));
+  const sums = Array.from({ length: size.rows }, () => lanes.map(() => b.acc(b.real(0))));
   b.each('d', size.depth, (d) => {
     const vectors = lanes.map((active, v) =>
       b.load(bT.buffer, plus(plus(bT.at, times(d, bT.step)), shift(column, v * b.lanes)), 1, active),
@@ -154,7 +154,7 @@ function combine(
   const { b } = walk;
   const wide = tileShape(b.lanes).vectors;
   const group = (from: Affine, lanes: readonly number[]) => {
-    const sums = Array.from({ length: tile.rows }, () => lanes.map(() => b.acc(b.f32(0))));
+    const sums = Array.from({ length: tile.rows }, () => lanes.map(() => b.acc(b.real(0))));
     b.loop('j', range.lo, range.hi, (j) => {
       const vectors = lanes.map((active, v) =>
         b.load(values.buffer, plus(plus(values.at, variable(j, values.step)), shift(from, v * b.lanes)), 1, active),
@@ -226,7 +226,7 @@ function masked(
         const at = plus(shift(bias.at, r * bias.row), times(place, bias.column));
         value = b.binary('add', value, b.load(bias.buffer, at, bias.column, bias.column === 0 ? b.lanes : lanes[v]));
       }
-      return hidden ? b.select(hidden(r, place), b.f32(Number.NEGATIVE_INFINITY), value) : value;
+      return hidden ? b.select(hidden(r, place), b.real(Number.NEGATIVE_INFINITY), value) : value;
     }),
   );
 }
@@ -276,7 +276,7 @@ function softmaxRows(walk: Walk, tile: Tile, columns: Columns, at: (r: Affine) =
   b.each('row', tile.rows, (r) => {
     const row = plus(tile.base, times(r, walk.padded));
     const place = (column: Affine, v: number) => plus(row, shift(column, v * b.lanes));
-    const most = b.acc(b.f32(LOWEST));
+    const most = b.acc(b.real(LOWEST));
     forBlocks(b, columns, (column, lanes) => {
       lanes.forEach((active, v) => {
         const score = b.load(memory, place(column, v), 1, active);
@@ -284,7 +284,7 @@ function softmaxRows(walk: Walk, tile: Tile, columns: Columns, at: (r: Affine) =
       });
     });
     const top = b.reduceLanes('max', most, b.lanes);
-    const total = b.acc(b.f32(0));
+    const total = b.acc(b.real(0));
     forBlocks(b, columns, (column, lanes) => {
       lanes.forEach((active, v) => {
         const at = place(column, v);
@@ -294,17 +294,17 @@ function softmaxRows(walk: Walk, tile: Tile, columns: Columns, at: (r: Affine) =
       });
     });
     const sum = b.reduceLanes('add', total, b.lanes);
-    const nothing = b.compare('eq', sum, b.f32(0));
-    const factor = b.select(nothing, b.f32(0), b.binary('div', b.f32(1), sum));
+    const nothing = b.compare('eq', sum, b.real(0));
+    const factor = b.select(nothing, b.real(0), b.binary('div', b.real(1), sum));
     b.store(memory, factorAt(walk, tile, r), 1, 1, factor);
-    b.store(lse, at(r), 1, 1, b.select(nothing, b.f32(0), b.binary('add', top, b.unary('log', sum))));
+    b.store(lse, at(r), 1, 1, b.select(nothing, b.real(0), b.binary('add', top, b.unary('log', sum))));
   });
 }
 
 /** The value in the first lanes, something else in the others. */
 function within(b: KernelBuilder, value: Reg, active: number, other: number): Reg {
   if (active === b.lanes) return value;
-  return b.select(b.compare('lt', b.index(constant(0), 1), b.i32(active)), value, b.f32(other));
+  return b.select(b.compare('lt', b.index(constant(0), 1), b.i32(active)), value, b.real(other));
 }
 
 /** Inputs q, kT, k [n, s, d], vT [n, e, s], dO [n, t, e], logSumExp, delta [n, t], bias; output dq [n, t, d]. */

@@ -5,8 +5,8 @@
  */
 import { fail } from '../base/errors.ts';
 import type { Attrs, Value } from '../graph/graph.ts';
-import type { TensorType } from '../types/shape.ts';
-import { newArray } from '../types/dtype.ts';
+import type { Shape, TensorType } from '../types/shape.ts';
+import { type DType, newArray, type TypedArray } from '../types/dtype.ts';
 import { reader } from './array.ts';
 import { emitAttention, emitAttentionBackpropKeyValue, emitAttentionBackpropQuery } from './attention-kernels.ts';
 import type { BatchingContext } from './batching.ts';
@@ -31,7 +31,7 @@ import {
   zerosLike,
 } from './build.ts';
 import type { GradientContext, NDArray, OpRow, Sample } from './row.ts';
-import { boolAttr, expectDType, expectRank, f32, intAttr, show } from './rule.ts';
+import { boolAttr, expectDType, expectRank, f32, floats, intAttr, show } from './rule.ts';
 
 const turned = (x: Value): Value => transpose(x, [0, 2, 1]);
 
@@ -118,15 +118,16 @@ function gradientOfKeyValue(
 
 // ---- shapes ------------------------------------------------------------------------------------------------------------
 
-function expectShape(op: string, type: TensorType, shape: readonly number[], what: string): void {
-  expectDType(op, type, ['float32'], what);
+/** `type` is of the dtype of `like`, which has been looked at. */
+function expectShape(op: string, like: TensorType, type: TensorType, shape: readonly number[], what: string): void {
+  expectDType(op, type, [like.dtype], what);
   if (type.shape.length === shape.length && type.shape.every((extent, i) => extent === shape[i])) return;
   fail(op, `${what} must have shape [${shape}]`, `got ${show(type)}`, 'check batch, heads, length and depth');
 }
 
-function expectBias(op: string, type: TensorType | undefined, n: number, rows: number, columns: number): void {
+function expectBias(op: string, like: TensorType, type: TensorType | undefined, [n, rows, columns]: Shape): void {
   if (!type) return;
-  expectDType(op, type, ['float32'], 'the bias');
+  expectDType(op, type, [like.dtype], 'the bias');
   const [a, b, c] = type.shape;
   const fits = (extent: number, wanted: number) => extent === wanted || extent === 1;
   if (type.shape.length === 3 && fits(a, n) && fits(b, rows) && fits(c, columns)) return;
@@ -134,7 +135,7 @@ function expectBias(op: string, type: TensorType | undefined, n: number, rows: n
 }
 
 function expectHeads(op: string, type: TensorType, what: string): void {
-  expectDType(op, type, ['float32'], what);
+  expectDType(op, type, floats, what);
   expectRank(op, type, 3, what);
 }
 
@@ -145,12 +146,12 @@ function inferAttention([q, kT, v, bias]: readonly TensorType[]): TensorType[] {
   const [n, t, d] = q.shape;
   const [, s, e] = v.shape;
   if (s === 0) fail('attention', 'there must be at least one key', `got values of ${show(v)}`);
-  expectShape('attention', v, [n, s, e], 'the values');
-  expectShape('attention', kT, [n, d, s], 'the keys, transposed,');
-  expectBias('attention', bias, n, t, s);
+  expectShape('attention', q, v, [n, s, e], 'the values');
+  expectShape('attention', q, kT, [n, d, s], 'the keys, transposed,');
+  expectBias('attention', q, bias, [n, t, s]);
   return [
-    { dtype: 'float32', shape: [n, t, e] },
-    { dtype: 'float32', shape: [n, t] },
+    { dtype: q.dtype, shape: [n, t, e] },
+    { dtype: q.dtype, shape: [n, t] },
   ];
 }
 
@@ -161,14 +162,14 @@ function inferQuery([q, kT, k, vT, dO, lse, delta, bias]: readonly TensorType[])
   expectHeads(op, dO, 'the gradient [n, t, e]');
   const [n, t, d] = q.shape;
   const [s, e] = [k.shape[1], dO.shape[2]];
-  expectShape(op, k, [n, s, d], 'the keys');
-  expectShape(op, kT, [n, d, s], 'the transposed keys');
-  expectShape(op, vT, [n, e, s], 'the transposed values');
-  expectShape(op, dO, [n, t, e], 'the gradient');
-  expectShape(op, lse, [n, t], 'logSumExp');
-  expectShape(op, delta, [n, t], 'delta');
-  expectBias(op, bias, n, t, s);
-  return [{ dtype: 'float32', shape: [n, t, d] }];
+  expectShape(op, q, k, [n, s, d], 'the keys');
+  expectShape(op, q, kT, [n, d, s], 'the transposed keys');
+  expectShape(op, q, vT, [n, e, s], 'the transposed values');
+  expectShape(op, q, dO, [n, t, e], 'the gradient');
+  expectShape(op, q, lse, [n, t], 'logSumExp');
+  expectShape(op, q, delta, [n, t], 'delta');
+  expectBias(op, q, bias, [n, t, s]);
+  return [{ dtype: q.dtype, shape: [n, t, d] }];
 }
 
 function inferKeyValue([k, qT, q, v, dOT, dO, lse, delta, biasT]: readonly TensorType[]): TensorType[] {
@@ -178,17 +179,17 @@ function inferKeyValue([k, qT, q, v, dOT, dO, lse, delta, biasT]: readonly Tenso
   expectHeads(op, v, 'the values [n, s, e]');
   const [n, s, d] = k.shape;
   const [t, e] = [q.shape[1], v.shape[2]];
-  expectShape(op, q, [n, t, d], 'the queries');
-  expectShape(op, qT, [n, d, t], 'the transposed queries');
-  expectShape(op, v, [n, s, e], 'the values');
-  expectShape(op, dO, [n, t, e], 'the gradient');
-  expectShape(op, dOT, [n, e, t], 'the transposed gradient');
-  expectShape(op, lse, [n, t], 'logSumExp');
-  expectShape(op, delta, [n, t], 'delta');
-  expectBias(op, biasT, n, s, t);
+  expectShape(op, k, q, [n, t, d], 'the queries');
+  expectShape(op, k, qT, [n, d, t], 'the transposed queries');
+  expectShape(op, k, v, [n, s, e], 'the values');
+  expectShape(op, k, dO, [n, t, e], 'the gradient');
+  expectShape(op, k, dOT, [n, e, t], 'the transposed gradient');
+  expectShape(op, k, lse, [n, t], 'logSumExp');
+  expectShape(op, k, delta, [n, t], 'delta');
+  expectBias(op, k, biasT, [n, s, t]);
   return [
-    { dtype: 'float32', shape: [n, s, d] },
-    { dtype: 'float32', shape: [n, s, e] },
+    { dtype: k.dtype, shape: [n, s, d] },
+    { dtype: k.dtype, shape: [n, s, e] },
   ];
 }
 
@@ -223,8 +224,8 @@ function evaluateAttention([q, kT, v, bias]: readonly NDArray[], attrs: Attrs) {
   const [, s, width] = v.shape;
   const score = scoreOf(reader(q), flipped(reader(kT)), depth, spreading(bias), attrs);
   const value = reader(v);
-  const o = newArray('float32', n * t * width);
-  const lse = newArray('float32', n * t);
+  const o = newArray(q.dtype, n * t * width);
+  const lse = newArray(q.dtype, n * t);
   for (let h = 0; h < n; h++) {
     for (let i = 0; i < t; i++) {
       const scores = Array.from({ length: s }, (_, j) => score(h, i, j));
@@ -264,9 +265,9 @@ function forPairs(
 }
 
 /** Sums in double precision, rounded once at the end. */
-function accumulator(size: number): { readonly sums: Float64Array; rounded(): Float32Array } {
+function accumulator(dtype: DType, size: number): { readonly sums: Float64Array; rounded(): TypedArray } {
   const sums = new Float64Array(size);
-  return { sums, rounded: () => Float32Array.from(sums) };
+  return { sums, rounded: () => (dtype === 'float64' ? sums : Float32Array.from(sums)) };
 }
 
 function evaluateQuery([q, kT, k, vT, dO, lse, delta, bias]: readonly NDArray[], attrs: Attrs) {
@@ -274,7 +275,7 @@ function evaluateQuery([q, kT, k, vT, dO, lse, delta, bias]: readonly NDArray[],
   const [s, e] = [k.shape[1], dO.shape[2]];
   const score = scoreOf(reader(q), flipped(reader(kT)), depth, spreading(bias), attrs);
   const key = reader(k);
-  const dq = accumulator(n * t * depth);
+  const dq = accumulator(q.dtype, n * t * depth);
   const visit = (h: number, i: number, j: number, _: number, ds: number) => {
     for (let d = 0; d < depth; d++) dq.sums[(h * t + i) * depth + d] += ds * key(h, j, d);
   };
@@ -288,7 +289,7 @@ function evaluateKeyValue([k, qT, q, v, dOT, dO, lse, delta, biasT]: readonly ND
   const bias = spreading(biasT);
   const score = scoreOf(flipped(reader(qT)), reader(k), depth, bias && flipped(bias), attrs);
   const [query, gradient] = [reader(q), reader(dO)];
-  const [dk, dv] = [accumulator(n * s * depth), accumulator(n * s * e)];
+  const [dk, dv] = [accumulator(k.dtype, n * s * depth), accumulator(k.dtype, n * s * e)];
   const visit = (h: number, i: number, j: number, p: number, ds: number) => {
     for (let d = 0; d < depth; d++) dk.sums[(h * s + j) * depth + d] += ds * query(h, i, d);
     for (let x = 0; x < e; x++) dv.sums[(h * s + j) * e + x] += p * gradient(h, i, x);

@@ -149,6 +149,16 @@ function numeric(kind: string, x: Value): Value {
   return apply1(kind, [x.dtype === 'bool' ? cast(x, 'int32') : x]);
 }
 
+/** As what reals are computed in: float64 stays, everything else is float32. */
+export function asReal(x: Value): Value {
+  return cast(x, realOf(x));
+}
+
+/** What reals are computed in beside these values: float64 where any of them is. */
+export function realOf(...values: readonly Value[]): 'float32' | 'float64' {
+  return values.some(({ dtype }) => dtype === 'float64') ? 'float64' : 'float32';
+}
+
 /** Functions of reals: what is no float counts as float32. */
 function real(kind: string, x: Value): Value {
   return apply1(kind, [isFloat(x.dtype) ? x : cast(x, 'float32')]);

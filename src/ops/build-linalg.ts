@@ -1,10 +1,9 @@
 /** Builders of factorisations of matrices [..., m, n]. What is not float64 counts as float32. */
 import type { Value } from '../graph/graph.ts';
 import { apply, apply1 } from './apply.ts';
-import { cast } from './build-elementwise.ts';
+import { cast, realOf } from './build-elementwise.ts';
 
-const real = (a: Value, ...others: readonly Value[]): Value =>
-  cast(a, [a, ...others].some(({ dtype }) => dtype === 'float64') ? 'float64' : 'float32');
+const real = (a: Value, ...others: readonly Value[]): Value => cast(a, realOf(a, ...others));
 
 /** Lower L with L L^T = (A + A^T) / 2. */
 export function cholesky(a: Value): Value {

@@ -2,7 +2,7 @@
 import type { Value } from '../graph/graph.ts';
 import type { Shape } from '../types/shape.ts';
 import { apply1 } from './apply.ts';
-import { cast, constantLike, cos, log, mul, offset, scale, sqrt, sub } from './build-elementwise.ts';
+import { asReal, constantLike, cos, log, mul, offset, scale, sqrt, sub } from './build-elementwise.ts';
 import { erfInverse } from './composite.ts';
 import { withGradient } from './custom.ts';
 
@@ -40,7 +40,7 @@ export function truncatedNormal(key: Value, shape: Shape, mean = 0, stdDev = 1):
 
 /** Gamma variates of rate 1, one for each alpha; differentiable in alpha. */
 export function gammaSample(key: Value, alpha: Value): Value {
-  const real = cast(alpha, 'float32');
+  const real = asReal(alpha);
   const z: Value = withGradient(apply1('gammaSample', [key, real]), [real], (dz) => {
     return [mul(dz, gammaSampleGradient(real, z))];
   });
@@ -54,5 +54,5 @@ export function gammaSampleGradient(alpha: Value, z: Value): Value {
 
 /** int32 counts of events, one for each rate; -1 for a rate that is negative, infinite or NaN. */
 export function poissonSample(key: Value, rate: Value): Value {
-  return apply1('poissonSample', [key, cast(rate, 'float32')]);
+  return apply1('poissonSample', [key, asReal(rate)]);
 }

@@ -3,13 +3,15 @@ import type { Value } from '../graph/graph.ts';
 import {
   abs,
   add,
-  cast,
+  asReal,
   constantLike,
+  div,
   erf,
   exp,
   expm1,
   greater,
   isFinite,
+  isNaN,
   log,
   log1p,
   minimum,
@@ -24,8 +26,6 @@ import {
   sub,
   tanh,
   zerosLike,
-  div,
-  isNaN,
 } from './build-elementwise.ts';
 import { stopGradient } from './build-movement.ts';
 import { max, sum } from './build-reduce.ts';
@@ -43,23 +43,23 @@ function positiveOr(x: Value, otherwise: (x: Value) => Value): Value {
 
 /** x where x > 0, else e^x - 1. */
 export function elu(x: Value): Value {
-  return positiveOr(cast(x, 'float32'), expm1);
+  return positiveOr(asReal(x), expm1);
 }
 
 /** scale (x where x > 0, else alpha (e^x - 1) / scale), with the constants of Klambauer et al. 2017. */
 export function selu(x: Value): Value {
-  return positiveOr(scale(cast(x, 'float32'), SELU_SCALE), (v) => scale(expm1(scale(v, 1 / SELU_SCALE)), SELU_ALPHA));
+  return positiveOr(scale(asReal(x), SELU_SCALE), (v) => scale(expm1(scale(v, 1 / SELU_SCALE)), SELU_ALPHA));
 }
 
 /** x where x > 0, else alpha x. */
 export function leakyRelu(x: Value, alpha = 0.2): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   return select(greater(real, zerosLike(real)), real, scale(real, alpha));
 }
 
 /** x where x > 0, else alpha x, alpha being a tensor that broadcasts. */
 export function prelu(x: Value, alpha: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   return select(greater(real, zerosLike(real)), real, mul(real, alpha));
 }
 
@@ -70,26 +70,26 @@ export function relu6(x: Value): Value {
 
 /** alpha where x <= 0, else 1; NaN stays NaN. */
 export function step(x: Value, alpha = 0): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const value = select(greater(real, zerosLike(real)), constantLike(real, 1), constantLike(real, alpha));
   return select(isNaN(real), stopGradient(real), value);
 }
 
 /** log(1 + e^x) = max(x, 0) + log1p(e^-|x|). */
 export function softplus(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const y = add(relu(real), log1p(exp(neg(abs(real)))));
   return withGradient(y, [real], (dy) => [mul(dy, sigmoid(real))]);
 }
 
 /** log(1 / (1 + e^-x)) = -softplus(-x). */
 export function logSigmoid(x: Value): Value {
-  return neg(softplus(neg(cast(x, 'float32'))));
+  return neg(softplus(neg(asReal(x))));
 }
 
 /** x / (1 + |x|). */
 export function softsign(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   return div(real, offset(abs(real), 1));
 }
 
@@ -105,7 +105,7 @@ export function mish(x: Value): Value {
 
 /** x times the normal distribution function of x; or its approximation by tanh. */
 export function gelu(x: Value, approximate = false): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const inside = approximate
     ? tanh(scale(mul(real, offset(scale(square(real), 0.044715), 1)), Math.sqrt(2 / Math.PI)))
     : erf(scale(real, Math.SQRT1_2));
@@ -114,7 +114,7 @@ export function gelu(x: Value, approximate = false): Value {
 
 /** clip(0.2 x + 0.5, 0, 1). */
 export function hardSigmoid(x: Value): Value {
-  return clipByValue(offset(scale(cast(x, 'float32'), 0.2), 0.5), 0, 1);
+  return clipByValue(offset(scale(asReal(x), 0.2), 0.5), 0, 1);
 }
 
 /** The largest along the axes, as a constant; 0 where it is infinite, so that nothing is subtracted there. */
@@ -125,7 +125,7 @@ function steadyMax(x: Value, axes: readonly number[]): Value {
 
 /** e^x over its sum along the axis. */
 export function softmax(x: Value, axis: number): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const power = exp(sub(real, stopGradient(max(real, axis, true))));
   const y = div(power, sum(power, axis, true));
   const result: Value = withGradient(y, [real], (dy) => {
@@ -137,7 +137,7 @@ export function softmax(x: Value, axis: number): Value {
 
 /** log(softmax(x)). */
 export function logSoftmax(x: Value, axis: number): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const shifted = sub(real, stopGradient(max(real, axis, true)));
   const y = sub(shifted, log(sum(exp(shifted), axis, true)));
   const result: Value = withGradient(y, [real], (dy) => [sub(dy, mul(exp(result), sum(dy, axis, true)))]);
@@ -146,7 +146,7 @@ export function logSoftmax(x: Value, axis: number): Value {
 
 /** log of the sum of e^x. */
 export function logSumExp(x: Value, axes: readonly number[], keepDims = false): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const best = steadyMax(real, axes);
   const total = sum(exp(sub(real, best)), axes, keepDims);
   return add(log(total), sum(best, axes, keepDims));
@@ -155,11 +155,11 @@ export function logSumExp(x: Value, axes: readonly number[], keepDims = false): 
 /** -sum(labels * logSoftmax(logits)) along the last axis. */
 export function softmaxCrossEntropyWithLogits(labels: Value, logits: Value): Value {
   const last = logits.shape.length - 1;
-  return neg(sum(mul(cast(labels, 'float32'), logSoftmax(logits, last)), last));
+  return neg(sum(mul(asReal(labels), logSoftmax(logits, last)), last));
 }
 
 /** max(x, 0) - x z + log1p(e^-|x|) for logits x and labels z, elementwise. */
 export function sigmoidCrossEntropyWithLogits(labels: Value, logits: Value): Value {
-  const [z, x] = [cast(labels, 'float32'), cast(logits, 'float32')];
+  const [z, x] = [asReal(labels), asReal(logits)];
   return sub(softplus(x), mul(x, z));
 }

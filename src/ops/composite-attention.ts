@@ -1,8 +1,9 @@
 /** Attention over any leading axes, written with its row: heads and batches are merged, masks become a bias. */
 import { fail } from '../base/errors.ts';
 import type { Value } from '../graph/graph.ts';
+import type { DType } from '../types/dtype.ts';
 import { sameShape, showShape } from '../types/shape.ts';
-import { apply, broadcastTo, cast, constant, reshape, scale as times, select, transpose } from './build.ts';
+import { apply, broadcastTo, cast, constant, realOf, reshape, scale as times, select, transpose } from './build.ts';
 
 export interface AttentionOptions {
   /** Broadcasts with [..., t, s]: bool (true: this key counts) or float32 (added to the scores). */
@@ -12,7 +13,10 @@ export interface AttentionOptions {
 }
 
 /** softmax(q k^T scale + mask) v for q [..., t, d], k [..., s, d], v [..., s, e]; leading axes of k and v broadcast to those of q. */
-export function scaledDotProductAttention(q: Value, k: Value, v: Value, options: AttentionOptions): Value {
+export function scaledDotProductAttention(query: Value, key: Value, value: Value, options: AttentionOptions): Value {
+  const dtype = realOf(query, key, value, ...(options.mask ? [options.mask] : []));
+  // Small dtypes stay: the row widens them.
+  const [q, k, v] = [query, key, value].map((x) => (dtype === 'float64' ? cast(x, dtype) : x));
   const op = 'scaledDotProductAttention';
   const shapes = () => `got ${[q, k, v].map((x) => showShape(x.shape)).join(', ')}`;
   if ([q, k, v].some((x) => x.shape.length < 2)) {
@@ -31,13 +35,13 @@ export function scaledDotProductAttention(q: Value, k: Value, v: Value, options:
   };
   const kT = transpose(heads(k, s, d), [0, 2, 1]);
   const inputs = [heads(times(q, options.scale), t, d), kT, heads(v, s, e)];
-  if (options.mask) inputs.push(biasOf(options.mask, lead, t, s));
+  if (options.mask) inputs.push(biasOf(options.mask, lead, t, s, dtype));
   const [o] = apply('attention', inputs, { causal: options.causal, offset: s - t });
   return reshape(o, [...lead, t, e]);
 }
 
 /** A mask as a bias of shape [n or 1, t or 1, s]: never larger than it has to be. */
-function biasOf(mask: Value, lead: readonly number[], t: number, s: number): Value {
+function biasOf(mask: Value, lead: readonly number[], t: number, s: number, dtype: DType): Value {
   const full = [...lead, t, s];
   const own = mask.shape;
   if (
@@ -51,10 +55,8 @@ function biasOf(mask: Value, lead: readonly number[], t: number, s: number): Val
       'expandDims it along the heads',
     );
   }
-  const number =
-    mask.dtype === 'bool'
-      ? select(mask, filled(mask, 0), filled(mask, Number.NEGATIVE_INFINITY))
-      : cast(mask, 'float32');
+  const filled = (value: number) => constant(value, dtype, own);
+  const number = mask.dtype === 'bool' ? select(mask, filled(0), filled(Number.NEGATIVE_INFINITY)) : cast(mask, dtype);
   const padded = [...new Array<number>(Math.max(0, 2 - own.length)).fill(1), ...own];
   const rows = padded[padded.length - 2];
   const shared = padded.slice(0, -2).every((extent) => extent === 1);
@@ -62,8 +64,4 @@ function biasOf(mask: Value, lead: readonly number[], t: number, s: number): Val
   const shape = shared ? [1, rows, s] : [...lead, rows, s];
   const spread = broadcastTo(reshape(number, shared ? padded.slice(-2) : padded), shared ? [rows, s] : shape);
   return reshape(spread, [shared ? 1 : n, rows, s]);
-}
-
-function filled(mask: Value, value: number): Value {
-  return constant(value, 'float32', mask.shape);
 }

@@ -6,7 +6,7 @@ import type { Value } from '../graph/graph.ts';
 import {
   abs,
   add,
-  cast,
+  asReal,
   constantLike,
   cos,
   div,
@@ -40,7 +40,7 @@ function pieces(x: Value, limit: number, near: (x: Value) => Value, far: (x: Val
 
 /** e^-|x| I0(x). */
 export function besselI0e(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const y = pieces(
     abs(real),
     8,
@@ -52,7 +52,7 @@ export function besselI0e(x: Value): Value {
 
 /** e^-|x| I1(x). */
 export function besselI1e(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const positive = pieces(
     abs(real),
     8,
@@ -81,14 +81,14 @@ function grown(y: Value, a: Value): Value {
 
 /** The modified Bessel function of the first kind and order 0. */
 export function besselI0(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const y = grown(besselI0e(real), abs(real));
   return withGradient(y, [real], (dy) => [mul(dy, besselI1(real))]);
 }
 
 /** The modified Bessel function of the first kind and order 1. */
 export function besselI1(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const y = mul(sign(real), grown(abs(besselI1e(real)), abs(real)));
   return withGradient(y, [real], (dy) => {
     return [mul(dy, sub(besselI0(real), overArgument(besselI1(real), real, 0.5)))];
@@ -119,13 +119,13 @@ function scaledK(x: Value, order: 0 | 1): Value {
 
 /** e^x K0(x); NaN for x < 0. */
 export function besselK0e(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   return withGradient(scaledK(real, 0), [real], (dy) => [mul(dy, sub(besselK0e(real), besselK1e(real)))]);
 }
 
 /** e^x K1(x); NaN for x < 0. */
 export function besselK1e(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   return withGradient(scaledK(real, 1), [real], (dy) => {
     const value = besselK1e(real);
     return [mul(dy, sub(sub(value, besselK0e(real)), div(value, real)))];
@@ -134,14 +134,14 @@ export function besselK1e(x: Value): Value {
 
 /** The modified Bessel function of the second kind and order 0; NaN for x < 0. */
 export function besselK0(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const y = mul(scaledK(real, 0), exp(neg(real)));
   return withGradient(y, [real], (dy) => [neg(mul(dy, besselK1(real)))]);
 }
 
 /** The modified Bessel function of the second kind and order 1; NaN for x < 0. */
 export function besselK1(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const y = mul(scaledK(real, 1), exp(neg(real)));
   return withGradient(y, [real], (dy) => [neg(mul(dy, add(besselK0(real), div(besselK1(real), real))))]);
 }
@@ -167,7 +167,7 @@ function middle(a: Value): Value {
 
 /** The Bessel function of the first kind and order 0. */
 export function besselJ0(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const y = pieces(
     abs(real),
     8,
@@ -179,7 +179,7 @@ export function besselJ0(x: Value): Value {
 
 /** The Bessel function of the first kind and order 1. */
 export function besselJ1(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const positive = pieces(
     abs(real),
     8,
@@ -194,7 +194,7 @@ export function besselJ1(x: Value): Value {
 
 /** The Bessel function of the second kind and order 0: -infinity at 0, NaN for x < 0. */
 export function besselY0(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const y = pieces(
     real,
     8,
@@ -206,7 +206,7 @@ export function besselY0(x: Value): Value {
 
 /** The Bessel function of the second kind and order 1: -infinity at 0, NaN for x < 0. */
 export function besselY1(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const y = pieces(
     real,
     8,

@@ -3,7 +3,7 @@ import type { Value } from '../graph/graph.ts';
 import {
   abs,
   add,
-  cast,
+  asReal,
   constant,
   div,
   equal,
@@ -14,6 +14,7 @@ import {
   mod,
   mul,
   offset,
+  realOf,
   scale,
   select,
   sub,
@@ -38,20 +39,20 @@ function like(x: Value, value: number): Value {
 
 /** Every pixel times a matrix: out[c] = sum of in[k] * matrix[k][c]. */
 function mix(x: Value, matrix: readonly (readonly number[])[]): Value {
-  const channels = split(cast(x, 'float32'));
+  const channels = split(asReal(x));
   const outs = matrix[0].map((_, c) => channels.map((v, k) => scale(v, matrix[k][c])).reduce(add));
   return join(outs);
 }
 
 /** 0.2989 red + 0.587 green + 0.114 blue (ITU-R BT.601), one channel. */
 export function luminance(x: Value): Value {
-  const [r, g, b] = split(cast(x, 'float32'));
+  const [r, g, b] = split(asReal(x));
   return add(add(scale(r, 0.2989), scale(g, 0.587)), scale(b, 0.114));
 }
 
 /** RGB to hue, saturation and value, all in [0, 1]; the hue of greys is 0. */
 export function rgbToHsv(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const [r, g, b] = split(real);
   const last = [x.shape.length - 1];
   const value = max(real, last, true);
@@ -72,7 +73,7 @@ export function rgbToHsv(x: Value): Value {
 
 /** Hue, saturation and value to RGB: c(n) = v - v s max(0, min(k, 4 - k, 1)) where k = (n + 6 h) mod 6, n = 5, 3, 1. */
 export function hsvToRgb(x: Value): Value {
-  const [h, s, v] = split(cast(x, 'float32'));
+  const [h, s, v] = split(asReal(x));
   const chroma = mul(v, s);
   const channel = (n: number) => {
     const k = mod(offset(scale(h, 6), n), like(h, 6));
@@ -110,7 +111,7 @@ export const yiqToRgb = (x: Value): Value => mix(x, fromYiq);
 
 /** (x - mean of the channel) factor + mean of the channel, the mean over height and width. */
 export function adjustContrast(x: Value, factor: number): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const rank = x.shape.length;
   const center = broadcastTo(mean(real, [rank - 3, rank - 2], true), x.shape);
   return add(scale(sub(real, center), factor), center);
@@ -131,11 +132,11 @@ export function adjustSaturation(x: Value, factor: number): Value {
 
 /** Sum of absolute differences of neighbours along height and width: [batch], or a scalar without the batch. */
 export function totalVariation(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const rank = x.shape.length;
   const differences = [rank - 3, rank - 2].map((axis) => {
     const extent = x.shape[axis];
-    if (extent < 2) return constant(0, 'float32', x.shape.slice(0, rank - 3));
+    if (extent < 2) return constant(0, realOf(x), x.shape.slice(0, rank - 3));
     const begin = x.shape.map(() => 0);
     const size = x.shape.with(axis, extent - 1);
     const d = abs(sub(slice(real, begin.with(axis, 1), size), slice(real, begin, size)));

@@ -3,9 +3,11 @@ import type { Value } from '../graph/graph.ts';
 import { gatherAt } from './build-indexing.ts';
 import {
   add,
+  asReal,
   cast,
   ceil,
   constant,
+  constantLike,
   floor,
   greaterEqual,
   iota,
@@ -30,15 +32,12 @@ interface Places {
 function placesOf(from: Value, to: Value, extent: number, size: number): Places {
   const boxes = from.shape[0];
   const spread = (v: Value) => broadcastTo(reshape(v, [boxes, 1]), [boxes, size]);
-  const step = iota([boxes, size], 1, 'float32');
+  const step = iota([boxes, size], 1, from.dtype);
   const at =
     size > 1
       ? add(spread(scale(from, extent - 1)), mul(step, spread(scale(sub(to, from), (extent - 1) / (size - 1)))))
       : spread(scale(add(from, to), 0.5 * (extent - 1)));
-  const inside = logicalAnd(
-    greaterEqual(at, constant(0, 'float32', at.shape)),
-    lessEqual(at, constant(extent - 1, 'float32', at.shape)),
-  );
+  const inside = logicalAnd(greaterEqual(at, constantLike(at, 0)), lessEqual(at, constantLike(at, extent - 1)));
   return { at, inside };
 }
 
@@ -71,7 +70,7 @@ export function cropAndResize(
 ): Value {
   const [batch, height, width, channels] = images.shape;
   const count = boxes.shape[0];
-  const edge = (i: number) => reshape(slice(cast(boxes, 'float32'), [0, i], [count, 1]), [count]);
+  const edge = (i: number) => reshape(slice(asReal(boxes), [0, i], [count, 1]), [count]);
   const rows = placesOf(edge(0), edge(2), height, cropHeight);
   const columns = placesOf(edge(1), edge(3), width, cropWidth);
   // All rows of all images are one axis to gather from: only those that a crop needs are read.

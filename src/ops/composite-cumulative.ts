@@ -3,6 +3,7 @@ import type { Value } from '../graph/graph.ts';
 import { around, cumulate, cumulateAxis, linearScan, runningPlaces } from './build-cumulate.ts';
 import {
   add,
+  asReal,
   cast,
   constant,
   constantLike,
@@ -78,7 +79,7 @@ function logCumulate(x: Value, reverse: boolean): Value {
 }
 
 export function logCumsumExp(x: Value, axis: number, exclusive = false, reverse = false): Value {
-  const grouped = reshape(cast(x, 'float32'), around(x.shape, axis));
+  const grouped = reshape(asReal(x), around(x.shape, axis));
   const inclusive = logCumulate(grouped, reverse);
   return reshape(exclusive ? later(inclusive, -Infinity, reverse) : inclusive, x.shape);
 }

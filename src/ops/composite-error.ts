@@ -2,7 +2,8 @@
 import type { Value } from '../graph/graph.ts';
 import {
   abs,
-  cast,
+  add,
+  asReal,
   constantLike,
   div,
   equal,
@@ -21,7 +22,6 @@ import {
   square,
   sub,
   zerosLike,
-  add,
 } from './build-elementwise.ts';
 import { chebyshev, horner } from './composite-series.ts';
 import { withGradient } from './custom.ts';
@@ -52,7 +52,7 @@ function erfcxPositive(a: Value): Value {
 
 /** e^(x^2) erfc(x): falls off as 1 / x where erfc is too small for any number. */
 export function erfcx(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const positive = erfcxPositive(abs(real));
   const grown = scale(expOfSquare(real, 1), 2);
   const y = select(less(real, zerosLike(real)), sub(grown, positive), positive);
@@ -62,7 +62,7 @@ export function erfcx(x: Value): Value {
 
 /** 1 - erf(x), without the cancellation. */
 export function erfc(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const a = abs(real);
   const tail = mul(gaussian(a), erfcxPositive(a));
   const outside = select(less(real, zerosLike(real)), sub(constantLike(real, 2), tail), tail);
@@ -94,7 +94,7 @@ export function erfInverse(x: Value): Value {
 
 /** The normal distribution function, erfc(-x / sqrt 2) / 2. */
 export function normalCdf(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const tail = scale(mul(expOfSquare(real, -0.5), erfcxPositive(scale(abs(real), Math.SQRT1_2))), 0.5);
   const y = select(less(real, zerosLike(real)), tail, sub(constantLike(real, 1), tail));
   return withGradient(y, [real], (dy) => [

@@ -3,6 +3,7 @@
  * any order works. Complex values are planes [2, ...S] (complex.ts); axes count those of S.
  */
 import type { Value } from '../graph/graph.ts';
+import type { DType } from '../types/dtype.ts';
 import { sizeOf } from '../types/shape.ts';
 import { apply1 } from './apply.ts';
 import * as build from './build.ts';
@@ -15,8 +16,8 @@ interface Transform {
   readonly parts: 1 | 2;
 }
 
-function table(kind: string, order: number, shape: readonly number[]): Value {
-  return apply1('fourierTable', [], { kind, order, shape: [2, ...shape] });
+function table(kind: string, order: number, shape: readonly number[], dtype: DType): Value {
+  return apply1('fourierTable', [], { kind, order, shape: [2, ...shape], dtype });
 }
 
 function cut(x: Value, axis: number, extent: number): Value {
@@ -36,8 +37,8 @@ function bluestein(x: Value, { inverse, parts }: Transform): Value {
   const length = smoothLength(2 * n - 1);
   const flip = (z: { re: Value; im: Value }) => (inverse ? { re: z.re, im: build.neg(z.im) } : z);
   const column = (planes: Value) => flip(fromPlanes(build.reshape(planes, [2, 1, planes.shape[1], 1])));
-  const chirp = column(table('chirp', 2 * n, [n]));
-  const spectrum = column(table('chirpSpectrum', 2 * n, [length]));
+  const chirp = column(table('chirp', 2 * n, [n], x.dtype));
+  const spectrum = column(table('chirpSpectrum', 2 * n, [length], x.dtype));
   const given = x.shape[0] === 2 ? fromPlanes(x) : { re: build.reshape(x, [outer, n, inner]), im: null };
   const padded = build.pad(toPlanes(mul(given, chirp)), [
     [0, 0],
@@ -72,7 +73,7 @@ export function fft(planes: Value, axes: readonly number[], inverse: boolean): V
 /** The first n / 2 + 1 (rounded down) of the transform along the last of the axes, and whole transforms along the others. */
 export function rfft(x: Value, axes: readonly number[]): Value {
   const last = axes[axes.length - 1];
-  const planes = build.reshape(build.cast(x, 'float32'), [1, ...x.shape]);
+  const planes = build.reshape(build.asReal(x), [1, ...x.shape]);
   const full = transform(planes, last, { inverse: false, parts: 2 });
   return fft(cut(full, last + 1, Math.floor(x.shape[last] / 2) + 1), axes.slice(0, -1), false);
 }

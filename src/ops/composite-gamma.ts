@@ -7,7 +7,7 @@ import type { Value } from '../graph/graph.ts';
 import {
   abs,
   add,
-  cast,
+  asReal,
   constantLike,
   cos,
   div,
@@ -87,7 +87,7 @@ function lgammaPositive(x: Value): Value {
 
 /** log |gamma(x)|; infinite at 0, -1, -2, ... */
 export function lgamma(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const a = abs(real);
   const positive = lgammaPositive(a);
   // gamma(x) gamma(-x) = -pi / (x sin(pi x)).
@@ -118,7 +118,7 @@ function digammaPositive(x: Value): Value {
 
 /** The derivative of lgamma; NaN at the negative integers. */
 export function digamma(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const negative = less(real, zerosLike(real));
   const positive = digammaPositive(select(negative, offset(neg(real), 1), real));
   const y = select(negative, sub(positive, scale(cotPi(real), Math.PI)), positive);
@@ -187,7 +187,7 @@ export function polygamma(n: number, x: Value): Value {
     fail('polygamma', `the order must be an integer in [0, ${MOST_ORDER}]`, `got ${n}`);
   }
   if (n === 0) return digamma(x);
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const negative = less(real, zerosLike(real));
   const q = select(negative, offset(neg(real), 1), real);
   let factorial = 1;

@@ -7,7 +7,7 @@ import { broadcastShapes } from '../types/shape.ts';
 import {
   abs,
   add,
-  cast,
+  asReal,
   constantLike,
   div,
   equal,
@@ -193,7 +193,7 @@ function betaPower(a: Value, b: Value, x: Value): Value {
 /** I_x(a, b): the integral of t^(a-1) (1-t)^(b-1) from 0 to x over that to 1, for a, b > 0 and x in [0, 1]. */
 export function betainc(a: Value, b: Value, x: Value): Value {
   const shape = broadcastShapes('betainc', broadcastShapes('betainc', a.shape, b.shape), x.shape);
-  const [p, q, y] = [a, b, x].map((value) => broadcastTo(cast(value, 'float32'), shape));
+  const [p, q, y] = [a, b, x].map((value) => broadcastTo(asReal(value), shape));
   const at = (value: number) => constantLike(y, value);
   const positive = logicalAnd(greater(p, at(0)), greater(q, at(0)));
   const ordinary = logicalAnd(positive, logicalAnd(greater(y, at(0)), less(y, at(1))));

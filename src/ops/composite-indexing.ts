@@ -2,7 +2,20 @@
 import type { Value } from '../graph/graph.ts';
 import type { Shape } from '../types/shape.ts';
 import { sizeOf } from '../types/shape.ts';
-import { add, cast, constant, constantLike, div, maximum, neg, select, sqrt, zerosLike } from './build-elementwise.ts';
+import {
+  add,
+  asReal,
+  cast,
+  constant,
+  constantLike,
+  div,
+  maximum,
+  neg,
+  realOf,
+  select,
+  sqrt,
+  zerosLike,
+} from './build-elementwise.ts';
 import { gatherAt, ravelIndices, scatter, scatterAdd } from './build-indexing.ts';
 import { broadcastTo, reshape } from './build-movement.ts';
 import type { ScatterMode } from './scatter-kernels.ts';
@@ -81,10 +94,10 @@ export function segments(kind: SegmentKind, data: Value, ids: Value, count: numb
   if (kind === 'sum' || kind === 'mean' || kind === 'sqrtN') {
     const sums = scatterAdd(places, list, count, op);
     if (kind === 'sum') return reshape(sums, shape);
-    const number = cast(scatterAdd(places, constant(1, 'int32', [1, 1, k, 1]), count, op), 'float32');
+    const number = cast(scatterAdd(places, constant(1, 'int32', [1, 1, k, 1]), count, op), realOf(data));
     const least = maximum(number, constantLike(number, 1));
     const divisor = kind === 'mean' ? least : sqrt(least);
-    return reshape(div(cast(sums, 'float32'), broadcastTo(divisor, sums.shape)), shape);
+    return reshape(div(asReal(sums), broadcastTo(divisor, sums.shape)), shape);
   }
   const mode = kind === 'prod' ? 'mul' : kind;
   const base = constant(identityOf(mode, data.dtype), data.dtype, [1, 1, count, sizeOf(inner)]);

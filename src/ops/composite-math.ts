@@ -2,9 +2,9 @@
 import type { Value } from '../graph/graph.ts';
 import {
   abs,
-  bitcast,
-  logicalXor,
   add,
+  asReal,
+  bitcast,
   cast,
   constantLike,
   cos,
@@ -19,6 +19,7 @@ import {
   log1p,
   logicalAnd,
   logicalOr,
+  logicalXor,
   matched,
   maximum,
   minimum,
@@ -39,6 +40,7 @@ import {
   sub,
   zerosLike,
 } from './build-elementwise.ts';
+import { isFloat, promote } from '../types/dtype.ts';
 import { cosPi, sinPi } from './composite-gamma.ts';
 import { stopGradient } from './build-movement.ts';
 import { horner } from './composite-series.ts';
@@ -50,22 +52,23 @@ export function clipByValue(x: Value, low: number, high: number): Value {
 }
 
 export function isInf(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   return equal(abs(real), constantLike(real, Infinity));
 }
 
 /** a / b, and 0 where b is 0. */
 export function divNoNan(a: Value, b: Value): Value {
   // The quotient of integers is 0 there already.
-  if (a.dtype !== 'float32' && b.dtype !== 'float32') return div(a, b);
-  const [x, y] = [cast(a, 'float32'), cast(b, 'float32')];
+  const dtype = promote(a.dtype, b.dtype);
+  if (!isFloat(dtype)) return div(a, b);
+  const [x, y] = [cast(a, dtype), cast(b, dtype)];
   const safe = notEqual(y, zerosLike(y));
   const quotient = div(x, select(safe, y, constantLike(y, 1)));
   return select(safe, quotient, zerosLike(quotient));
 }
 
 export function tan(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const y = div(sin(real), cos(real));
   return withGradient(y, [real], (dy) => [mul(dy, offset(square(tan(real)), 1))]);
 }
@@ -75,7 +78,7 @@ const TAN_3_PI_8 = Math.SQRT2 + 1;
 
 /** Moshier's: the argument is brought to [-tan(pi/8), tan(pi/8)], then an odd polynomial. */
 export function atan(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const a = abs(real);
   const [big, middle] = [greater(a, constantLike(a, TAN_3_PI_8)), greater(a, constantLike(a, TAN_PI_8))];
   const shifted = div(offset(a, -1), offset(a, 1));
@@ -89,7 +92,7 @@ export function atan(x: Value): Value {
 
 /** Is the sign bit set? So it is for -0. */
 export function signBit(x: Value): Value {
-  const bits = bitcast(cast(x, 'float32'));
+  const bits = bitcast(asReal(x));
   return less(bits, zerosLike(bits));
 }
 
@@ -127,7 +130,7 @@ function nonZero(size: Value): Value {
 
 /** 2 atan(x / (1 + sqrt(1 - x^2))). */
 export function asin(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const root = sqrt(mul(offset(neg(real), 1), offset(real, 1)));
   const y = scale(atan(div(real, offset(root, 1))), 2);
   return withGradient(y, [real], (dy) => [mul(dy, rsqrt(offset(neg(square(real)), 1)))]);
@@ -135,7 +138,7 @@ export function asin(x: Value): Value {
 
 /** 2 atan(sqrt((1 - x) / (1 + x))). */
 export function acos(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const y = scale(atan(sqrt(div(offset(neg(real), 1), offset(real, 1)))), 2);
   return withGradient(y, [real], (dy) => [neg(mul(dy, rsqrt(offset(neg(square(real)), 1))))]);
 }
@@ -150,14 +153,14 @@ function halfPower(x: Value): Value {
 }
 
 export function sinh(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const near = scale(sub(expm1(real), expm1(neg(real))), 0.5);
   const y = select(greater(abs(real), constantLike(real, NEAR_OVERFLOW)), mul(sign(real), halfPower(real)), near);
   return withGradient(y, [real], (dy) => [mul(dy, cosh(real))]);
 }
 
 export function cosh(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const near = scale(add(exp(real), exp(neg(real))), 0.5);
   const y = select(greater(abs(real), constantLike(real, NEAR_OVERFLOW)), halfPower(real), near);
   return withGradient(y, [real], (dy) => [mul(dy, sinh(real))]);
@@ -168,7 +171,7 @@ const LARGE = 1e9;
 
 /** sign(x) log1p(|x| + x^2 / (1 + sqrt(1 + x^2))). */
 export function asinh(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const a = abs(real);
   const large = greater(a, constantLike(a, LARGE));
   const safe = select(large, constantLike(a, 1), a);
@@ -179,7 +182,7 @@ export function asinh(x: Value): Value {
 
 /** log1p(t + sqrt(2t + t^2)) with t = x - 1. */
 export function acosh(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const large = greater(real, constantLike(real, LARGE));
   const t = offset(select(large, constantLike(real, 1), real), -1);
   const near = log1p(add(t, sqrt(mul(t, offset(t, 2)))));
@@ -188,7 +191,7 @@ export function acosh(x: Value): Value {
 }
 
 export function atanh(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const y = scale(sub(log1p(real), log1p(neg(real))), 0.5);
   return withGradient(y, [real], (dy) => [div(dy, offset(neg(square(real)), 1))]);
 }
@@ -226,7 +229,7 @@ function onesWhereNot0(x: Value): Value {
 
 /** 2^x. */
 export function exp2(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const y = pow(constantLike(real, 2), real);
   return withGradient(y, [real], (dy) => [mul(dy, scale(exp2(real), Math.LN2))]);
 }
@@ -241,7 +244,7 @@ export function log10(x: Value): Value {
 
 /** log(x) * factor; the factor in two parts, so that it is not rounded. */
 function logarithm(x: Value, factor: number): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const natural = log(real);
   const high = Math.fround(factor);
   const finite = isFinite(natural);
@@ -252,7 +255,7 @@ function logarithm(x: Value, factor: number): Value {
 
 /** The real cube root, of negative numbers too. */
 export function cbrt(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const a = abs(real);
   const ordinary = logicalAnd(isFinite(a), greater(a, zerosLike(a)));
   const safe = select(ordinary, a, onesLike(a));
@@ -282,7 +285,7 @@ export function hypot(x: Value, y: Value): Value {
 
 /** log(x / (1 - x)), accurate near 1/2 as well. */
 export function logit(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const rest = sub(onesLike(real), real);
   const middle = less(abs(offset(real, -0.5)), constantLike(real, 0.25));
   const near = log1p(div(scale(offset(real, -0.5), 2), select(middle, rest, onesLike(rest))));
@@ -292,7 +295,7 @@ export function logit(x: Value): Value {
 
 /** sin(pi x) / (pi x), and 1 at 0. */
 export function sinc(x: Value): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const zero = equal(real, zerosLike(real));
   const y = select(zero, onesLike(real), div(sinPi(real), scale(select(zero, onesLike(real), real), Math.PI)));
   return withGradient(y, [real], (dy) => [mul(dy, sincSlope(real))]);

@@ -5,7 +5,20 @@
 import type { Value } from '../graph/graph.ts';
 import type { Shape } from '../types/shape.ts';
 import { sizeOf } from '../types/shape.ts';
-import { add, cast, constant, div, maximum, mul, offset, pow, rsqrt, scale, square, sub } from './build-elementwise.ts';
+import {
+  add,
+  asReal,
+  constantLike,
+  div,
+  maximum,
+  mul,
+  offset,
+  pow,
+  rsqrt,
+  scale,
+  square,
+  sub,
+} from './build-elementwise.ts';
 import { channelMoments, channelSums } from './build-moments.ts';
 import { broadcastTo, pad, reshape, slice, sumTo, transpose } from './build-movement.ts';
 import { mean, sum } from './build-reduce.ts';
@@ -91,7 +104,7 @@ function asRows(x: Value, axis: number): { rows: Value; back: (y: Value) => Valu
 
 /** Batch normalization with the batch's own statistics over all axes but `axis`: y, and mean and variance [channels]. */
 export function batchNormTraining(x: Value, axis: number, affine: Affine, epsilon: number): Normalized {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const { rows, back } = asRows(real, axis);
   const channels = rows.shape[2];
   if (channels < FEW_CHANNELS || rows.shape[1] === 0) {
@@ -118,7 +131,7 @@ export function batchNorm(
   gain: Value | null,
   epsilon: number,
 ): Value {
-  const inverse = rsqrt(offset(cast(variance, 'float32'), epsilon));
+  const inverse = rsqrt(offset(asReal(variance), epsilon));
   const factor = gain === null ? inverse : mul(inverse, gain);
   const normal = mul(sub(x, center), factor);
   return shift === null ? normal : add(normal, shift);
@@ -126,7 +139,7 @@ export function batchNorm(
 
 /** Group normalization of [batch, ...spatial, channels]: statistics over the spatial axes and `groups` runs of channels. */
 export function groupNorm(x: Value, groups: number, affine: Affine, epsilon: number): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const { shape } = real;
   const [batch, channels] = [shape[0], shape[shape.length - 1]];
   const rows = shape.slice(1, -1).reduce((a, b) => a * b, 1);
@@ -151,14 +164,14 @@ function over(statistic: Value, shape: Shape): Value {
  * backward are one kernel each.
  */
 export function layerNorm(x: Value, count: number, { gain, shift }: Affine, epsilon: number): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const { shape } = real;
   const lead = shape.slice(0, shape.length - count);
   const inner = shape.slice(shape.length - count);
   const flat = [...lead, sizeOf(inner)];
   const last = [lead.length];
   const xs = reshape(real, flat);
-  const vector = (v: Value | null) => v && reshape(cast(v, 'float32'), [sizeOf(inner)]);
+  const vector = (v: Value | null) => v && reshape(asReal(v), [sizeOf(inner)]);
   const [g, s] = [vector(gain), vector(shift)];
   const deviation = sub(xs, over(mean(xs, last, true), flat));
   const inverse = rsqrt(offset(mean(square(deviation), last, true), epsilon));
@@ -178,7 +191,7 @@ export function layerNorm(x: Value, count: number, { gain, shift }: Affine, epsi
 
 /** x / sqrt(mean(x^2) + epsilon) * gain over the last axis. */
 export function rmsNorm(x: Value, gain: Value | null, epsilon: number): Value {
-  const xs = cast(x, 'float32');
+  const xs = asReal(x);
   const { shape } = xs;
   const last = [shape.length - 1];
   const inverse = rsqrt(offset(mean(square(xs), last, true), epsilon));
@@ -194,14 +207,14 @@ export function rmsNorm(x: Value, gain: Value | null, epsilon: number): Value {
 
 /** x / sqrt(max(sum(x^2), epsilon)) along the axes. */
 export function l2Normalize(x: Value, axes: readonly number[], epsilon: number): Value {
-  const xs = cast(x, 'float32');
+  const xs = asReal(x);
   const total = sum(square(xs), axes, true);
-  return mul(xs, over(rsqrt(maximum(total, constant(epsilon, 'float32', total.shape))), xs.shape));
+  return mul(xs, over(rsqrt(maximum(total, constantLike(total, epsilon))), xs.shape));
 }
 
 /** x (bias + alpha sum of x^2 over channels c - radius..c + radius)^-beta, along the last axis. */
 export function localResponseNormalization(x: Value, radius: number, bias: number, alpha: number, beta: number): Value {
-  const xs = cast(x, 'float32');
+  const xs = asReal(x);
   const { shape } = xs;
   const last = shape.length - 1;
   const reach = Math.min(radius, Math.max(0, shape[last] - 1));
@@ -215,5 +228,5 @@ export function localResponseNormalization(x: Value, radius: number, bias: numbe
   const base = offset(scale(total, alpha), bias);
   if (beta === 0.5) return mul(xs, rsqrt(base));
   if (beta === 1) return div(xs, base);
-  return mul(xs, pow(base, constant(-beta, 'float32', base.shape)));
+  return mul(xs, pow(base, constantLike(base, -beta)));
 }

@@ -6,8 +6,10 @@ import type { Value } from '../graph/graph.ts';
 import { gatherAt } from './build-indexing.ts';
 import {
   add,
+  asReal,
   cast,
   constant,
+  constantLike,
   div,
   floor,
   greater,
@@ -28,7 +30,7 @@ import { broadcastTo, reshape, stopGradient } from './build-movement.ts';
 export type PixelSampling = 'nearest' | 'bilinear';
 
 function number(x: Value, value: number): Value {
-  return constant(value, 'float32', x.shape);
+  return constantLike(x, value);
 }
 
 /** x within [low, high]; NaN becomes low. */
@@ -75,7 +77,7 @@ export function sampleImages(
 ): Value {
   const channels = images.shape[3];
   if (interpolation === 'nearest') return pixels(images, floor(offset(y, 0.5)), floor(offset(x, 0.5)), fill);
-  const real = cast(images, 'float32');
+  const real = asReal(images);
   const [top, left] = [stopGradient(floor(y)), stopGradient(floor(x))];
   const [down, right] = [everyChannel(sub(y, top), channels), everyChannel(sub(x, left), channels)];
   const one = number(down, 1);
@@ -86,7 +88,7 @@ export function sampleImages(
 
 /** x / by, toward 0. */
 function turns(x: Value, by: number): Value {
-  return cast(cast(div(x, number(x, by)), 'int32'), 'float32');
+  return cast(cast(div(x, number(x, by)), 'int32'), x.dtype);
 }
 
 /** Periodic: the last pixel is followed by the first. TensorFlow's formula, which counts periods of extent - 1. */

@@ -112,7 +112,7 @@ export function histogram(
   const width = sub(to, from);
   const edges = add(
     broadcastTo(from, [bins + 1]),
-    mul(broadcastTo(width, [bins + 1]), scale(cast(iotaOf(bins + 1), 'float32'), 1 / bins)),
+    mul(broadcastTo(width, [bins + 1]), scale(cast(iotaOf(bins + 1), width.dtype), 1 / bins)),
   );
   const [count] = x.shape;
   // By the edges themselves, so that no rounding puts a value into the wrong bin.

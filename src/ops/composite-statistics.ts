@@ -4,8 +4,11 @@ import type { DType } from '../types/dtype.ts';
 import {
   abs,
   add,
+  asReal,
   cast,
   constant,
+  constantLike,
+  div,
   equal,
   greaterEqual,
   iota,
@@ -16,8 +19,6 @@ import {
   square,
   sub,
   zerosLike,
-  constantLike,
-  div,
 } from './build-elementwise.ts';
 import { channelMoments } from './build-moments.ts';
 import { broadcastTo, reshape } from './build-movement.ts';
@@ -45,7 +46,7 @@ export function moments(
   axes: readonly number[],
   keepDims = false,
 ): { readonly mean: Value; readonly variance: Value } {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   const groups = asGroups(real.shape, axes);
   if (groups !== null) {
     const statistics = channelMoments(reshape(real, groups));
@@ -68,7 +69,7 @@ export function oneHot(indices: Value, depth: number, on = 1, off = 0, dtype: DT
 
 /** Each element is zeroed with probability `rate`, the others are multiplied by 1 / (1 - rate). */
 export function dropout(x: Value, rate: number, key: Value, noiseShape: Shape = x.shape): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   if (rate === 0) return real;
   const unit = randomUnit(key, noiseShape);
   const kept = broadcastTo(greaterEqual(unit, constantLike(unit, rate)), real.shape);
@@ -77,7 +78,7 @@ export function dropout(x: Value, rate: number, key: Value, noiseShape: Shape = 
 
 /** p-norm along the axes: sums of |x|^p, its root; 1, 2, +-Infinity and others. */
 export function norm(x: Value, p: number, axes: readonly number[], keepDims: boolean): Value {
-  const real = cast(x, 'float32');
+  const real = asReal(x);
   if (p === 1) return sum(abs(real), axes, keepDims);
   if (p === Infinity) return max(abs(real), axes, keepDims);
   if (p === -Infinity) return min(abs(real), axes, keepDims);

@@ -5,7 +5,7 @@
 import type { Value } from '../graph/graph.ts';
 import type { Shape } from '../types/shape.ts';
 import { forEachIndex } from './array.ts';
-import { add, constant, div, greater, maximum, select } from './build-elementwise.ts';
+import { add, constant, constantLike, div, greater, maximum, select } from './build-elementwise.ts';
 import { broadcastTo, pad, reshape, slice } from './build-movement.ts';
 import { outputExtent } from './window.ts';
 
@@ -33,7 +33,7 @@ export function windowTaps(x: Value, { filter, strides, dilations, pads }: Windo
 /** maxPool with dilation. As there, NaN never wins and the first of equals gets the gradient. */
 export function maxPoolDilated(x: Value, window: Window): Value {
   const [first, ...rest] = windowTaps(x, window, -Infinity);
-  const start = constant(-Infinity, 'float32', first.shape);
+  const start = constantLike(first, -Infinity);
   return [first, ...rest].reduce((best, tap) => select(greater(tap, best), tap, best), start);
 }
 
@@ -43,13 +43,12 @@ export function avgPoolDilated(x: Value, window: Window): Value {
   if (window.pads.every((n) => n === 0))
     return div(
       total,
-      constant(
+      constantLike(
+        total,
         window.filter.reduce((a, b) => a * b, 1),
-        'float32',
-        total.shape,
       ),
     );
-  const ones = constant(1, 'float32', [1, ...x.shape.slice(1, -1), 1]);
+  const ones = constant(1, total.dtype, [1, ...x.shape.slice(1, -1), 1]);
   return div(
     total,
     windowTaps(ones, window, 0).reduce((sum, tap) => add(sum, tap)),

@@ -4,6 +4,7 @@
  */
 import { fail } from '../base/errors.ts';
 import type { Value } from '../graph/graph.ts';
+import { isFloat, promote } from '../types/dtype.ts';
 import { showShape, sizeOf } from '../types/shape.ts';
 import { cast, mul } from './build-elementwise.ts';
 import { broadcastTo, reshape, transpose } from './build-movement.ts';
@@ -114,7 +115,7 @@ function contract(a: Operand, b: Operand, keep: (label: string) => boolean, exte
     operand.value.shape[operand.labels.indexOf(label)] === extents.get(label);
   const inner = shared.filter((label) => !keep(label) && whole(a, label) && whole(b, label));
   const outer = [...new Set([...a.labels, ...b.labels])].filter((label) => !inner.includes(label));
-  if (inner.length === 0 || a.value.dtype !== 'float32' || b.value.dtype !== 'float32') {
+  if (inner.length === 0 || !isFloat(a.value.dtype) || !isFloat(b.value.dtype)) {
     const order = [...outer, ...inner];
     return sumAway({ value: mul(arranged(a, order), arranged(b, order)), labels: order }, keep);
   }
@@ -206,9 +207,9 @@ export function einsum(equation: string, values: readonly Value[]): Value {
   const terms = inputs.map((labels, i) => expand(labels, counts[i]));
   const output = outputLabels(equation, given, terms, Math.max(0, ...counts));
   const numbers = values.map((value) => (value.dtype === 'bool' ? cast(value, 'int32') : value));
-  const isReal = numbers.some((value) => value.dtype === 'float32');
+  const dtype = numbers.map((value) => value.dtype).reduce(promote);
   checkDiagonals(equation, numbers, terms);
-  let operands = numbers.map((value, i) => withoutRepeats(isReal ? cast(value, 'float32') : value, terms[i]));
+  let operands = numbers.map((value, i) => withoutRepeats(isFloat(dtype) ? cast(value, dtype) : value, terms[i]));
   const extents = extentsOf(equation, operands);
   const needed = (others: readonly Operand[]) => (label: string) =>
     output.includes(label) || others.some((other) => other.labels.includes(label));

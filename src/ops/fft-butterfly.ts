@@ -47,7 +47,7 @@ function dft4(b: KernelBuilder, [x0, x1, x2, x3]: readonly Complex[]): Complex[]
 function dft8(b: KernelBuilder, x: readonly Complex[]): Complex[] {
   const even = dft4(b, [x[0], x[2], x[4], x[6]]);
   const odd = dft4(b, [x[1], x[3], x[5], x[7]]);
-  const half = b.f32(Math.SQRT1_2);
+  const half = b.real(Math.SQRT1_2);
   const scaled = (re: Reg, im: Reg): Complex => [b.binary('mul', re, half), b.binary('mul', im, half)];
   // Times (1 - i) / sqrt 2 and (-1 - i) / sqrt 2.
   const odd1 = scaled(b.binary('add', odd[1][0], odd[1][1]), b.binary('sub', odd[1][1], odd[1][0]));
@@ -79,7 +79,7 @@ function dftOdd(b: KernelBuilder, x: readonly Complex[]): Complex[] {
     let turnIm: Reg | null = null;
     for (let j = 1; j <= half; j++) {
       const [cos, minusSin] = rootOfUnity((j * k) % r, r);
-      const [c, s] = [b.f32(cos), b.f32(-minusSin)];
+      const [c, s] = [b.real(cos), b.real(-minusSin)];
       re = b.fma(sums[j - 1][0], c, re);
       im = b.fma(sums[j - 1][1], c, im);
       const [dRe, dIm] = differences[j - 1];

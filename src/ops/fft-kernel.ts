@@ -63,7 +63,7 @@ interface Work {
 
 function workOf(context: KernelContext, n: number, width: number): Work {
   const passes = passesOf(n);
-  return { passes, twiddles: context.constant(twiddlesOf(n)), width };
+  return { passes, twiddles: context.constant(twiddlesOf(n, context.b.realType === 'f64')), width };
 }
 
 /** All passes, from `from` to `to`; `between` are the two places that take turns in holding what stands between them. */
@@ -242,7 +242,7 @@ function butterfly(
     return plus(plus(plane, times(point, of.point)), times(at.column, of.column));
   };
   const read = (plane: Affine | null, j: number) =>
-    plane === null ? b.f32(0) : b.load(source.buf, place(source, plane, 1, m * j), load, lanes);
+    plane === null ? b.real(0) : b.load(source.buf, place(source, plane, 1, m * j), load, lanes);
   const write = (plane: Affine | null, k: number, value: Reg) => {
     if (plane !== null) b.store(target.buf, place(target, plane, radix, k), store, lanes, value);
   };

@@ -77,13 +77,17 @@ export function rootOfUnity(k: number, n: number): [number, number] {
 }
 
 /** What was made lately, so that the kernels of a program share one table. */
-const recent = new Map<string, Float32Array>();
+type Table = Float32Array | Float64Array;
+
+const recent = new Map<string, Table>();
 const RECENT = 64;
 
-export function cachedTable(key: string, make: () => Float32Array): Float32Array {
+/** A table in double precision, or rounded once to float32. */
+export function cachedTable(name: string, wide: boolean, make: () => Float64Array): Table {
+  const key = `${name} ${wide}`;
   let table = recent.get(key);
   if (table) recent.delete(key);
-  else table = make();
+  else table = wide ? make() : Float32Array.from(make());
   recent.set(key, table);
   for (const oldest of recent.keys()) {
     if (recent.size <= RECENT) break;
@@ -93,11 +97,11 @@ export function cachedTable(key: string, make: () => Float32Array): Float32Array
 }
 
 /** For each pass, for k = 1..radix-1: real parts of w^(p k) for p < m, then imaginary parts. */
-export function twiddlesOf(n: number): Float32Array {
-  return cachedTable(`twiddles ${n}`, () => {
+export function twiddlesOf(n: number, wide: boolean): Table {
+  return cachedTable(`twiddles ${n}`, wide, () => {
     const passes = passesOf(n).filter((pass) => pass.m > 1);
     const size = passes.reduce((sum, { radix, m }) => sum + 2 * (radix - 1) * m, 0);
-    const table = new Float32Array(Math.max(1, size));
+    const table = new Float64Array(Math.max(1, size));
     for (const { radix, m, table: start } of passes) {
       for (let k = 1; k < radix; k++) {
         for (let p = 0; p < m; p++) {

@@ -5,7 +5,7 @@
 import { fail } from '../base/errors.ts';
 import { constant, plus, times } from '../kernel/ir.ts';
 import type { Attrs } from '../graph/graph.ts';
-import { newArray } from '../types/dtype.ts';
+import { newArray, type TypedArray } from '../types/dtype.ts';
 import type { TensorType } from '../types/shape.ts';
 import { sizeOf, stridesOf } from '../types/shape.ts';
 import { apply1 } from './apply.ts';
@@ -13,13 +13,13 @@ import { reshape, transpose } from './build-movement.ts';
 import { emitFft } from './fft-kernel.ts';
 import { cachedTable, chirpExponent, chirpSpectrum, largestPrime, LARGEST_RADIX, rootOfUnity } from './fft-plan.ts';
 import type { NDArray, OpRow, Sample } from './row.ts';
-import { expectDType, expectRank, f32, intAttr, intsAttr, show } from './rule.ts';
+import { expectDType, expectRank, f32, floats, intAttr, intsAttr, show } from './rule.ts';
 
 /** The sum itself, in double precision. */
-function evaluateFft(x: NDArray, inverse: boolean, parts: number): Float32Array {
+function evaluateFft(x: NDArray, inverse: boolean, parts: number): TypedArray {
   const [given, outer, n, inner] = x.shape;
   const total = outer * n * inner;
-  const out = newArray('float32', 2 * total) as Float32Array;
+  const out = newArray(x.dtype, 2 * total);
   const roots = Array.from({ length: n }, (_, k) => rootOfUnity(k, n));
   for (let o = 0; o < outer; o++) {
     for (let i = 0; i < inner; i++) {
@@ -69,7 +69,7 @@ const fft: OpRow = {
     'discrete Fourier transforms along axis 2 of [parts, outer, n, inner], the parts being re and im, or re alone; not scaled; no prime factor of n above 13',
   arity: 1,
   infer([x], attrs) {
-    expectDType('fft', x, ['float32']);
+    expectDType('fft', x, floats);
     expectRank('fft', x, 4, 'the input [parts, outer, n, inner]');
     const [parts, , n] = x.shape;
     if (parts < 1 || parts > 2 || n < 1 || largestPrime(n) > LARGEST_RADIX) {
@@ -79,7 +79,7 @@ const fft: OpRow = {
         `got ${show(x)}`,
       );
     }
-    return [{ dtype: 'float32', shape: x.shape.with(0, intAttr(attrs, 'parts')) }];
+    return [{ dtype: x.dtype, shape: x.shape.with(0, intAttr(attrs, 'parts')) }];
   },
   // As a matrix over the reals the transform's transpose is the conjugate transform.
   gradient: ({ inputs: [x], attrs }, [dy]) => [
@@ -104,13 +104,13 @@ const fft: OpRow = {
 };
 
 /** Real parts, then imaginary parts, of what stands at each place of a table. */
-function tableOf(attrs: Attrs): Float32Array {
+function tableOf(attrs: Attrs) {
   const kind = String(attrs.kind);
   const order = intAttr(attrs, 'order');
   const shape = intsAttr(attrs, 'shape').slice(1);
-  return cachedTable(`${kind} ${order} ${shape.join()}`, () => {
+  return cachedTable(`${kind} ${order} ${shape.join()}`, attrs.dtype === 'float64', () => {
     const size = sizeOf(shape);
-    const table = new Float32Array(2 * size);
+    const table = new Float64Array(2 * size);
     if (kind === 'chirpSpectrum') {
       const [re, im] = chirpSpectrum(order, size);
       table.set(re);
@@ -133,7 +133,7 @@ const fourierTable: OpRow = {
     "constants as planes: e^(-2 pi i r c / order) at [r, c] ('roots'), e^(-2 pi i j^2 / order) at [j] ('chirp'), the transform of that one's conjugate, mirrored, over a period ('chirpSpectrum')",
   arity: 0,
   infer(_inputs, attrs): TensorType[] {
-    return [{ dtype: 'float32', shape: intsAttr(attrs, 'shape') }];
+    return [{ dtype: attrs.dtype === 'float64' ? 'float64' : 'float32', shape: intsAttr(attrs, 'shape') }];
   },
   gradient: 'constant',
   batching: 'none',
@@ -147,13 +147,14 @@ const fourierTable: OpRow = {
       return [load(tableOf(attrs), { at: place, laneStep })];
     },
   },
-  get samples() {
+  get samples(): Sample[] {
     return [
       { inputs: [], attrs: { kind: 'roots', order: 12, shape: [2, 3, 4] } },
       { inputs: [], attrs: { kind: 'roots', order: 64, shape: [2, 8, 8] } },
       { inputs: [], attrs: { kind: 'chirp', order: 34, shape: [2, 17] } },
       { inputs: [], attrs: { kind: 'chirp', order: 2, shape: [2, 1] } },
       { inputs: [], attrs: { kind: 'chirpSpectrum', order: 34, shape: [2, 36] } },
+      { inputs: [], attrs: { kind: 'chirp', order: 34, shape: [2, 17], dtype: 'float64' } },
     ];
   },
   tolerance: { absolute: 0, relative: 0 },

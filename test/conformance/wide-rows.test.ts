@@ -20,13 +20,9 @@ const refusing: { readonly [row: string]: string } = {
   scatterAdd: 'not yet',
   scatter: 'not yet',
 
-  attention: 'not yet',
-  attentionBackpropQuery: 'not yet',
-  attentionBackpropKeyValue: 'not yet',
   gammaSample: 'not yet',
   poissonSample: 'not yet',
   gammaSampleGradient: 'not yet',
-  fft: 'not yet',
 };
 
 /** Loops carry graphs of their own dtypes. */
