@@ -22,6 +22,7 @@ import { planChannelSums, writeChannelSums } from './channel-sums.ts';
 import { writeDots } from './dots.ts';
 import { packA, packB } from './pack.ts';
 import { bytesOf, dimsOf, exchange, extentOf, type Problem, problemOf } from './problem.ts';
+import { chooseShared } from './sharing.ts';
 import { writeTiles } from './tiles.ts';
 import { chooseKBlocks, chooseTiling, type Tiling } from './tiling.ts';
 import { splitWindows, type WindowedSpec, windowOf } from './window.ts';
@@ -264,7 +265,10 @@ function writeProblem(task: Task, original: Problem, name: string): LoweredKerne
   const tiling = chooseTiling(problem, vectorDim, task.context.caps);
   const kernels: LoweredKernel[] = [];
   let rowsPacked = false;
-  if (!direct || wantsPackedB(problem, tiling, rows)) {
+  const shared = chooseShared(task, problem, tiling);
+  if (shared.copies) {
+    // Chunks do it themselves.
+  } else if (!direct || wantsPackedB(problem, tiling, rows)) {
     const packed = packB(task.context, problem, tiling, name);
     kernels.push(packed.kernel);
     problem = { ...problem, b: packed.side };
@@ -276,13 +280,8 @@ function writeProblem(task: Task, original: Problem, name: string): LoweredKerne
     rowsPacked = true;
   }
   invariant(problem.a.guards.length === 0 || !rowsPacked, 'a packed side has no padding');
-  writeTiles(
-    task,
-    problem,
-    tiling,
-    rowsPacked,
-    problem.b.buffer !== original.b.buffer && problem.b.buffer !== original.a.buffer,
-  );
+  const panels = problem.b.buffer !== original.b.buffer && problem.b.buffer !== original.a.buffer;
+  writeTiles(task, problem, tiling, shared, { rows: rowsPacked, panels });
   return kernels;
 }
 

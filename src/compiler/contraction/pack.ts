@@ -1,6 +1,6 @@
 /** Copies of operands in the order in which the tiles read them; made only where the original order would miss the caches. */
 import type { Affine } from '../../kernel/ir.ts';
-import { constant, plus, times } from '../../kernel/ir.ts';
+import { constant, plus, shift, times } from '../../kernel/ir.ts';
 import { type Emitter, type LoweredKernel, Scratch } from '../emitter.ts';
 import type { LowerContext } from '../lower-elementwise.ts';
 import { newEmitter } from '../lower-elementwise.ts';
@@ -56,15 +56,9 @@ export function packB(context: LowerContext, problem: Problem, tiling: Tiling, n
   const from = emitter.buffer(problem.b.buffer, 'read');
   const to = emitter.buffer(scratch, 'write');
   const one = (lanes: readonly number[]) =>
-    loops(emitter, problem, k, env, () => {
-      for (let v = 0; v * context.caps.lanes < width; v++) {
-        const at = plus(addressOf(problem.b, env), constant(v * context.caps.lanes * problem.b.coefs[vectorDim]));
-        const active = lanes[v] ?? 0;
-        const value =
-          active === 0 ? zeroOf(emitter.b, problem) : emitter.b.load(from, at, problem.b.coefs[vectorDim], active);
-        emitter.b.store(to, plus(addressOf(side, env), constant(v * context.caps.lanes)), 1, context.caps.lanes, value);
-      }
-    });
+    loops(emitter, problem, k, env, () =>
+      copyStep(emitter, problem, tiling, { lanes, env, from, to, at: addressOf(side, env) }),
+    );
   const perPanel = steps * width * extentOf(problem, outer);
   for (const segment of tiling.panels) {
     const block = Math.max(1, Math.floor(chunkElements(size, { threads: context.caps.threads, work: 1 }) / perPanel));
@@ -74,6 +68,29 @@ export function packB(context: LowerContext, problem: Problem, tiling: Tiling, n
     });
   }
   return { kernel: emitter.build(`${name}.packB`, { flops: 0, bytes: 2 * size * bytesOf(problem) }), side };
+}
+
+/** One step of k of a panel: from B to element `at` of `to`, zeros behind the last column. */
+export function copyStep(
+  emitter: Emitter,
+  problem: Problem,
+  { vectorDim, width }: Tiling,
+  step: {
+    readonly lanes: readonly number[];
+    readonly env: readonly Affine[];
+    readonly from: number;
+    readonly to: number;
+    readonly at: Affine;
+  },
+): void {
+  const { b } = emitter;
+  const stride = problem.b.coefs[vectorDim];
+  for (let column = 0; column < width; column += b.lanes) {
+    const active = step.lanes[column / b.lanes] ?? 0;
+    const from = shift(addressOf(problem.b, step.env), column * stride);
+    const value = active === 0 ? zeroOf(b, problem) : b.load(step.from, from, stride, active);
+    b.store(step.to, shift(step.at, column), 1, b.lanes, value);
+  }
 }
 
 /** A as strips: [other dims][row][k] with the rows of one tile side by side: element (row0 + i, k) at row0 * steps + k * rows + i. */

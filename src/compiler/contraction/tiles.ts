@@ -4,16 +4,15 @@
  */
 import type { Value } from '../../graph/graph.ts';
 import type { Affine, Reg } from '../../kernel/ir.ts';
-import { constant, shift, times, variable } from '../../kernel/ir.ts';
-import { bufferOf, Scratch } from '../emitter.ts';
+import { constant, plus, shift, times, variable } from '../../kernel/ir.ts';
+import { Scratch } from '../emitter.ts';
 import { blockedRegion } from '../nest.ts';
 import { outputIndex, type Task } from './lower.ts';
-import { addressOf, loops, scaleK } from './pack.ts';
-import { bytesOf, dimsOf, extentOf, type Guard, loopedRows, type Problem, type Side, zeroOf } from './problem.ts';
+import { addressOf, copyStep, loops, scaleK } from './pack.ts';
+import { dimsOf, extentOf, type Guard, loopedRows, type Problem, type Side, zeroOf } from './problem.ts';
+import type { Shared } from './sharing.ts';
 import { chooseKBlocks, type KBlocks, type PanelSegment, type RowSegment, type Tiling } from './tiling.ts';
 
-/** Multiply-adds that a chunk should have at least. */
-const LEAST_CHUNK = 200_000;
 /** k steps that are written out instead of looped over. */
 const UNROLL = 16;
 
@@ -32,14 +31,26 @@ interface Walk {
   /** For each element of a window, its place along every dim; one element of zeros where there is no window. */
   readonly offsets: readonly (readonly number[])[];
   readonly outer: { readonly before: number[]; readonly rows: number[] };
+  readonly copy: PanelCopy | null;
+}
+
+/** Where a chunk keeps its copy of the panel at hand, for one block of k. */
+interface PanelCopy {
+  readonly buffer: number;
+  /** Elements of one copy. */
+  readonly size: number;
+  /** Where the chunk's own begins. */
+  at: Affine;
+  /** The block's first step. */
+  from: Affine;
 }
 
 export function writeTiles(
   task: Task,
   problem: Problem,
   tiling: Tiling,
-  rowsPacked: boolean,
-  panelsPadded: boolean,
+  shared: Shared,
+  packed: { readonly rows: boolean; readonly panels: boolean },
 ): void {
   const blocks = chooseKBlocks(problem, task.context.caps);
   const blocked = blocks.outer.length > 0 || blocks.cut > 0;
@@ -51,7 +62,6 @@ export function writeTiles(
         task.output.shape.reduce((p, e) => p * e, 1),
       );
   const partial = blocked ? task.emitter.buffer(key, 'write') : null;
-  const shared = chooseShared(task, problem, tiling);
   const batch = [...dimsOf(problem, 'batch'), ...dimsOf(problem, 'n').filter((d) => d !== tiling.vectorDim)];
   // Bounds of a guarded k dim depend on rows: where its loop stands outside of the tiles, theirs stand outside of it.
   const guards = problem.a.guards.filter((guard) => blocks.outer.some((d) => guard.coefs[d] !== 0));
@@ -61,16 +71,24 @@ export function writeTiles(
     task,
     problem,
     tiling,
-    rowsPacked,
-    panelsPadded,
+    rowsPacked: packed.rows,
+    panelsPadded: packed.panels || shared.copies,
     blocks,
     partial,
     env: problem.dims.map(() => constant(0)),
     needsEpilogue: !plain,
     offsets: windowOffsets(problem),
     outer: { before: [...batch, ...early].filter((d) => d !== shared.dim), rows: rows.filter((d) => d !== shared.dim) },
+    copy: shared.copies ? planCopy(task, problem, tiling, blocks, shared) : null,
   };
   writeRegions(walk, shared);
+}
+
+function planCopy(task: Task, problem: Problem, tiling: Tiling, blocks: KBlocks, shared: Shared): PanelCopy {
+  const size = (blocks.cut || extentOf(problem, blocks.inner)) * tiling.width;
+  const chunks = tiling.panels.reduce((n, panel) => n + Math.ceil(panel.count / shared.block), 0);
+  const buffer = task.emitter.buffer(new Scratch(problem.elem, size * chunks), 'write');
+  return { buffer, size, at: constant(0), from: constant(0) };
 }
 
 /** The elements of a window in row-major order. */
@@ -80,81 +98,6 @@ function windowOffsets(problem: Problem): number[][] {
     offsets = offsets.flatMap((at) => Array.from({ length: problem.dims[d].extent }, (_, w) => at.with(d, w)));
   }
   return offsets;
-}
-
-interface Shared {
-  readonly kind: 'dim' | 'rows' | 'panels' | 'none';
-  readonly dim: number | null;
-  /** Iterations of one chunk. */
-  readonly block: number;
-}
-
-/** What threads share: an outer dim that is long enough, else tiles of rows, else panels. Results never depend on it. */
-function chooseShared(task: Task, problem: Problem, tiling: Tiling): Shared {
-  const { threads } = task.context.caps;
-  const all = extentOf(
-    problem,
-    problem.dims.map((_, d) => d),
-  );
-  const wanted = threads * 2;
-  // B is read again for each chunk: where k is long it is not cached, so chunks are few.
-  const streams = extentOf(problem, dimsOf(problem, 'k')) > 2048;
-  const most = streams ? wanted : threads * 8;
-  const blockOf = (count: number) => Math.max(1, Math.ceil(count / most), Math.ceil((LEAST_CHUNK * count) / all));
-  if (panelsInstead(task, problem, tiling)) {
-    const { count } = tiling.panels[0];
-    return { kind: 'panels', dim: null, block: Math.max(1, Math.ceil(count / (threads * 8))) };
-  }
-  const blockOfRows = (count: number) =>
-    Math.min(Math.ceil(blockOf(count) / (streams ? 1 : 2)), rowsInCache(task, problem, tiling));
-  const outer = [
-    ...dimsOf(problem, 'batch'),
-    ...loopedRows(problem, tiling.rowDim),
-    ...dimsOf(problem, 'n').filter((d) => d !== tiling.vectorDim),
-  ];
-  const choices: { kind: Shared['kind']; dim: number | null; count: number }[] = outer.map((dim) => ({
-    kind: 'dim',
-    dim,
-    count: problem.dims[dim].extent,
-  }));
-  choices.push({
-    kind: 'rows',
-    dim: null,
-    count: tiling.rowDim === null ? 1 : Math.max(...tiling.rows.map((row) => row.count)),
-  });
-  choices.push({ kind: 'panels', dim: null, count: tiling.panels[0].count });
-  const blockFor = (choice: (typeof choices)[number]) => (choice.kind === 'rows' ? blockOfRows : blockOf)(choice.count);
-  const chunks = (choice: (typeof choices)[number]) => Math.ceil(choice.count / blockFor(choice));
-  const good = choices.find((choice) => chunks(choice) >= Math.min(wanted * 2, Math.ceil(all / LEAST_CHUNK)));
-  const best = good ?? choices.reduce((a, b) => (chunks(b) > chunks(a) ? b : a));
-  if (best.count === 1) return { kind: 'none', dim: null, block: 1 };
-  return { kind: best.kind, dim: best.dim, block: blockFor(best) };
-}
-
-/**
- * Whether B is what moves: much larger than A and than what a core keeps. Threads that share rows would each read all of it, so
- * they had better share its columns.
- */
-function panelsInstead(task: Task, problem: Problem, tiling: Tiling): boolean {
-  const { threads, cacheBytes } = task.context.caps;
-  const bytes = ({ buffer }: Side) => bytesOf(problem) * bufferOf(buffer).size;
-  if (dimsOf(problem, 'batch').some((d) => problem.dims[d].extent > 1)) return false;
-  return (
-    bytes(problem.b) * 2 > cacheBytes.l2 &&
-    bytes(problem.b) > 2 * bytes(problem.a) &&
-    bytes(problem.a) * 4 <= cacheBytes.l2 &&
-    tiling.panels[0].count >= 2 * threads
-  );
-}
-
-/** Tiles of rows whose part of A, for one block of k, takes at most half of the second cache. */
-function rowsInCache(task: Task, problem: Problem, tiling: Tiling): number {
-  const blocks = chooseKBlocks(problem, task.context.caps);
-  const steps = blocks.cut || extentOf(problem, blocks.inner);
-  return Math.max(
-    1,
-    Math.floor(task.context.caps.cacheBytes.l2 / 2 / (steps * bytesOf(problem) * tiling.rows[0].size)),
-  );
 }
 
 type RowWalk = (each: (row: RowSegment, at: Affine) => void) => void;
@@ -189,12 +132,17 @@ function writeRegions(walk: Walk, shared: Shared): void {
         });
       }
       return;
-    case 'panels':
+    case 'panels': {
+      let chunks = 0;
       for (const panel of tiling.panels) {
-        regionOfBlocks(walk, 'panel', panel.count, shared.block, (range) => {
+        const before = chunks;
+        chunks += Math.ceil(panel.count / shared.block);
+        regionOfBlocks(walk, 'panel', panel.count, shared.block, (range, c) => {
+          if (walk.copy) walk.copy.at = times(shift(c, before), walk.copy.size);
           chunk(walk, rowWalk, (each) => range((p) => each(panel, shift(times(p, tiling.width), panel.from))));
         });
       }
+    }
   }
 }
 
@@ -204,18 +152,21 @@ function regionOfBlocks(
   name: string,
   count: number,
   block: number,
-  body: (range: (each: (at: Affine) => void) => void) => void,
+  body: (range: (each: (at: Affine) => void) => void, chunk: Affine) => void,
 ): void {
   const { b } = walk.task.emitter;
   const chunks = Math.ceil(count / block);
   b.region(name, chunks, (c) =>
-    body((each) => {
-      if (chunks === 1) return b.each(`${name}i`, count, each);
-      if (block === 1) return each(variable(c));
-      const hi = [shift(variable(c, block), block)];
-      if (count % block !== 0) hi.push(constant(count));
-      b.loop(`${name}i`, [variable(c, block)], hi, (v) => each(variable(v)));
-    }),
+    body(
+      (each) => {
+        if (chunks === 1) return b.each(`${name}i`, count, each);
+        if (block === 1) return each(variable(c));
+        const hi = [shift(variable(c, block), block)];
+        if (count % block !== 0) hi.push(constant(count));
+        b.loop(`${name}i`, [variable(c, block)], hi, (v) => each(variable(v)));
+      },
+      chunks === 1 ? constant(0) : variable(c),
+    ),
   );
 }
 
@@ -223,9 +174,10 @@ function regionOfBlocks(
 function chunk(walk: Walk, rows: RowWalk, panels: PanelWalk): void {
   const { problem, env, task, blocks, outer } = walk;
   const { emitter } = task;
-  const tiles = (each: (row: RowSegment, panel: PanelSegment) => void) =>
+  const tiles = (each: (row: RowSegment, panel: PanelSegment) => void, first?: (panel: PanelSegment) => void) =>
     panels((panel, column) => {
       env[walk.tiling.vectorDim] = column;
+      first?.(panel);
       loops(emitter, problem, outer.rows, env, () =>
         rows((row, at) => {
           if (walk.tiling.rowDim !== null) env[walk.tiling.rowDim] = at;
@@ -234,9 +186,13 @@ function chunk(walk: Walk, rows: RowWalk, panels: PanelWalk): void {
       );
     });
   loops(emitter, problem, outer.before, env, () => {
-    if (walk.partial === null) return tiles((row, panel) => tile(walk, row, panel, 'whole', []));
+    const copied = (bounds: Bounds) =>
+      walk.copy ? (panel: PanelSegment) => copyPanel(walk, panel, bounds) : undefined;
+    if (walk.partial === null) return tiles((row, panel) => tile(walk, row, panel, 'whole', []), copied([]));
     if (blocks.outer.length > 0) tiles((row, panel) => clear(walk, row, panel));
-    kBlocks(walk, blocks.outer, (bounds, mode) => tiles((row, panel) => tile(walk, row, panel, mode, bounds)));
+    kBlocks(walk, blocks.outer, (bounds, mode) =>
+      tiles((row, panel) => tile(walk, row, panel, mode, bounds), copied(bounds)),
+    );
     if (walk.needsEpilogue) tiles((row, panel) => epilogue(walk, row, panel));
   });
 }
@@ -259,6 +215,23 @@ function kBlocks(walk: Walk, dims: readonly number[], each: (bounds: Bounds, mod
     each([[variable(kb, blocks.cut)], hi], 'part');
   });
   env[blocks.inner[0]] = constant(0);
+}
+
+/** Copies one block of k of the panel at hand to where `multiply` reads it. */
+function copyPanel(walk: Walk, panel: PanelSegment, bounds: Bounds): void {
+  const { task, problem, tiling, blocks, env } = walk;
+  const copy = walk.copy as PanelCopy;
+  copy.from = bounds.length === 2 ? bounds[0][0] : constant(0);
+  const from = task.emitter.buffer(problem.b.buffer, 'read');
+  kSteps(walk, blocks.inner, bounds, () =>
+    copyStep(task.emitter, problem, tiling, { lanes: panel.lanes, env, from, to: copy.buffer, at: copiedAt(walk) }),
+  );
+}
+
+/** Where the copy keeps the step of k at hand. */
+function copiedAt({ copy, blocks, env, tiling }: Walk): Affine {
+  const { at, from } = copy as PanelCopy;
+  return plus(at, times(plus(env[blocks.inner[0]], times(from, -1)), tiling.width));
 }
 
 /** A loop over one dim of k, shortened where A would be read outside of itself. */
@@ -432,8 +405,8 @@ function multiply(walk: Walk, row: RowSegment, panel: PanelSegment, sideA: Side,
   const { task, problem, tiling, env } = walk;
   const { b } = task.emitter;
   const bufferA = task.emitter.buffer(sideA.buffer, 'read');
-  const bufferB = task.emitter.buffer(problem.b.buffer, 'read');
-  const atB = addressOf(problem.b, env);
+  const bufferB = walk.copy?.buffer ?? task.emitter.buffer(problem.b.buffer, 'read');
+  const atB = walk.copy ? copiedAt(walk) : addressOf(problem.b, env);
   const unit = walk.panelsPadded ? 1 : problem.b.coefs[tiling.vectorDim];
   const vectors = panel.lanes.map((lanes, v) =>
     b.load(
