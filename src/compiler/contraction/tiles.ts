@@ -39,6 +39,8 @@ interface PanelCopy {
   readonly buffer: number;
   /** Elements of one copy. */
   readonly size: number;
+  /** Whether the first tile of rows copies what it reads, instead of a walk of its own. */
+  readonly onTheWay: boolean;
   /** Where the chunk's own begins. */
   at: Affine;
   /** The block's first step. */
@@ -88,7 +90,11 @@ function planCopy(task: Task, problem: Problem, tiling: Tiling, blocks: KBlocks,
   const size = (blocks.cut || extentOf(problem, blocks.inner)) * tiling.width;
   const chunks = tiling.panels.reduce((n, panel) => n + Math.ceil(panel.count / shared.block), 0);
   const buffer = task.emitter.buffer(new Scratch(problem.elem, size * chunks), 'write');
-  return { buffer, size, at: constant(0), from: constant(0) };
+  const onTheWay =
+    problem.b.coefs[tiling.vectorDim] === 1 &&
+    tiling.rowDim !== null &&
+    loopedRows(problem, tiling.rowDim).length === 0;
+  return { buffer, size, onTheWay, at: constant(0), from: constant(0) };
 }
 
 /** The elements of a window in row-major order. */
@@ -100,14 +106,18 @@ function windowOffsets(problem: Problem): number[][] {
   return offsets;
 }
 
-type RowWalk = (each: (row: RowSegment, at: Affine) => void) => void;
+/** Calls for every tile of rows, from the given tile of the first segment on. */
+type RowWalk = (each: (row: RowSegment, at: Affine) => void, from?: 0 | 1) => void;
 type PanelWalk = (each: (panel: PanelSegment, at: Affine) => void) => void;
 
 function writeRegions(walk: Walk, shared: Shared): void {
   const { tiling, env, task } = walk;
   const { b } = task.emitter;
-  const allRows: RowWalk = (each) => {
-    for (const row of tiling.rows) b.each('t', row.count, (t) => each(row, shift(times(t, row.size), row.from)));
+  const allRows: RowWalk = (each, from = 0) => {
+    tiling.rows.forEach((row, s) => {
+      const skipped = s === 0 ? from : 0;
+      b.each('t', row.count - skipped, (t) => each(row, shift(times(t, row.size), row.from + skipped * row.size)));
+    });
   };
   const allPanels: PanelWalk = (each) => {
     for (const panel of tiling.panels)
@@ -174,28 +184,44 @@ function regionOfBlocks(
 function chunk(walk: Walk, rows: RowWalk, panels: PanelWalk): void {
   const { problem, env, task, blocks, outer } = walk;
   const { emitter } = task;
-  const tiles = (each: (row: RowSegment, panel: PanelSegment) => void, first?: (panel: PanelSegment) => void) =>
+  const tiles = (each: (row: RowSegment, panel: PanelSegment) => void, first?: (panel: PanelSegment) => 0 | 1) =>
     panels((panel, column) => {
       env[walk.tiling.vectorDim] = column;
-      first?.(panel);
+      const from = first?.(panel) ?? 0;
       loops(emitter, problem, outer.rows, env, () =>
         rows((row, at) => {
           if (walk.tiling.rowDim !== null) env[walk.tiling.rowDim] = at;
           each(row, panel);
-        }),
+        }, from),
       );
     });
-  loops(emitter, problem, outer.before, env, () => {
-    const copied = (bounds: Bounds) =>
-      walk.copy ? (panel: PanelSegment) => copyPanel(walk, panel, bounds) : undefined;
-    if (walk.partial === null) return tiles((row, panel) => tile(walk, row, panel, 'whole', []), copied([]));
-    if (blocks.outer.length > 0) tiles((row, panel) => clear(walk, row, panel));
-    kBlocks(walk, blocks.outer, (bounds, mode) =>
-      tiles((row, panel) => tile(walk, row, panel, mode, bounds), copied(bounds)),
+  /** The tiles of one block of k; the first ones of a panel that is copied do that on the way, where they read it as it lies. */
+  const multiplied = (mode: Mode, bounds: Bounds) => {
+    const { copy } = walk;
+    if (copy) copy.from = bounds.length === 2 ? bounds[0][0] : constant(0);
+    tiles(
+      (row, panel) => tile(walk, row, panel, mode, bounds),
+      (panel) => {
+        if (!copy) return 0;
+        if (!copy.onTheWay) copyPanel(walk, panel, bounds);
+        else {
+          env[walk.tiling.rowDim as number] = constant(0);
+          tile(walk, walk.tiling.rows[0], panel, mode, bounds, true);
+        }
+        return copy.onTheWay ? 1 : 0;
+      },
     );
+  };
+  loops(emitter, problem, outer.before, env, () => {
+    if (walk.partial === null) return multiplied('whole', []);
+    if (blocks.outer.length > 0) tiles((row, panel) => clear(walk, row, panel));
+    kBlocks(walk, blocks.outer, (bounds, mode) => multiplied(mode, bounds));
     if (walk.needsEpilogue) tiles((row, panel) => epilogue(walk, row, panel));
   });
 }
+
+/** Whether a tile's sums are whole, the first part of them, or a later one. */
+type Mode = 'whole' | 'first' | 'part';
 
 /** Bounds of the innermost cut, or [] where it runs from 0 to its extent. */
 type Bounds = readonly [] | readonly [readonly Affine[], readonly Affine[]];
@@ -221,7 +247,6 @@ function kBlocks(walk: Walk, dims: readonly number[], each: (bounds: Bounds, mod
 function copyPanel(walk: Walk, panel: PanelSegment, bounds: Bounds): void {
   const { task, problem, tiling, blocks, env } = walk;
   const copy = walk.copy as PanelCopy;
-  copy.from = bounds.length === 2 ? bounds[0][0] : constant(0);
   const from = task.emitter.buffer(problem.b.buffer, 'read');
   kSteps(walk, blocks.inner, bounds, () =>
     copyStep(task.emitter, problem, tiling, { lanes: panel.lanes, env, from, to: copy.buffer, at: copiedAt(walk) }),
@@ -343,13 +368,7 @@ function epilogue(walk: Walk, row: RowSegment, panel: PanelSegment): void {
  * One register tile over the inner dims of k. Sums of earlier blocks are added at the end and not loaded at the start, so that
  * a miss of the cache is hidden behind the multiply-adds.
  */
-function tile(
-  walk: Walk,
-  row: RowSegment,
-  panel: PanelSegment,
-  mode: 'whole' | 'first' | 'part',
-  bounds: Bounds,
-): void {
+function tile(walk: Walk, row: RowSegment, panel: PanelSegment, mode: Mode, bounds: Bounds, copying = false): void {
   const { task, problem, tiling, blocks } = walk;
   const { b } = task.emitter;
   const stride = problem.out.coefs[tiling.vectorDim];
@@ -358,7 +377,7 @@ function tile(
   const { offsets } = walk;
   for (let n = row.size * offsets.length * vectors; n > 0; n--) accs.push(b.acc(zeroOf(b, problem)));
   const sideA = walk.rowsPacked ? scaleK(problem.a, dimsOf(problem, 'k'), row.size) : problem.a;
-  const step = () => multiply(walk, row, panel, sideA, accs);
+  const step = () => multiply(walk, row, panel, sideA, accs, copying);
   kSteps(walk, blocks.inner, bounds, step);
   let next = 0;
   forTile(walk, row, panel, (i, j, lanes) => {
@@ -401,21 +420,18 @@ function kSteps(walk: Walk, dims: readonly number[], bounds: Bounds, step: () =>
 }
 
 /** One step of k: the vectors of B once, each row of A broadcast against them. */
-function multiply(walk: Walk, row: RowSegment, panel: PanelSegment, sideA: Side, accs: readonly Reg[]): void {
-  const { task, problem, tiling, env } = walk;
+function multiply(
+  walk: Walk,
+  row: RowSegment,
+  panel: PanelSegment,
+  sideA: Side,
+  accs: readonly Reg[],
+  copying: boolean,
+): void {
+  const { task, tiling, env } = walk;
   const { b } = task.emitter;
   const bufferA = task.emitter.buffer(sideA.buffer, 'read');
-  const bufferB = walk.copy?.buffer ?? task.emitter.buffer(problem.b.buffer, 'read');
-  const atB = walk.copy ? copiedAt(walk) : addressOf(problem.b, env);
-  const unit = walk.panelsPadded ? 1 : problem.b.coefs[tiling.vectorDim];
-  const vectors = panel.lanes.map((lanes, v) =>
-    b.load(
-      bufferB,
-      shift(atB, v * task.context.caps.lanes * unit),
-      unit,
-      walk.panelsPadded ? task.context.caps.lanes : lanes,
-    ),
-  );
+  const vectors = panelVectors(walk, panel, copying);
   const atA = addressOf(sideA, env);
   const rowStep = walk.rowsPacked ? 1 : tiling.rowDim === null ? 0 : sideA.coefs[tiling.rowDim];
   const steps = walk.offsets.map((offset) => offset.reduce((sum, w, d) => sum + w * sideA.coefs[d], 0));
@@ -424,4 +440,22 @@ function multiply(walk: Walk, row: RowSegment, panel: PanelSegment, sideA: Side,
     const a = b.load(bufferA, shift(atA, step), 0, task.context.caps.lanes);
     vectors.forEach((vector, v) => b.fmaAcc(accs[i * vectors.length + v], a, vector));
   }
+}
+
+/** The vectors of B at one step of k; `copying` reads them where they lie and keeps them in the copy. */
+function panelVectors(walk: Walk, panel: PanelSegment, copying: boolean): Reg[] {
+  const { task, problem, env, copy } = walk;
+  const { b } = task.emitter;
+  const { lanes: full } = task.context.caps;
+  const copied = copy && !copying;
+  const buffer = copied ? copy.buffer : task.emitter.buffer(problem.b.buffer, 'read');
+  const at = copied ? copiedAt(walk) : addressOf(problem.b, env);
+  const padded = walk.panelsPadded && !copying;
+  const unit = padded ? 1 : problem.b.coefs[walk.tiling.vectorDim];
+  const vectors = panel.lanes.map((lanes, v) =>
+    b.load(buffer, shift(at, v * full * unit), unit, padded ? full : lanes),
+  );
+  if (copy && copying)
+    vectors.forEach((vector, v) => b.store(copy.buffer, shift(copiedAt(walk), v * full), 1, full, vector));
+  return vectors;
 }
