@@ -15,6 +15,8 @@ import { chooseKBlocks, type KBlocks, type PanelSegment, type RowSegment, type T
 
 /** k steps that are written out instead of looped over. */
 const UNROLL = 16;
+/** With no more rows the copy of a panel is dear enough to be worth a tile that does it on the way. */
+const FEW_ROWS = 256;
 
 interface Walk {
   readonly task: Task;
@@ -90,10 +92,10 @@ function planCopy(task: Task, problem: Problem, tiling: Tiling, blocks: KBlocks,
   const size = (blocks.cut || extentOf(problem, blocks.inner)) * tiling.width;
   const chunks = tiling.panels.reduce((n, panel) => n + Math.ceil(panel.count / shared.block), 0);
   const buffer = task.emitter.buffer(new Scratch(problem.elem, size * chunks), 'write');
+  const rows = extentOf(problem, dimsOf(problem, 'm'));
+  const wholeVectors = problem.b.coefs[tiling.vectorDim] === 1;
   const onTheWay =
-    problem.b.coefs[tiling.vectorDim] === 1 &&
-    tiling.rowDim !== null &&
-    loopedRows(problem, tiling.rowDim).length === 0;
+    wholeVectors && tiling.rowDim !== null && rows === problem.dims[tiling.rowDim].extent && rows <= FEW_ROWS;
   return { buffer, size, onTheWay, at: constant(0), from: constant(0) };
 }
 

@@ -8,7 +8,7 @@ const READ_EXECUTE = 5;
 const PRIVATE_ANONYMOUS = 0x22;
 const SIG_SETMASK = 2;
 /** From this size on, large pages are asked for: they save most of the address translation of big arenas. */
-const HUGE = 4 * 2 ** 20;
+const HUGE = 2 * 2 ** 20;
 const MADV_HUGEPAGE = 14;
 
 export function linuxPlatform(ffi: Ffi): Platform {
