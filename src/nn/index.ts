@@ -22,7 +22,7 @@ export type { DenseArgs } from './layers/dense.ts';
 export { type InputRule, InputSpec, type InputSpecArgs } from './layers/input_spec.ts';
 export { layers } from './models/layer_factories.ts';
 export { KeyValueCache, type KeyValueCacheArgs } from './layers/key_value_cache.ts';
-export { RNN } from './layers/recurrent.ts';
+export { RNN } from './layers/rnn.ts';
 export { RNNCell } from './layers/rnn_cell.ts';
 export {
   type CallOptions,

@@ -3,7 +3,7 @@ import { add, conv1d, conv2d, conv3d, mul, reshape, split, type Tensor } from '.
 import { type Activation, type ActivationIdentifier, getActivation } from '../activations.ts';
 import type { Initializer } from '../initializers.ts';
 import { type Config, serialize } from '../keras_config.ts';
-import { type BaseRNNArgs, RNN } from './recurrent.ts';
+import { type BaseRNNArgs, RNN } from './rnn.ts';
 import { forgettingBias, KernelCell, type LSTMCellArgs } from './recurrent_cells.ts';
 import { dropMask, type StepContext } from './rnn_cell.ts';
 import { fail } from '../../base/errors.ts';

@@ -1,14 +1,13 @@
-/** The cells: simple, LSTM (Hochreiter and Schmidhuber 1997, with forget gate), GRU (Cho et al. 2014), and stacks of cells. */
+/** The cells: simple, LSTM (Hochreiter and Schmidhuber 1997, with forget gate) and GRU (Cho et al. 2014). */
 import { fail } from '../../base/errors.ts';
 import { add, concat, matMul, mul, ones, reshape, slice, split, sub, type Tensor } from '../../tensor/index.ts';
 import { type Activation, type ActivationIdentifier, getActivation } from '../activations.ts';
 import type { Constraint, ConstraintIdentifier } from '../constraints.ts';
 import { Initializer, type InitializerIdentifier } from '../initializers.ts';
-import { type Config, isSerializedObject, serialize } from '../keras_config.ts';
+import { type Config, serialize } from '../keras_config.ts';
 import type { Regularizer, RegularizerIdentifier } from '../regularizers.ts';
 import type { LayerArgs } from './layer.ts';
-import { type LayerVariable, withNameScope } from './layer_variable.ts';
-import { deserializeLayer } from './registry.ts';
+import type { LayerVariable } from './layer_variable.ts';
 import { dropMask, RNNCell, type StepContext } from './rnn_cell.ts';
 import { checkPositiveInteger, type KerasShape, type ShapeOrShapes, showKerasShape } from './shapes.ts';
 
@@ -311,77 +310,5 @@ export class GRUCell extends KernelCell {
       implementation: 1,
       resetAfter: this.resetAfter,
     };
-  }
-}
-
-export interface StackedRNNCellsArgs extends LayerArgs {
-  cells: readonly RNNCell[];
-}
-
-/**
- * Cells one above the other, as one cell. The states are those of the last cell first, as in TensorFlow.js.
- * Source: tf.layers.stackedRNNCells.
- */
-export class StackedRNNCells extends RNNCell {
-  static override readonly className = 'StackedRNNCells';
-  readonly cells: readonly RNNCell[];
-
-  constructor(args: StackedRNNCellsArgs) {
-    super(args);
-    const valid =
-      Array.isArray(args.cells) && args.cells.length > 0 && args.cells.every((cell) => cell instanceof RNNCell);
-    if (!valid) fail(this.label, 'cells must be a list of cells', `got ${typeof args.cells}`);
-    this.cells = [...args.cells];
-  }
-  get stateSize(): readonly number[] {
-    return [...this.cells].reverse().flatMap((cell) => cell.stateSizes);
-  }
-  override get outputIsState(): boolean {
-    return this.cells[this.cells.length - 1].outputIsState;
-  }
-  override stateShapes(inputShape: KerasShape): KerasShape[] {
-    const shapes: KerasShape[][] = [];
-    let shape = inputShape;
-    for (const cell of this.cells) {
-      shapes.unshift(cell.stateShapes(shape));
-      shape = cell.stepShape(shape);
-    }
-    return shapes.flat();
-  }
-  override stepShape(inputShape: KerasShape): KerasShape {
-    return this.cells.reduce((shape, cell) => cell.stepShape(shape), inputShape);
-  }
-  override build(inputShape: ShapeOrShapes): void {
-    let shape = (Array.isArray(inputShape[0]) ? inputShape[0] : inputShape) as KerasShape;
-    this.cells.forEach((cell, i) => {
-      cell.scopeName = '';
-      withNameScope(`RNNCell_${i}`, () => cell.ensureBuilt(shape));
-      shape = cell.stepShape(shape);
-    });
-  }
-  override step(input: Tensor, states: readonly Tensor[], context: StepContext): Tensor[] {
-    const rest = [...states].reverse();
-    let value = input;
-    const next: Tensor[] = [];
-    for (const cell of this.cells) {
-      const own = rest.splice(0, cell.stateSizes.length).reverse();
-      const [output, ...after] = cell.call([value, ...own], { training: context.training });
-      value = output;
-      next.unshift(...after);
-    }
-    return [value, ...next];
-  }
-  override getConfig(): Config {
-    return { cells: this.cells.map(serialize), ...super.getConfig() };
-  }
-  static fromConfig(config: Config): StackedRNNCells {
-    const op = 'StackedRNNCells.fromConfig';
-    const list = config['cells'];
-    if (!Array.isArray(list)) fail(op, 'config.cells must be a list', `got ${typeof list}`);
-    const cells = list.map((item: unknown) => {
-      if (!isSerializedObject(item)) fail(op, 'each cell must have a class_name and a config', 'one has none');
-      return deserializeLayer(op, item) as RNNCell;
-    });
-    return new StackedRNNCells({ ...config, cells });
   }
 }

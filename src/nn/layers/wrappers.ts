@@ -6,7 +6,7 @@ import { failUnknownName } from '../naming.ts';
 import type { Mask } from './call_context.ts';
 import { type CallOptions, Layer, type LayerArgs } from './layer.ts';
 import { withNameScope } from './layer_variable.ts';
-import { RNN, type RNNCallOptions } from './recurrent.ts';
+import { RNN, type RNNCallOptions } from './rnn.ts';
 import { deserializeLayer } from './registry.ts';
 import { isShapeList, type KerasShape, type ShapeOrShapes } from './shapes.ts';
 import { SymbolicTensor } from './symbolic.ts';
