@@ -53,7 +53,7 @@ it.runIf(existsSync(fileURLToPath(entry)))(
   () => {
     const files = filesOfImport();
     expect(files.size).toBeLessThan(5);
-    expect([...files.values()].reduce((sum, size) => sum + size)).toBeLessThan(850_000);
+    expect([...files.values()].reduce((sum, size) => sum + size)).toBeLessThan(720_000);
     expect([...files.keys()].filter((file) => /deferred-|backend/.test(file))).toEqual([]);
   },
 );
