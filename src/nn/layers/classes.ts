@@ -171,6 +171,7 @@ export function layerClasses(): LayerClass[] {
     GRUCell,
     LSTMCell,
     SimpleRNNCell,
+    StackedRNNCells,
     Bidirectional,
     TimeDistributed,
     ConvLSTM1D,
