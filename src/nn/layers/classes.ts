@@ -59,6 +59,7 @@ import {
 } from './pooling.ts';
 import { GRU, LSTM, SimpleRNN } from './recurrent.ts';
 import { RNN } from './rnn.ts';
+import { StackedRNNCells } from './stacked_rnn_cells.ts';
 import { GRUCell, LSTMCell, SimpleRNNCell } from './recurrent_cells.ts';
 import { PositionEmbedding } from './position_embedding.ts';
 import { preprocessingClasses } from './preprocessing/classes.ts';
