@@ -2,7 +2,7 @@
 import { fail } from '../base/errors.ts';
 import type { Value } from '../graph/graph.ts';
 import type { DType } from '../types/dtype.ts';
-import { dtypes, isFloat, isSmall, promote, roundTo } from '../types/dtype.ts';
+import { dtypes, isFloat, promote, roundTo } from '../types/dtype.ts';
 import type { Shape } from '../types/shape.ts';
 import { broadcastShapes } from '../types/shape.ts';
 import { apply1 } from './apply.ts';
@@ -258,7 +258,7 @@ export function bitwiseXor(a: Value, b: Value): Value {
   return bits('bitwiseXor', a, b);
 }
 export function bitwiseNot(x: Value): Value {
-  return bits('bitwiseXor', x, constant(-1, isSmall(x.dtype) ? x.dtype : 'int32', x.shape));
+  return bits('bitwiseXor', x, constant(-1, x.dtype === 'bool' || isFloat(x.dtype) ? 'int32' : x.dtype, x.shape));
 }
 export function leftShift(x: Value, count: Value): Value {
   return bits('leftShift', x, count);

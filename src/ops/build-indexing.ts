@@ -3,6 +3,7 @@ import { fail } from '../base/errors.ts';
 import type { Value } from '../graph/graph.ts';
 import { sameShape, sizeOf } from '../types/shape.ts';
 import { apply1 } from './apply.ts';
+import { cast, constantLike, maximum, minimum } from './build-elementwise.ts';
 import { reshape, transpose } from './build-movement.ts';
 import type { ScatterMode } from './scatter-kernels.ts';
 
@@ -11,14 +12,21 @@ function named(op: string | undefined): { readonly op?: string } {
   return op === undefined ? {} : { op };
 }
 
+/** Places as int32; those of int64 that it has not stay outside of every tensor: at its ends. */
+export function asPlaces(indices: Value): Value {
+  if (indices.dtype !== 'int64') return indices;
+  const end = (x: number) => constantLike(indices, x);
+  return cast(minimum(maximum(indices, end(-(2 ** 31))), end(2 ** 31 - 1)), 'int32');
+}
+
 /** Rows of [batch, outer, n, inner] at indices [batch, k]. */
 export function gatherAt(x: Value, indices: Value, op?: string): Value {
-  return apply1('gather', [x, indices], named(op));
+  return apply1('gather', [x, asPlaces(indices)], named(op));
 }
 
 /** Adds updates [batch, outer, k, inner] at indices [batch, k] into zeros of `rows` rows. */
 export function scatterAdd(indices: Value, updates: Value, rows: number, op?: string): Value {
-  return apply1('scatterAdd', [indices, updates], { rows, ...named(op) });
+  return apply1('scatterAdd', [asPlaces(indices), updates], { rows, ...named(op) });
 }
 
 /** Combines updates [batch, outer, k, inner] at indices [batch, k] into a copy of base [batch, outer, n, inner], in order. */
@@ -29,7 +37,7 @@ export function scatter(
   mode: Exclude<ScatterMode, 'add'>,
   op?: string,
 ): Value {
-  return apply1('scatter', [base, indices, updates], { mode, ...named(op) });
+  return apply1('scatter', [base, asPlaces(indices), updates], { mode, ...named(op) });
 }
 
 /**
@@ -99,17 +107,17 @@ export function combineAlong(
 
 /** Flat places in a tensor of shape `dims` of coordinates [k, rank]. */
 export function ravelIndices(indices: Value, dims: readonly number[], op: string): Value {
-  return apply1('ravelIndices', [indices], { dims, op });
+  return apply1('ravelIndices', [asPlaces(indices)], { dims, op });
 }
 
 /** The box of shape `size` that begins at `starts`, int32, one for each axis. */
 export function dynamicSlice(x: Value, starts: Value, size: readonly number[]): Value {
-  return apply1('dynamicSlice', [x, starts], { size });
+  return apply1('dynamicSlice', [x, asPlaces(starts)], { size });
 }
 
 /** A copy of x in which the box that begins at `starts` holds the updates. */
 export function dynamicUpdateSlice(x: Value, updates: Value, starts: Value): Value {
-  return apply1('dynamicUpdateSlice', [x, updates, starts]);
+  return apply1('dynamicUpdateSlice', [x, updates, asPlaces(starts)]);
 }
 
 /** Where values [batch, k] would be put into sorted rows [batch, n]: before equals, or behind them. */

@@ -1,10 +1,13 @@
 /** Gathers and scatters by coordinates, and sums over segments. Written with builders. */
 import type { Value } from '../graph/graph.ts';
+import type { DType } from '../types/dtype.ts';
+import { dtypes, isFloat } from '../types/dtype.ts';
 import type { Shape } from '../types/shape.ts';
 import { sizeOf } from '../types/shape.ts';
 import {
   add,
   asReal,
+  bitwiseNot,
   cast,
   constant,
   constantLike,
@@ -38,12 +41,13 @@ export function gatherND(x: Value, indices: Value, op = 'gatherND'): Value {
   return reshape(gatherAt(table, places, op), [...lead, ...inner]);
 }
 
-/** Number that a mode begins with, and that changes nothing. */
-function identityOf(mode: ScatterMode, dtype: Value['dtype']): number {
-  const isReal = dtype === 'float32';
-  if (mode === 'max') return isReal ? -Infinity : -(2 ** 31);
-  if (mode === 'min') return isReal ? Infinity : 2 ** 31 - 1;
-  return mode === 'mul' ? 1 : 0;
+/** What a mode begins with, and that changes nothing. */
+function identity(mode: ScatterMode, dtype: DType, shape: Shape): Value {
+  if (mode !== 'max' && mode !== 'min') return constant(mode === 'mul' ? 1 : 0, dtype, shape);
+  if (isFloat(dtype)) return constant(mode === 'max' ? -Infinity : Infinity, dtype, shape);
+  const least = constant(dtype === 'uint8' ? 0 : -(2 ** (8 * dtypes[dtype].bytes - 1)), dtype, shape);
+  // The largest integer is the complement of the least one; of 64 bits no number says it.
+  return mode === 'max' ? least : bitwiseNot(least);
 }
 
 /** Updates combined at coordinates into a tensor that holds 0 wherever nothing is written. */
@@ -52,7 +56,7 @@ export function scatterND(indices: Value, updates: Value, shape: Shape, mode: Sc
   const [rows, inner] = [sizeOf(shape.slice(0, depth)), sizeOf(shape.slice(depth))];
   const list = reshape(updates, [1, 1, places.shape[1], inner]);
   if (mode === 'add') return reshape(scatterAdd(places, list, rows, op), shape);
-  const base = constant(identityOf(mode, updates.dtype), updates.dtype, [1, 1, rows, inner]);
+  const base = identity(mode, updates.dtype, [1, 1, rows, inner]);
   const result = scatter(base, places, list, mode, op);
   if (mode === 'update') return reshape(result, shape);
   return reshape(select(isWritten(places, rows, result.shape, op), result, zerosLike(result)), shape);
@@ -100,7 +104,7 @@ export function segments(kind: SegmentKind, data: Value, ids: Value, count: numb
     return reshape(div(asReal(sums), broadcastTo(divisor, sums.shape)), shape);
   }
   const mode = kind === 'prod' ? 'mul' : kind;
-  const base = constant(identityOf(mode, data.dtype), data.dtype, [1, 1, count, sizeOf(inner)]);
+  const base = identity(mode, data.dtype, [1, 1, count, sizeOf(inner)]);
   const result = scatter(base, places, list, mode, op);
   if (mode === 'mul' && empty === 1) return reshape(result, shape);
   return reshape(select(isWritten(places, count, result.shape, op), result, constantLike(result, empty)), shape);

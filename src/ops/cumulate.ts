@@ -4,25 +4,28 @@
  */
 import type { Attrs, Value } from '../graph/graph.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
-import type { Reg } from '../kernel/ir.ts';
+import type { ReduceFn, Reg } from '../kernel/ir.ts';
 import { isFloat, newArray } from '../types/dtype.ts';
 import type { DType } from '../types/dtype.ts';
 import { sizeOf } from '../types/shape.ts';
 import { foldedFirst } from './batching.ts';
 import { concat, cumulate, linearScan, mul, runningPlaces, scatterAlong, slice, zerosLike } from './build.ts';
-import { constantOf, elemOf, isFloatRegister, rangeOf } from './elements.ts';
+import { constantOf, elemOf, identityOf, isFloatRegister } from './elements.ts';
 import type { NDArray, OpRow, Sample } from './row.ts';
-import { boolAttr, expectDType, expectRank, expectSameDType, expectSameShape, f32, floats, i32 } from './rule.ts';
+import {
+  boolAttr,
+  expectDType,
+  expectRank,
+  expectSameDType,
+  expectSameShape,
+  f32,
+  floats,
+  i32,
+  numbers,
+} from './rule.ts';
 import { emitScan, type ScanStep } from './scan-kernels.ts';
 
-export type CumulateFn = 'add' | 'mul' | 'max' | 'min';
-
-const startOf: { readonly [F in CumulateFn]: (dtype: DType) => number } = {
-  add: () => 0,
-  mul: () => 1,
-  max: (dtype) => Number(rangeOf(dtype)[0]),
-  min: (dtype) => Number(rangeOf(dtype)[1]),
-};
+export type CumulateFn = ReduceFn;
 
 const combineOf: { readonly [F in CumulateFn]: (total: number, x: number) => number } = {
   add: (total, x) => total + x,
@@ -76,7 +79,7 @@ function productGradient(x: Value, y: Value, dy: Value, exclusive: boolean, reve
 
 function stepOf(attrs: Attrs, dtype: DType): ScanStep {
   const fn = fnOf(attrs);
-  const start = (b: KernelBuilder) => constantOf(b, dtype, startOf[fn](dtype));
+  const start = (b: KernelBuilder) => constantOf(b, dtype, identityOf(fn, dtype));
   return {
     elem: elemOf(dtype),
     inputs: 1,
@@ -132,7 +135,7 @@ export const cumulateRows = {
     summary: 'running sum, product, maximum or minimum along the middle axis of [outer, n, inner]; a NaN stays',
     arity: 1,
     infer([x]) {
-      expectDType('cumulate', x, ['float32', 'int32', 'float64']);
+      expectDType('cumulate', x, numbers);
       expectRank('cumulate', x, 3);
       return [{ dtype: x.dtype, shape: x.shape }];
     },
@@ -151,16 +154,15 @@ export const cumulateRows = {
     evaluate([x], attrs, [type]) {
       const fn = fnOf(attrs);
       const out = newArray(type.dtype, sizeOf(type.shape));
-      const round = (v: number) => (x.dtype === 'int32' ? v | 0 : v);
+      const step = fn === 'mul' && x.dtype === 'int32' ? Math.imul : combineOf[fn];
+      // Floats are combined in double precision; integers wrap at every step.
+      const total = newArray(isFloat(x.dtype) ? 'float64' : x.dtype, 1);
       eachWalk(x, boolAttr(attrs, 'reverse'), (places) => {
-        let total = startOf[fn](x.dtype);
+        total[0] = identityOf(fn, x.dtype) as number;
         for (const at of places) {
-          if (boolAttr(attrs, 'exclusive')) out[at] = total;
-          total =
-            fn === 'mul' && x.dtype === 'int32'
-              ? Math.imul(total, x.data[at])
-              : round(combineOf[fn](total, x.data[at]));
-          if (!boolAttr(attrs, 'exclusive')) out[at] = total;
+          if (boolAttr(attrs, 'exclusive')) out[at] = total[0];
+          total[0] = step(total[0], x.data[at]);
+          if (!boolAttr(attrs, 'exclusive')) out[at] = total[0];
         }
       });
       return [out];

@@ -1,7 +1,8 @@
 /** The row that reads rows at places that come from data; the builders reshape, so that lanes always run over `inner`. */
 import { fail } from '../base/errors.ts';
-import { isFloat, newArray } from '../types/dtype.ts';
+import { newArray } from '../types/dtype.ts';
 import { sizeOf } from '../types/shape.ts';
+import { registerTypeOf } from './elements.ts';
 import type { BatchingContext } from './batching.ts';
 import { foldFirst, stacked } from './batching.ts';
 import { gatherAt, reshape, scatterAdd, transpose } from './build.ts';
@@ -50,7 +51,7 @@ export const gatherRows = {
       tag: 'point',
       emit({ b, inputs: [x], guarded, loadAt }, [batch, outer, k, inner]) {
         // No rows, no indices: the output is empty and this is never run.
-        if (x.shape[2] === 0) return [isFloat(x.dtype) ? b.f32(0) : b.i32(0)];
+        if (x.shape[2] === 0) return [b.constant(registerTypeOf(x.dtype), 0)];
         const row = guarded(1, [batch, k], x.shape[2], 'index');
         return [loadAt(0, [batch, outer, row, inner])];
       },

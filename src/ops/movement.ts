@@ -1,6 +1,7 @@
 /** Rows that move elements without changing them: views, reshapes, pieces. */
 import { fail } from '../base/errors.ts';
 import type { Attrs } from '../graph/graph.ts';
+import { elementOf, isFloat, newArray } from '../types/dtype.ts';
 import type { Shape, TensorType } from '../types/shape.ts';
 import { checkShape, sameShape, showShape, sizeOf, stridesOf } from '../types/shape.ts';
 import { fill, flatIndex } from './array.ts';
@@ -309,7 +310,8 @@ function concatPieces(attrs: Attrs, inputs: readonly Shape[], output: Shape): Pi
 
 /** Evaluates by pieces, which are the definition. */
 function evaluatePieces(inputs: readonly NDArray[], pieces: readonly Piece[], type: TensorType) {
-  const out = fill(type, () => NaN);
+  const out = newArray(type.dtype, sizeOf(type.shape));
+  if (isFloat(type.dtype)) out.fill(Number.NaN);
   const strides = stridesOf(type.shape);
   for (const { start, size, source } of pieces) {
     const from = 'input' in source ? inputs[source.input] : null;
@@ -319,7 +321,7 @@ function evaluatePieces(inputs: readonly NDArray[], pieces: readonly Piece[], ty
         at.map((x, axis) => x + start[axis]),
         strides,
       );
-      if ('fill' in source) out[to] = source.fill;
+      if ('fill' in source) out[to] = elementOf(type.dtype, source.fill);
       else if (from) {
         out[to] =
           from.data[

@@ -1,6 +1,8 @@
 /** Rows that combine or search along axes. Reduced axes are dropped; keepDims is the builders' reshape. */
 import { fail } from '../base/errors.ts';
+import { identityOf } from './elements.ts';
 import type { Value } from '../graph/graph.ts';
+import type { ReduceFn } from '../kernel/ir.ts';
 import type { DType } from '../types/dtype.ts';
 import { isFloat, newArray } from '../types/dtype.ts';
 import type { TensorType } from '../types/shape.ts';
@@ -106,18 +108,15 @@ function reduceSamples(dtypes: readonly DType[], low: number, high: number): Sam
   return samples;
 }
 
-/** The least and the largest number of an integer dtype, or bool. */
-function integerRange(dtype: DType): readonly [number | bigint, number | bigint] {
-  if (dtype === 'int64') return [-(2n ** 63n), 2n ** 63n - 1n];
-  return dtype === 'int32' ? [-(2 ** 31), 2 ** 31 - 1] : [0, 1];
+/** What the reduction of nothing gives: of bool's extrema false or true. */
+function startOf(fn: ReduceFn, dtype: DType): number | bigint {
+  return dtype === 'bool' ? Number(fn === 'min') : identityOf(fn, dtype);
 }
 
 interface ReduceOptions {
   readonly summary: string;
   readonly dtypes: readonly DType[];
-  readonly fn: 'add' | 'mul' | 'min' | 'max';
-  /** What the reduction of nothing gives, by dtype. */
-  readonly start: (dtype: DType) => number | bigint;
+  readonly fn: ReduceFn;
   readonly combine: (total: number, x: number) => number;
   /** For int32, where it differs. */
   readonly intCombine?: (total: number, x: number) => number;
@@ -137,7 +136,7 @@ function reduction(name: ReduceKind, options: ReduceOptions): OpRow {
         x,
         intsAttr(attrs, 'axes'),
         type,
-        options.start(x.dtype),
+        startOf(options.fn, x.dtype),
         x.dtype === 'int32' ? (options.intCombine ?? options.combine) : options.combine,
       ),
     batching: shiftedAxes('axes'),
@@ -154,7 +153,6 @@ export const reduceRows = {
     summary: 'sum over the axes',
     dtypes: numbers,
     fn: 'add',
-    start: (dtype) => (dtype === 'int64' ? 0n : 0),
     combine: (total, x) => total + x,
     gradient: ({ inputs: [x], attrs }, [dy]) => [dy && spreadOver(dy, intsAttr(attrs, 'axes'), x.shape)],
   }),
@@ -162,7 +160,6 @@ export const reduceRows = {
     summary: 'product over the axes',
     dtypes: numbers,
     fn: 'mul',
-    start: (dtype) => (dtype === 'int64' ? 1n : 1),
     combine: (total, x) => total * x,
     intCombine: Math.imul,
     gradient: prodGradient,
@@ -172,7 +169,6 @@ export const reduceRows = {
     summary: 'the largest over the axes (of bool: is any true?); NaN where there is one; of nothing the lowest value',
     dtypes: [...numbers, 'bool'],
     fn: 'max',
-    start: (dtype) => (isFloat(dtype) ? -Infinity : integerRange(dtype)[0]),
     combine: (total, x) => (x > total || Number.isNaN(x) ? x : total),
     gradient: extremumGradient,
   }),
@@ -181,7 +177,6 @@ export const reduceRows = {
       'the smallest over the axes (of bool: are all true?); NaN where there is one; of nothing the highest value',
     dtypes: [...numbers, 'bool'],
     fn: 'min',
-    start: (dtype) => (isFloat(dtype) ? Infinity : integerRange(dtype)[1]),
     combine: (total, x) => (x < total || Number.isNaN(x) ? x : total),
     gradient: extremumGradient,
   }),

@@ -3,16 +3,14 @@
  * columns of the only one, or (where there are few places and many updates) a copy of its own that is combined at the end. What a
  * chunk owns depends on shapes alone, so sums do not depend on threads.
  */
+import { constantOf, elemOf, identityOf, isFloatRegister } from './elements.ts';
+import type { DType } from '../types/dtype.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Affine, Reg } from '../kernel/ir.ts';
 import { constant, plus, shift, times, variable } from '../kernel/ir.ts';
 import type { KernelsContext, KernelStage } from './lowering.ts';
 
 export type ScatterMode = 'add' | 'update' | 'max' | 'min' | 'mul';
-
-/** What a target that nobody has written yet holds. */
-const identities = { add: 0, mul: 1, max: -Infinity, min: Infinity } as const;
-const integerIdentities = { add: 0, mul: 1, max: -(2 ** 31), min: 2 ** 31 - 1 } as const;
 
 /** Columns that a chunk owns at least: a line of the cache. */
 const LEAST_COLUMNS = 16;
@@ -39,14 +37,14 @@ interface Scatter extends ScatterPlan {
   readonly n: number;
   readonly inners: number;
   readonly count: number;
-  readonly real: boolean;
+  readonly dtype: DType;
 }
 
 export function emitScatter(context: KernelsContext, plan: ScatterPlan): void {
   const [batches, outers, n, inners] = context.outputs[0].shape;
   const count = context.inputs[plan.indices].shape[1];
-  const real = context.outputs[0].dtype === 'float32';
-  const s: Scatter = { ...plan, context, batches, outers, n, inners, count, real };
+  const { dtype } = context.outputs[0];
+  const s: Scatter = { ...plan, context, batches, outers, n, inners, count, dtype };
   const narrow = inners < 2 * LEAST_COLUMNS;
   if (batches === 1 && narrow && plan.mode !== 'update' && count >= MANY_UPDATES && n * COPIES <= count) inCopies(s);
   else if (batches === 1 && !narrow) context.kernel('', (stage) => inColumns(s, stage));
@@ -84,10 +82,10 @@ function inColumns(s: Scatter, stage: KernelStage): void {
 
 /** Each chunk combines its part of the updates into a copy; then the copies are combined, and with the base. */
 function inCopies(s: Scatter): void {
-  const { context, outers, n, inners, count, real, mode } = s;
+  const { context, outers, n, inners, count, dtype, mode } = s;
   const size = outers * n * inners;
   const part = Math.ceil(count / COPIES);
-  const copies = context.scratch(real ? 'f32' : 'i32', COPIES * size);
+  const copies = context.scratch(elemOf(dtype), COPIES * size);
   context.kernel('copies', (stage) => {
     const { b } = stage;
     const write = columnsWriter({ ...s, base: null }, stage, stage.scratch(copies, 'write'));
@@ -117,16 +115,16 @@ function inCopies(s: Scatter): void {
   });
 }
 
-function identity(s: Scatter, b: KernelBuilder): Reg {
-  const mode = s.mode === 'update' ? 'add' : s.mode;
-  return s.real ? b.f32(identities[mode]) : b.i32(integerIdentities[mode]);
+/** What a target that nobody has written yet holds. */
+function identity({ mode, dtype }: Scatter, b: KernelBuilder): Reg {
+  return constantOf(b, dtype, identityOf(mode === 'update' ? 'add' : mode, dtype));
 }
 
 function combined(b: KernelBuilder, mode: ScatterMode, old: Reg, x: Reg): Reg {
   if (mode === 'update') return x;
   const result = b.binary(mode, old, x);
   // A NaN stays.
-  if ((mode !== 'max' && mode !== 'min') || b.typeOf(x) !== 'f32') return result;
+  if ((mode !== 'max' && mode !== 'min') || !isFloatRegister(b.typeOf(x))) return result;
   return b.select(b.compare('ne', old, old), old, result);
 }
 

@@ -1,7 +1,8 @@
 /** Rows that write at places that come from data: the builders reshape to [batch, outer, n, inner] with indices [batch, k]. */
 import { fail } from '../base/errors.ts';
 import type { Attrs, Value } from '../graph/graph.ts';
-import { newArray } from '../types/dtype.ts';
+import type { DType } from '../types/dtype.ts';
+import { isFloat, newArray } from '../types/dtype.ts';
 import type { TensorType } from '../types/shape.ts';
 import { sizeOf } from '../types/shape.ts';
 import { foldedFirst } from './batching.ts';
@@ -25,7 +26,7 @@ import {
 } from './build.ts';
 import { checkIndices, forEachMove, labelOf } from './places.ts';
 import type { OpRow, Sample } from './row.ts';
-import { expectDType, expectRank, expectSameDType, f32, i32, intAttr, show } from './rule.ts';
+import { expectDType, expectRank, expectSameDType, f32, i32, intAttr, numbers, show } from './rule.ts';
 import { emitScatter, type ScatterMode } from './scatter-kernels.ts';
 
 function checkUpdates(op: string, indices: TensorType, updates: TensorType): void {
@@ -46,6 +47,11 @@ const combineOf: { readonly [M in Exclude<ScatterMode, 'add'>]: (old: number, x:
   mul: (old, x) => old * x,
 };
 
+/** The definition adds floats up in double precision; integers wrap at every step. */
+function totalsOf(dtype: DType): DType {
+  return isFloat(dtype) ? 'float64' : dtype;
+}
+
 /** Whether each update is the last one at its place: what `update` keeps. [batch, outer, k, inner] of bool. */
 function isLast(base: Value, indices: Value, updates: Value): Value {
   const [batch, , n] = base.shape;
@@ -59,7 +65,7 @@ function isLast(base: Value, indices: Value, updates: Value): Value {
 function extremumGradient(base: Value, indices: Value, updates: Value, y: Value, dy: Value): [Value, Value] {
   const ownBase = equal(base, y);
   const own = equal(updates, gatherAt(y, indices));
-  const count = add(cast(ownBase, 'float32'), scatterAdd(indices, cast(own, 'float32'), y.shape[2]));
+  const count = add(cast(ownBase, y.dtype), scatterAdd(indices, cast(own, y.dtype), y.shape[2]));
   const share = div(dy, count);
   return [select(ownBase, share, zerosLike(base)), select(own, gatherAt(share, indices), zerosLike(updates))];
 }
@@ -69,7 +75,7 @@ function productGradient(base: Value, indices: Value, updates: Value, dy: Value)
   const n = base.shape[2];
   const isZero = (x: Value) => equal(x, zerosLike(x));
   const filled = (x: Value) => select(isZero(x), onesLike(x), x);
-  const zeros = add(cast(isZero(base), 'float32'), scatterAdd(indices, cast(isZero(updates), 'float32'), n));
+  const zeros = add(cast(isZero(base), base.dtype), scatterAdd(indices, cast(isZero(updates), base.dtype), n));
   const rest = scatter(filled(base), indices, filled(updates), 'mul');
   const none = zerosLike(rest);
   const ifZero = mul(dy, select(equal(zeros, constantLike(zeros, 1)), rest, none));
@@ -106,7 +112,7 @@ export const scatterRows = {
     summary: 'adds updates [batch, outer, k, inner] into zeros [batch, outer, n, inner] at indices [batch, k]',
     arity: 2,
     infer([indices, updates], attrs) {
-      expectDType('scatterAdd', updates, ['float32', 'int32'], 'the updates');
+      expectDType('scatterAdd', updates, numbers, 'the updates');
       checkUpdates('scatterAdd', indices, updates);
       return [{ dtype: updates.dtype, shape: updates.shape.with(2, intAttr(attrs, 'rows')) }];
     },
@@ -114,7 +120,7 @@ export const scatterRows = {
     small: { inputs: [1] },
     batching: foldedFirst(),
     evaluate([indices, updates], attrs, [type]) {
-      const totals = new Float64Array(sizeOf(type.shape));
+      const totals = newArray(totalsOf(type.dtype), sizeOf(type.shape));
       forEachMove(labelOf(attrs, 'scatterAdd'), indices, type.shape, (from, to) => {
         totals[to] += updates.data[from];
       });
@@ -146,7 +152,7 @@ export const scatterRows = {
     arity: 3,
     infer([base, indices, updates], attrs) {
       const anyDType = modeOf(attrs) === 'update';
-      expectDType('scatter', base, anyDType ? ['float32', 'int32', 'bool'] : ['float32', 'int32']);
+      expectDType('scatter', base, anyDType ? [...numbers, 'bool'] : numbers);
       expectRank('scatter', base, 4, 'the input [batch, outer, n, inner]');
       expectSameDType('scatter', [base, updates]);
       checkUpdates('scatter', indices, updates);
@@ -156,7 +162,7 @@ export const scatterRows = {
       return [{ dtype: base.dtype, shape: base.shape }];
     },
     gradient({ inputs: [base, indices, updates], outputs: [y], attrs }, [dy]) {
-      if (dy === null || base.dtype !== 'float32') return [null, null, null];
+      if (dy === null || !isFloat(base.dtype)) return [null, null, null];
       const mode = modeOf(attrs);
       if (mode === 'update') {
         const gone = scatter(dy, indices, zerosLike(updates), 'update');
@@ -172,7 +178,8 @@ export const scatterRows = {
     evaluate([base, indices, updates], attrs, [type]) {
       const combine = combineOf[modeOf(attrs)];
       const wrap = type.dtype === 'int32' && modeOf(attrs) === 'mul' ? Math.imul : combine;
-      const totals = Float64Array.from(base.data);
+      const totals = newArray(totalsOf(type.dtype), base.data.length);
+      totals.set(base.data);
       forEachMove(labelOf(attrs, 'scatter'), indices, type.shape, (from, to) => {
         totals[to] = wrap(totals[to], updates.data[from]);
       });

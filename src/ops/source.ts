@@ -1,4 +1,5 @@
 /** Rows that have no tensor inputs: what is fed, and what is known beforehand. */
+import { registerTypeOf } from './elements.ts';
 import type { Shape } from '../types/shape.ts';
 import { checkShape } from '../types/shape.ts';
 import { checkDType } from '../types/dtype.ts';
@@ -69,7 +70,10 @@ export const sourceRows = {
       emit({ b, attrs, outputs: [type] }, at) {
         const coord = at[intAttr(attrs, 'axis')];
         const index = b.index(coord.at, coord.laneStep);
-        return [type.dtype === 'float32' ? b.convert('i32ToF32', index) : index];
+        const convert = ({ f32: 'i32ToF32', f64: 'i32ToF64', i64: 'i32ToI64', i32: null } as const)[
+          registerTypeOf(type.dtype)
+        ];
+        return [convert ? b.convert(convert, index) : index];
       },
     },
     get samples() {

@@ -6,7 +6,8 @@ import type { Attrs, Value } from '../../src/graph/graph.ts';
 import { topologicalOrder } from '../../src/graph/graph.ts';
 import { apply } from '../../src/ops/build.ts';
 import type { NDArray } from '../../src/ops/row.ts';
-import { newArray } from '../../src/types/dtype.ts';
+import type { DType } from '../../src/types/dtype.ts';
+import { elementOf, newArray } from '../../src/types/dtype.ts';
 
 const folder = fileURLToPath(new URL('./fixtures/', import.meta.url));
 
@@ -23,7 +24,10 @@ export interface Saved {
 }
 
 /** Infinities are no JSON. */
-const toJson = (x: number) => (Number.isFinite(x) ? x : (String(x) as unknown as number));
+const toJson = (x: number) => (Number.isFinite(x) && !Object.is(x, -0) ? x : (String(x) as unknown as number));
+/** Nor are bigints, which int64 arrays hold. */
+const fromJson = (x: number, dtype: DType) =>
+  dtype === 'int64' ? elementOf(dtype, BigInt(x) as unknown as number) : Number(x);
 
 /** The part of the graph between what is fed and the outputs. */
 export function write(found: string, outputs: readonly Value[], feeds: ReadonlyMap<Value, NDArray>): Saved {
@@ -70,7 +74,11 @@ export function read(saved: Saved): Graph {
     made.push(outputs);
     const [{ dtype, shape }] = outputs;
     if (data)
-      feeds.set(outputs[0], { dtype, shape, data: newArray(dtype, data.length).map((_, i) => Number(data[i])) });
+      feeds.set(outputs[0], {
+        dtype,
+        shape,
+        data: newArray(dtype, data.length).map((_, i) => fromJson(data[i], dtype)),
+      });
   }
   return { outputs: saved.outputs.map(([op, index]) => made[op][index]), feeds };
 }

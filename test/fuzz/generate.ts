@@ -1,18 +1,23 @@
 /**
- * Random graphs: 5 to 50 steps over small tensors, with every row of the op table among them, every value kept bounded, so that a wrong target shows and rounding does not.
- * Choices that would jump at a rounding error (comparisons, gather) are made on inputs, which are exact.
+ * Random graphs: 5 to 50 steps over small tensors, with every row of the op table among them, every value kept bounded, so that a
+ * wrong target shows and rounding does not. Choices that would jump at a rounding error (comparisons, gather) are made on inputs,
+ * which are exact. Mixed ones have inputs and casts of every dtype, and integers that are computed beside the floats (whole.ts).
  */
+import { UserError } from '../../src/base/errors.ts';
 import type { Value } from '../../src/graph/graph.ts';
 import * as build from '../../src/ops/build.ts';
 import * as composite from '../../src/ops/composite.ts';
-import type { NDArray, OpRow } from '../../src/ops/row.ts';
+import type { NDArray, OpRow, Sample } from '../../src/ops/row.ts';
 import { table } from '../../src/ops/table.ts';
+import type { DType } from '../../src/types/dtype.ts';
+import { isFloat } from '../../src/types/dtype.ts';
 import { sizeOf } from '../../src/types/shape.ts';
 import { sampleArrays, uniform } from '../conformance/samples.ts';
+import { Wholes } from './whole.ts';
 
 export interface Generated {
   readonly outputs: readonly Value[];
-  /** float32 parameters, for gradients. */
+  /** Float parameters, for gradients. */
   readonly parameters: readonly Value[];
   readonly feeds: Map<Value, NDArray>;
 }
@@ -25,6 +30,10 @@ const rows = Object.values<OpRow>(table).filter((row) => row.arity !== 0 && row.
  */
 const jumping = new Set(['mod', 'qr', 'householder', 'lu', 'svd', 'eigh', 'eig', 'cholesky', 'triangularSolve']);
 
+/** What floats are made of; most of them what most graphs are made of. */
+const floats: readonly DType[] = ['float32', 'float32', 'float32', 'float64', 'float64', 'float16', 'bfloat16'];
+/** Rows whose dtypes are what they are: bits of float32, and gradients of what takes float32 alone. */
+const fixed = new Set(['bitcast', 'maxPoolBackprop', 'windowSumBackprop']);
 const extents = [1, 2, 3, 4, 5, 7, 8, 9, 16, 17];
 const LARGEST = 3000;
 
@@ -34,23 +43,27 @@ export class Generator {
   readonly #ends: Value[] = [];
   readonly #parameters: Value[] = [];
   readonly #feeds = new Map<Value, NDArray>();
+  readonly #wholes: Wholes | null;
   #seed: number;
 
-  constructor(seed: number) {
+  /** A mixed graph has values of every dtype, another one float32 and what rows make of it. */
+  constructor(seed: number, mixed = false) {
     this.#random = uniform(seed);
     this.#seed = seed;
+    const feed = this.#fed.bind(this);
+    this.#wholes = mixed ? new Wholes({ random: this.#random, feed, extents, largest: LARGEST }) : null;
   }
 
   run(): Generated {
     for (let i = 0; i < 3; i++) this.#input(Array.from({ length: this.#below(4) }, () => this.#pick(extents)));
     const steps = 5 + this.#below(46);
     for (let i = 0; i < steps; i++) {
-      const value = this.#step(this.#any());
+      const value = this.#wideStep(this.#any());
       // From an empty one nothing else follows.
       if (sizeOf(value.shape) === 0) this.#ends.push(value);
       else if (sizeOf(value.shape) <= LARGEST) this.#values.push(value);
     }
-    const used = this.#values.filter((value) => value.uses === 0);
+    const used = [...this.#values, ...(this.#wholes?.values ?? [])].filter((value) => value.uses === 0);
     return { outputs: [...used, ...this.#ends], parameters: this.#parameters, feeds: this.#feeds };
   }
 
@@ -68,23 +81,35 @@ export class Generator {
     return this.#values[this.#values.length - 1 - back];
   }
 
-  #fed(dtype: 'float32' | 'int32', shape: readonly number[], low: number, high: number): Value {
+  #fed(dtype: DType, shape: readonly number[], low: number, high: number): Value {
     const value = build.parameter(dtype, shape);
     this.#feeds.set(value, sampleArrays({ inputs: [{ dtype, shape, low, high }] }, ++this.#seed)[0]);
     return value;
   }
 
-  #input(shape: readonly number[]): Value {
+  #input(shape: readonly number[], dtype = this.#wholes ? this.#pick(floats) : 'float32'): Value {
     const kept = shape.slice();
     while (sizeOf(kept) > LARGEST) kept[kept.indexOf(Math.max(...kept))] = 2;
-    const value = this.#fed('float32', kept, -1.5, 1.5);
+    const value = this.#fed(dtype, kept, -1.5, 1.5);
     this.#parameters.push(value);
     this.#values.push(value);
     return value;
   }
 
+  /** A step from x; from x as float32 where it is of a dtype that the step refuses. */
+  #wideStep(x: Value): Value {
+    try {
+      return this.#step(x);
+    } catch (error) {
+      if (!(error instanceof UserError) || x.dtype === 'float32') throw error;
+      return this.#step(build.cast(x, 'float32'));
+    }
+  }
+
   #step(x: Value): Value {
+    const wholes = this.#wholes;
     const kinds = [
+      ...(wholes ? [() => this.#recast(x), () => this.#fromWhole(wholes), () => this.#fromWhole(wholes)] : []),
       () => this.#unary(x),
       () => this.#unary(x),
       () => this.#binary(x),
@@ -100,8 +125,46 @@ export class Generator {
       () => this.#softmax(x),
       () => this.#row(x),
       () => this.#row(x),
+      () => this.#eig(x),
     ];
     return this.#pick(kinds)();
+  }
+
+  #recast(x: Value): Value {
+    return build.cast(x, this.#pick(floats));
+  }
+
+  /** Some steps among integers, and a number below 1 of the last of them; or elements of a float at places that are computed. */
+  #fromWhole(wholes: Wholes): Value {
+    for (let i = this.#below(4); i >= 0; i--) wholes.step();
+    const x = this.#any();
+    const axis = this.#below(Math.max(1, x.shape.length));
+    if (x.shape.length > 0 && this.#random() < 0.3) return build.gather(x, wholes.places(x.shape[axis]), axis);
+    const y = build.cast(wholes.any(), this.#pick(floats));
+    return build.tanh(build.scale(y, 2 ** -this.#below(8)));
+  }
+
+  /** What stays the same whatever the order of eigenvalues and the scale of vectors, of a matrix whose eigenvalues lie apart. */
+  #eig(x: Value): Value {
+    const n = 1 + this.#below(5);
+    const apart = this.#fed('float32', [n, n], 0, 0);
+    const { data } = this.#feeds.get(apart)!;
+    for (let i = 0; i < n; i++) data[i * n + i] = 1.5 * i;
+    for (let i = 0; i + 1 < n && this.#random() < 0.5; i += 2) {
+      data[(i + 1) * n + i + 1] = 1.5 * i;
+      data[i * n + i + 1] = 0.7;
+      data[(i + 1) * n + i] = -0.7;
+    }
+    const [re, im, vre, vim] = build.eig(build.add(apart, this.#fitted(build.cast(x, 'float32'), [n, n], -0.1, 0.1)));
+    const sizes = build.add(build.square(vre), build.square(vim));
+    const of = this.#pick([
+      () => build.tanh(build.sum(build.tanh(re))),
+      () => build.tanh(build.sum(build.sub(build.square(re), build.square(im)))),
+      () => build.tanh(build.sum(build.square(im))),
+      () => build.tanh(build.sum(build.mul(sizes, re), [1])),
+      () => build.tanh(build.sum(build.mul(sizes, build.square(im)), [1])),
+    ]);
+    return of();
   }
 
   #unary(x: Value): Value {
@@ -218,7 +281,7 @@ export class Generator {
     const [transposeA, transposeB] = [this.#random() < 0.5, this.#random() < 0.5];
     const inner = flat.shape[flat.shape.length - (transposeA ? 2 : 1)];
     const n = this.#pick(extents);
-    const y = this.#input(transposeB ? [n, inner] : [inner, n]);
+    const y = this.#input(transposeB ? [n, inner] : [inner, n], x.dtype);
     const fits = y.shape[transposeB ? 1 : 0] === inner;
     return fits ? build.tanh(build.matMul(flat, y, transposeA, transposeB)) : build.neg(x);
   }
@@ -238,7 +301,7 @@ export class Generator {
       case 1:
         return build.avgPool(image, { filter, strides, pads });
       default: {
-        const weights = this.#input([filter[0], filter[1], channels, this.#pick([1, 2, 5, 8])]);
+        const weights = this.#input([filter[0], filter[1], channels, this.#pick([1, 2, 5, 8])], x.dtype);
         const same = weights.shape[0] === filter[0] && weights.shape[1] === filter[1] && weights.shape[2] === channels;
         if (!same) return build.neg(x);
         return build.tanh(build.conv(image, weights, { strides, dilations: [1, 1], pads, groups: 1 }));
@@ -260,17 +323,21 @@ export class Generator {
     if (sample.inputs.reduce((n, input) => n + sizeOf(input.shape), 0) > LARGEST) return build.sin(x);
     const smooth = row.gradient !== 'constant' && !jumping.has(row.name);
     const place = smooth ? sample.inputs.findIndex((input) => input.dtype === 'float32') : -1;
+    // Loops have graphs of their own dtypes; bits are those of float32.
+    const asIs = this.#wholes === null || row.lowering.tag === 'loops' || fixed.has(row.name);
+    const real = asIs ? 'float32' : this.#pick(floats);
     const inputs = sample.inputs.map((input, i) => {
-      const { dtype, shape, low = -2, high = 2 } = input;
-      if (i === place) return this.#fitted(x, shape, low, high);
+      const { shape, low = -2, high = 2 } = input;
+      const dtype = input.dtype === 'float32' ? real : input.dtype;
+      if (i === place) return this.#fitted(build.cast(x, real), shape, low, high);
       const value = build.parameter(dtype, shape);
-      this.#feeds.set(value, sampleArrays({ inputs: [input] }, ++this.#seed)[0]);
-      if (dtype === 'float32' && smooth) this.#parameters.push(value);
+      this.#feeds.set(value, sampleArrays({ inputs: [{ ...input, dtype }] }, ++this.#seed)[0]);
+      if (isFloat(dtype) && smooth) this.#parameters.push(value);
       return value;
     });
-    const floats = build.apply(row.name, inputs, sample.attrs).filter((y) => y.dtype === 'float32');
-    if (floats.length === 0 || sizeOf(floats[0].shape) > LARGEST) return build.cos(x);
-    return build.tanh(build.scale(this.#pick(floats), 0.3));
+    const made = applied(row, inputs, sample).filter((y) => isFloat(y.dtype));
+    if (made.length === 0 || sizeOf(made[0].shape) > LARGEST) return build.cos(x);
+    return build.tanh(build.scale(this.#pick(made), 0.3));
   }
 
   /** x with another shape (cut off, or filled up) and its values in a range. */
@@ -286,6 +353,17 @@ export class Generator {
     if (x.shape.length === 0) return build.sigmoid(x);
     const axis = this.#below(x.shape.length);
     return this.#random() < 0.5 ? composite.softmax(x, axis) : build.tanh(composite.logSoftmax(x, axis));
+  }
+}
+
+/** The row on these inputs; as float32 where it refuses float64. */
+function applied(row: OpRow, inputs: readonly Value[], { attrs }: Sample): readonly Value[] {
+  try {
+    return build.apply(row.name, inputs, attrs);
+  } catch (error) {
+    if (!(error instanceof UserError) || !inputs.some(({ dtype }) => dtype === 'float64')) throw error;
+    const narrow = inputs.map((x) => (x.dtype === 'float64' ? build.cast(x, 'float32') : x));
+    return build.apply(row.name, narrow, attrs);
   }
 }
 
