@@ -17,9 +17,6 @@ const usual = { absolute: 1e-6, relative: 1e-6 };
 /** Rows that refuse float64, with the reason. */
 const refusing: { readonly [row: string]: string } = {
   bitcast: 'not yet',
-  scatterAdd: 'not yet',
-  scatter: 'not yet',
-
   gammaSample: 'not yet',
   poissonSample: 'not yet',
   gammaSampleGradient: 'not yet',

@@ -32,8 +32,8 @@ const jumping = new Set(['mod', 'qr', 'householder', 'lu', 'svd', 'eigh', 'eig',
 
 /** What floats are made of; most of them what most graphs are made of. */
 const floats: readonly DType[] = ['float32', 'float32', 'float32', 'float64', 'float64', 'float16', 'bfloat16'];
-/** Rows whose dtypes are what they are: bits of float32, and gradients of what takes float32 alone. */
-const fixed = new Set(['bitcast', 'maxPoolBackprop', 'windowSumBackprop']);
+/** Rows whose dtypes are what they are: bits. */
+const fixed = new Set(['bitcast']);
 const extents = [1, 2, 3, 4, 5, 7, 8, 9, 16, 17];
 const LARGEST = 3000;
 
