@@ -158,6 +158,8 @@ export const encodings = {
   vmovups: vex('np.0f', 0x10, 'rm', { store: 0x11 }),
   vmovaps: vex('np.0f', 0x28, 'rm', { store: 0x29, foldable: false }),
   vmovdqu: vex('f3.0f', 0x6f, 'rm', { store: 0x7f, evex: null }),
+  /** Past the caches: memory only, at a multiple of the vector's bytes. */
+  vmovntps: vex('np.0f', 0x2b, 'mr', { operands: 'm v', foldable: false }),
   vmovss: vex('f3.0f', 0x10, 'rm', { length: 128, store: 0x11, foldable: false, operands: 'x m', evex: { bytes: 4 } }),
   vmovsd: vex('f2.0f', 0x10, 'rm', {
     length: 128,
@@ -361,6 +363,7 @@ export const encodings = {
   xchg: gpr('locked', 0x87, 'xx'),
   pause: plain(0xf3, 0x90),
   mfence: plain(0x0f, 0xae, 0xf0),
+  sfence: plain(0x0f, 0xae, 0xf8),
   syscall: plain(0x0f, 0x05),
   rdtsc: plain(0x0f, 0x31),
   cpuid: plain(0x0f, 0xa2),

@@ -5,17 +5,19 @@
 import { debug, debugLevel } from '../../base/debug.ts';
 import type { Capabilities, NativeFn } from '../../kernel/capabilities.ts';
 import type { X64Image } from '../../kernel/image.ts';
-import type { Kernel } from '../../kernel/ir.ts';
+import type { Instr, Kernel, Region } from '../../kernel/ir.ts';
 import { kernelKey } from '../../kernel/key.ts';
 import { legalize } from '../shared/legalize.ts';
 import { allocate, emitFrame } from './allocate.ts';
 import { Assembler } from './assembler.ts';
 import { hoistConstants } from './hoist.ts';
 import { printItem } from './lir.ts';
-import { lowerRegion } from './lower-region.ts';
+import { entryArguments, lowerRegion } from './lower-region.ts';
 import { withoutUnreadMasks } from './masks.ts';
+import { imm, type Label, type Memory, ptr, rax } from './operands.ts';
+import { type Streams, streamsOf } from './streaming.ts';
 import { unroll } from './unroll.ts';
-import { widthOf } from './values.ts';
+import { type Width, widthOf } from './values.ts';
 
 export interface GenerateOptions {
   /** Puts the assembly into image.listing. */
@@ -117,16 +119,17 @@ function generateKernel(source: Kernel, caps: Capabilities, listing: boolean): K
   const assembler = new Assembler({ listing });
   const entries: number[] = [];
   for (const region of kernel.regions) {
-    const lir = lowerRegion(assembler, kernel, width, region);
-    const allocation = allocate(lir, hoistConstants(lir, withoutUnreadMasks(lir.items)));
-    debug(6, () => {
-      const before = lir.items.map(printItem).join('\n');
-      return `${kernel.name}/${region.v.name}: ${allocation.spills} spills, ${allocation.frameBytes} bytes of frame\n${before}`;
-    });
+    const streams = width.bits === 512 ? streamsOf(kernel, region) : noStreams;
     assembler.align(32);
     entries.push(assembler.position);
-    assembler.comment(`${kernel.name}/${region.v.name}: ${allocation.spills} spills`);
-    emitFrame(lir, allocation);
+    if (streams.params.length > 0) {
+      const elsewhere = assembler.label();
+      unlessAligned(assembler, streams.params, elsewhere);
+      emitRegion(assembler, kernel, region, width, streams.stores);
+      assembler.align(32);
+      assembler.bind(elsewhere);
+    }
+    emitRegion(assembler, kernel, region, width, noStreams.stores);
   }
   assembler.align(64);
   const { code, listing: text } = assembler.finish();
@@ -134,6 +137,35 @@ function generateKernel(source: Kernel, caps: Capabilities, listing: boolean): K
   const padded = new Uint8Array(Math.ceil(code.length / 64) * 64);
   padded.set(code);
   return { code: padded, entries, listing: text };
+}
+
+const noStreams: Streams = { stores: new Set(), params: [] };
+
+/** Jumps where one of the buffers does not begin with a cache line. */
+function unlessAligned(assembler: Assembler, params: readonly number[], elsewhere: Label): void {
+  const argument = (param: number): Memory => ptr(entryArguments.args, { disp: 8 * param });
+  assembler.emit('mov', rax, argument(params[0]));
+  for (const param of params.slice(1)) assembler.emit('or', rax, argument(param));
+  assembler.emit('and', rax, imm(63));
+  assembler.emit('jne', elsewhere);
+}
+
+function emitRegion(
+  assembler: Assembler,
+  kernel: Kernel,
+  region: Region,
+  width: Width,
+  streams: ReadonlySet<Instr>,
+): void {
+  const lir = lowerRegion(assembler, kernel, width, region, streams);
+  const allocation = allocate(lir, hoistConstants(lir, withoutUnreadMasks(lir.items)));
+  const name = `${kernel.name}/${region.v.name}${streams.size > 0 ? ' (streaming)' : ''}`;
+  debug(6, () => {
+    const before = lir.items.map(printItem).join('\n');
+    return `${name}: ${allocation.spills} spills, ${allocation.frameBytes} bytes of frame\n${before}`;
+  });
+  assembler.comment(`${name}: ${allocation.spills} spills`);
+  emitFrame(lir, allocation);
 }
 
 export const x64Generator = { capabilities, generate };

@@ -16,7 +16,14 @@ import { Values, type Width } from './values.ts';
 /** Where an entry's arguments arrive: System V. Another convention needs another line here, or an adapter in the driver. */
 export const entryArguments = { args: rdi, chunk: rsi, errors: rdx } as const;
 
-export function lowerRegion(assembler: Assembler, kernel: Kernel, width: Width, region: Region): Lir {
+/** `streams`: stores that go past the caches; their buffers lie at multiples of 64. */
+export function lowerRegion(
+  assembler: Assembler,
+  kernel: Kernel,
+  width: Width,
+  region: Region,
+  streams: ReadonlySet<Instr> = new Set(),
+): Lir {
   const lir = new Lir(assembler, width.bits === 512 ? 16 : 8);
   const [args, chunk, errors] = [lir.gpr(), lir.gpr(), lir.gpr()];
   lir.items.push({
@@ -31,7 +38,10 @@ export function lowerRegion(assembler: Assembler, kernel: Kernel, width: Width, 
   const pointers = new Pointers(lir, kernel.params, args, { v: region.v, register: chunk });
   const values = new Values(lir, kernel, width, facts, pointers, errors);
   values.emitLoad = (load, into) => emitLoad(values, load, into);
+  values.streams = streams;
   new Walk(lir, values, pointers).top(region.body);
+  // Whoever hears that the chunk is done must see what it wrote.
+  if (streams.size > 0) lir.op('sfence');
   values.masks.atEntry();
   return lir;
 }

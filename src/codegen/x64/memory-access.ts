@@ -166,7 +166,7 @@ function storeContiguous(values: Values, store: Store, value: Register, words: n
   const memory = at(values, store, 0);
   const from = (word: number): Memory => ({ ...memory, disp: memory.disp + 4 * word });
   if (words === 16 || words === 8) {
-    lir.op('vmovups', memory, resized(value, words === 16 ? 512 : 256));
+    lir.op(values.streams.has(store) ? 'vmovntps' : 'vmovups', memory, resized(value, words === 16 ? 512 : 256));
     return;
   }
   if (values.wide && ![4, 2, 1].includes(words)) {

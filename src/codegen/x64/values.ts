@@ -56,6 +56,8 @@ export class Values {
   block: readonly Node[] = [];
   /** Set by the lowering of memory accesses: writes a load into a register. */
   emitLoad: (load: Load, into: Register) => void = () => invariant(false, 'no load emitter');
+  /** Stores that go past the caches. */
+  streams: ReadonlySet<Instr> = new Set();
   readonly #values = new Map<Reg, Value>();
   /** General registers with lane 0 of a guarded index, by IR register and byte scale (1: unscaled). */
   readonly #indices = new Map<string, Register>();
