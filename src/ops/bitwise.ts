@@ -5,7 +5,7 @@ import type { Reg } from '../kernel/ir.ts';
 import { dtypes, newArray } from '../types/dtype.ts';
 import { binary } from './binary.ts';
 import type { OpRow } from './row.ts';
-import { everyShape, expectDType, f32, fewShapes, i32, integers } from './rule.ts';
+import { everyShape, expectDType, f32, fewShapes, i32, integers, numbers } from './rule.ts';
 
 /** Wide ranges: every bit counts. */
 const wide: readonly [readonly [number, number], readonly [number, number]] = [
@@ -54,6 +54,10 @@ function shift(name: string, summary: string, fn: 'shl' | 'shr' | 'sar', at: (x:
   });
 }
 
+/** What the bits of a dtype become, and the conversion that makes it. */
+const otherOf = { float32: 'int32', int32: 'float32', float64: 'int64', int64: 'float64' } as const;
+const bitsOf = { float32: 'bitsToI32', int32: 'bitsToF32', float64: 'bitsToI64', int64: 'bitsToF64' } as const;
+
 export const bitwiseRows = {
   bitwiseAnd: logic('bitwiseAnd', 'and', (a, b) => a & b),
   bitwiseOr: logic('bitwiseOr', 'or', (a, b) => a | b),
@@ -65,22 +69,22 @@ export const bitwiseRows = {
     name: 'bitcast',
     // Bits of a small dtype are not those of a register.
     small: 'asIs',
-    summary: 'the same 32 bits as another dtype',
+    summary: 'the same 32 or 64 bits as another dtype: float32 and int32, float64 and int64',
     arity: 1,
     infer([x]) {
-      expectDType('bitcast', x, ['float32', 'int32']);
-      return [{ dtype: x.dtype === 'float32' ? 'int32' : 'float32', shape: x.shape }];
+      expectDType('bitcast', x, numbers);
+      return [{ dtype: otherOf[x.dtype as keyof typeof otherOf], shape: x.shape }];
     },
     gradient: 'constant',
     batching: 'elementwise',
     evaluate([x], _attrs, [type]) {
       const out = newArray(type.dtype, x.data.length);
-      new Uint32Array(out.buffer).set(new Uint32Array(x.data.buffer, x.data.byteOffset, x.data.length));
+      new Uint8Array(out.buffer).set(new Uint8Array(x.data.buffer, x.data.byteOffset, x.data.byteLength));
       return [out];
     },
     lowering: {
       tag: 'map',
-      emit: (b, [x], _attrs, [dtype]) => b.convert(dtype === 'float32' ? 'bitsToI32' : 'bitsToF32', x),
+      emit: (b, [x], _attrs, [dtype]) => b.convert(bitsOf[dtype as keyof typeof bitsOf], x),
     },
     get samples() {
       return [...everyShape((s) => f32(s, -100, 100)), ...fewShapes((s) => i32(s, 0, 2 ** 30))];

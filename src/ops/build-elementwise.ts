@@ -154,8 +154,10 @@ export function asReal(x: Value): Value {
   return cast(x, realOf(x));
 }
 
+export type RealDType = 'float32' | 'float64';
+
 /** What reals are computed in beside these values: float64 where any of them is. */
-export function realOf(...values: readonly Value[]): 'float32' | 'float64' {
+export function realOf(...values: readonly Value[]): RealDType {
   return values.some(({ dtype }) => dtype === 'float64') ? 'float64' : 'float32';
 }
 

@@ -4,7 +4,7 @@ import { isFloat, promote } from '../types/dtype.ts';
 import type { Shape } from '../types/shape.ts';
 import { broadcastShapes, sizeOf } from '../types/shape.ts';
 import { apply, apply1 } from './apply.ts';
-import { cast, constant, constantLike, div } from './build-elementwise.ts';
+import { cast, realOf, constant, constantLike, div } from './build-elementwise.ts';
 import { broadcastTo, reshape } from './build-movement.ts';
 import type { ConvAttrs } from './conv.ts';
 import type { PoolAttrs } from './pool.ts';
@@ -28,16 +28,21 @@ export function matMul(a: Value, b: Value, transposeA = false, transposeB = fals
   return apply1('matMul', [spread(x), spread(y)], attrs);
 }
 
+/** Both in float64 where one of them is. */
+function inOneDType(a: Value, b: Value): [Value, Value] {
+  return realOf(a, b) === 'float64' ? [cast(a, 'float64'), cast(b, 'float64')] : [a, b];
+}
+
 export function conv(x: Value, filter: Value, attrs: ConvAttrs): Value {
-  return apply1('conv', [x, filter], attrs);
+  return apply1('conv', inOneDType(x, filter), attrs);
 }
 
 export function convBackpropInput(dy: Value, filter: Value, inputShape: Shape, attrs: ConvAttrs): Value {
-  return apply1('convBackpropInput', [dy, filter], { ...attrs, inputShape });
+  return apply1('convBackpropInput', inOneDType(dy, filter), { ...attrs, inputShape });
 }
 
 export function convBackpropFilter(x: Value, dy: Value, filterShape: Shape, attrs: ConvAttrs): Value {
-  return apply1('convBackpropFilter', [x, dy], { ...attrs, filterShape });
+  return apply1('convBackpropFilter', inOneDType(x, dy), { ...attrs, filterShape });
 }
 
 /** [the largest of each window, its position in the window]. */

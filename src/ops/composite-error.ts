@@ -12,12 +12,14 @@ import {
   greater,
   less,
   log,
+  maximum,
   mul,
   neg,
   offset,
   round,
   scale,
   select,
+  sign,
   sqrt,
   square,
   sub,
@@ -79,7 +81,27 @@ const inverseTail = [
   -0.000200214257,
 ];
 
-/** Inverse of erf on [-1, 1], good to a few units in the last place of float32 (Giles 2010); NaN outside. */
+/**
+ * Double precision from a guess y: Halley's steps, whose error is the cube of the last one's. In the tail (1 - |x| < 1e-6), for which
+ * the guess was not made, it begins with y^2 = -log((1 - |x|) y sqrt(pi)), and steps by erfc.
+ */
+function refinedInverse(x: Value, a: Value, guess: Value): Value {
+  const rest = sub(constantLike(a, 1), a);
+  const isTail = less(rest, constantLike(a, 1e-6));
+  const safe = select(isTail, maximum(rest, constantLike(a, 2 ** -60)), constantLike(a, 1e-7));
+  const level = neg(log(safe));
+  let far = sqrt(level);
+  for (let i = 0; i < 4; i++) far = sqrt(sub(level, log(scale(far, Math.sqrt(Math.PI)))));
+  let y = select(isTail, far, abs(select(isTail, constantLike(a, 1), guess)));
+  for (let i = 0; i < 2; i++) {
+    const missed = select(isTail, sub(rest, erfc(y)), sub(erf(y), a));
+    const step = mul(missed, scale(exp(square(y)), Math.sqrt(Math.PI) / 2));
+    y = sub(y, div(step, offset(mul(y, step), 1)));
+  }
+  return mul(sign(x), y);
+}
+
+/** Inverse of erf on [-1, 1], good to a few units in the last place (Giles 2010); NaN outside. */
 export function erfInverse(x: Value): Value {
   const one = constantLike(x, 1);
   const a = abs(x);
@@ -87,7 +109,8 @@ export function erfInverse(x: Value): Value {
   const central = horner(offset(w, -2.5), inverseCentral);
   const tail = horner(offset(sqrt(w), -3), inverseTail);
   const inside = mul(select(less(w, constantLike(w, 5)), central, tail), x);
-  const y = select(equal(a, one), mul(x, constantLike(x, Infinity)), inside);
+  const value = x.dtype === 'float64' ? refinedInverse(x, a, inside) : inside;
+  const y = select(equal(a, one), mul(x, constantLike(x, Infinity)), value);
   const slope = (dy: Value) => mul(dy, scale(exp(square(erfInverse(x))), Math.sqrt(Math.PI) / 2));
   return withGradient(y, [x], (dy) => [slope(dy)]);
 }

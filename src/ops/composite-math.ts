@@ -29,6 +29,7 @@ import {
   offset,
   onesLike,
   pow,
+  realOf,
   reciprocal,
   rsqrt,
   scale,
@@ -76,17 +77,39 @@ export function tan(x: Value): Value {
 const TAN_PI_8 = Math.SQRT2 - 1;
 const TAN_3_PI_8 = Math.SQRT2 + 1;
 
-/** Moshier's: the argument is brought to [-tan(pi/8), tan(pi/8)], then an odd polynomial. */
+const narrowAtan = [-3.33329491539e-1, 1.99777106478e-1, -1.38776856032e-1, 8.05374449538e-2];
+/** A quotient of polynomials for |t| up to 0.66 (Moshier's Cephes, atan.c), ascending. */
+const wideAtan = {
+  above: [
+    -6.485021904942025371773e1, -1.22886668449013617341e2, -7.50085579231470466734e1, -1.615753718733365076637e1,
+    -8.750608600031904122785e-1,
+  ],
+  below: [
+    1.945506571482613964425e2, 4.853903996359136964868e2, 4.328810604912902668951e2, 1.650270098316988542046e2,
+    2.485846490142306297962e1, 1,
+  ],
+};
+const LOST_OF_PI_2 = 6.12323399573676588613e-17;
+
+/** Moshier's: the argument is brought to a neighbourhood of 0, then an odd polynomial or, in double precision, a quotient. */
 export function atan(x: Value): Value {
   const real = asReal(x);
   const a = abs(real);
-  const [big, middle] = [greater(a, constantLike(a, TAN_3_PI_8)), greater(a, constantLike(a, TAN_PI_8))];
+  const wide = real.dtype === 'float64';
+  const [big, middle] = [greater(a, constantLike(a, TAN_3_PI_8)), greater(a, constantLike(a, wide ? 0.66 : TAN_PI_8))];
   const shifted = div(offset(a, -1), offset(a, 1));
   const t = select(big, neg(reciprocal(a)), select(middle, shifted, a));
   const base = select(big, constantLike(a, Math.PI / 2), select(middle, constantLike(a, Math.PI / 4), zerosLike(a)));
   const z = square(t);
-  const odd = mul(horner(z, [-3.33329491539e-1, 1.99777106478e-1, -1.38776856032e-1, 8.05374449538e-2]), mul(z, t));
-  const y = mul(sign(real), add(base, add(odd, t)));
+  const series = wide ? div(horner(z, wideAtan.above), horner(z, wideAtan.below)) : horner(z, narrowAtan);
+  const odd = mul(series, mul(z, t));
+  // What base lacks of pi/2 and pi/4 in double precision.
+  const lost = select(
+    big,
+    constantLike(a, LOST_OF_PI_2),
+    select(middle, constantLike(a, LOST_OF_PI_2 / 2), zerosLike(a)),
+  );
+  const y = mul(sign(real), add(base, add(wide ? add(odd, lost) : odd, t)));
   return withGradient(y, [real], (dy) => [div(dy, offset(square(real), 1))]);
 }
 
@@ -144,7 +167,7 @@ export function acos(x: Value): Value {
 }
 
 /** Beyond it e^x overflows before e^x / 2 does. */
-const NEAR_OVERFLOW = 88;
+const NEAR_OVERFLOW = { float32: 88, float64: 709 };
 
 /** e^|x| / 2 as (e^(|x| / 2) / 2) e^(|x| / 2). */
 function halfPower(x: Value): Value {
@@ -155,14 +178,18 @@ function halfPower(x: Value): Value {
 export function sinh(x: Value): Value {
   const real = asReal(x);
   const near = scale(sub(expm1(real), expm1(neg(real))), 0.5);
-  const y = select(greater(abs(real), constantLike(real, NEAR_OVERFLOW)), mul(sign(real), halfPower(real)), near);
+  const y = select(
+    greater(abs(real), constantLike(real, NEAR_OVERFLOW[realOf(real)])),
+    mul(sign(real), halfPower(real)),
+    near,
+  );
   return withGradient(y, [real], (dy) => [mul(dy, cosh(real))]);
 }
 
 export function cosh(x: Value): Value {
   const real = asReal(x);
   const near = scale(add(exp(real), exp(neg(real))), 0.5);
-  const y = select(greater(abs(real), constantLike(real, NEAR_OVERFLOW)), halfPower(real), near);
+  const y = select(greater(abs(real), constantLike(real, NEAR_OVERFLOW[realOf(real)])), halfPower(real), near);
   return withGradient(y, [real], (dy) => [mul(dy, sinh(real))]);
 }
 
@@ -320,7 +347,7 @@ export function copySign(x: Value, y: Value): Value {
   return withGradient(y1, [a, b], (dy) => [negatedWhere(differ, dy), null]);
 }
 
-/** The next float32 after x on the way to y; y where they are equal. */
+/** The next number of the dtype after x on the way to y; y where they are equal. */
 export function nextAfter(x: Value, y: Value): Value {
   const [a, b] = matched('nextAfter', x, y, 'float32');
   const bits = bitcast(a);
@@ -328,7 +355,8 @@ export function nextAfter(x: Value, y: Value): Value {
   // Away from zero the bits of |x| count up.
   const outward = equal(greater(b, a), greater(a, zero));
   const step = bitcast(add(bits, select(outward, onesLike(bits), constantLike(bits, -1))));
-  const smallest = select(greater(b, zero), constantLike(a, 2 ** -149), constantLike(a, -(2 ** -149)));
+  const least = a.dtype === 'float64' ? Number.MIN_VALUE : 2 ** -149;
+  const smallest = select(greater(b, zero), constantLike(a, least), constantLike(a, -least));
   const moved = select(equal(a, zero), smallest, step);
   const isNumber = logicalAnd(equal(a, a), equal(b, b));
   return stopGradient(select(isNumber, select(equal(a, b), b, moved), add(a, b)));

@@ -26,10 +26,12 @@ import {
   sign,
   sqrt,
   sub,
+  realOf,
 } from './build-elementwise.ts';
+import type { RealDType } from './build-elementwise.ts';
 import { cholesky, qr } from './build-linalg.ts';
 import { broadcastTo, concat, reshape, slice } from './build-movement.ts';
-import { gammaSample, randomBits, randomNormal, randomUnit } from './build-random.ts';
+import { gammaSample, halfStep, randomBits, randomNormal, randomUnit } from './build-random.ts';
 import { argMax, sum } from './build-reduce.ts';
 import { matMul } from './build-window.ts';
 import { tan } from './composite-math.ts';
@@ -51,36 +53,38 @@ export function foldIn(key: Value, data: Value): Value {
   return concat(words, 0);
 }
 
-/** Uniform in (0, 1): the middle of one of 2^24 steps. */
-export function openUnit(key: Value, shape: Shape, stream = 0): Value {
-  return offset(randomUnit(key, shape, stream), 2 ** -25);
+/** Uniform in (0, 1): the middle of one of 2^24 steps, of float64 one of 2^53. */
+export function openUnit(key: Value, shape: Shape, stream = 0, dtype: RealDType = 'float32'): Value {
+  const u = offset(randomUnit(key, shape, stream, dtype), halfStep(dtype));
+  // In the upper half of float64 the middle of the last step rounds to 1.
+  return dtype === 'float64' ? minimum(u, constantLike(u, 1 - 2 ** -53)) : u;
 }
 
 /** -log(-log u). */
-export function gumbel(key: Value, shape: Shape): Value {
-  return neg(log(neg(log(openUnit(key, shape)))));
+export function gumbel(key: Value, shape: Shape, dtype?: RealDType): Value {
+  return neg(log(neg(log(openUnit(key, shape, 0, dtype)))));
 }
 
 /** -log(1 - u), of rate 1. */
-export function exponential(key: Value, shape: Shape): Value {
-  return neg(log1p(neg(randomUnit(key, shape))));
+export function exponential(key: Value, shape: Shape, dtype?: RealDType): Value {
+  return neg(log1p(neg(randomUnit(key, shape, 0, dtype))));
 }
 
 /** sign(u) log(1 - 2 |u|) for u in (-1/2, 1/2). */
-export function laplace(key: Value, shape: Shape): Value {
-  const u = offset(openUnit(key, shape), -0.5);
+export function laplace(key: Value, shape: Shape, dtype?: RealDType): Value {
+  const u = offset(openUnit(key, shape, 0, dtype), -0.5);
   return neg(mul(sign(u), log1p(scale(abs(u), -2))));
 }
 
 /** log(u / (1 - u)). */
-export function logistic(key: Value, shape: Shape): Value {
-  const u = openUnit(key, shape);
+export function logistic(key: Value, shape: Shape, dtype?: RealDType): Value {
+  const u = openUnit(key, shape, 0, dtype);
   return sub(log(u), log1p(neg(u)));
 }
 
 /** tan(pi (u - 1/2)). */
-export function cauchy(key: Value, shape: Shape): Value {
-  return tan(scale(offset(openUnit(key, shape), -0.5), Math.PI));
+export function cauchy(key: Value, shape: Shape, dtype?: RealDType): Value {
+  return tan(scale(offset(openUnit(key, shape, 0, dtype), -0.5), Math.PI));
 }
 
 /** Integers in [low, low + span), span up to 2^31: the high word of bits times span, in halves, so that all spans are even to 2^-32. */
@@ -112,7 +116,7 @@ export function categorical(key: Value, logits: Value, samples: Shape): Value {
   const classes = logits.shape[logits.shape.length - 1];
   const lead = logits.shape.slice(0, -1);
   const shape = [...samples, ...lead, classes];
-  const noisy = add(broadcastTo(logits, shape), gumbel(key, shape));
+  const noisy = add(broadcastTo(logits, shape), gumbel(key, shape, realOf(logits)));
   return argMax(noisy, shape.length - 1);
 }
 
@@ -137,7 +141,7 @@ export function dirichlet(key: Value, alpha: Value): Value {
 /** mean + L z, L L^T being the covariance, z standard normal [...shape, n]. */
 export function multivariateNormal(key: Value, mean: Value, covariance: Value, shape: Shape): Value {
   const n = covariance.shape[covariance.shape.length - 1];
-  const z = randomNormal(key, [sizeOf(shape), n]);
+  const z = randomNormal(key, [sizeOf(shape), n], 0, 1, realOf(mean, covariance));
   const x = matMul(z, cholesky(covariance), false, true);
   return add(reshape(x, [...shape, n]), mean);
 }

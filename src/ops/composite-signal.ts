@@ -1,4 +1,5 @@
 /** Framing, overlap-add and cosine transforms on graph values. Differentiable to any order: all of it is linear. */
+import type { DType } from '../types/dtype.ts';
 import type { Value } from '../graph/graph.ts';
 import { apply1 } from './apply.ts';
 import * as build from './build.ts';
@@ -76,9 +77,9 @@ export function overlapAndAdd(frames: Value, step: number): Value {
 // ---- cosine transforms -----------------------------------------------------------------------------------------------------
 
 /** e^(-2 pi i (first + stride k) / order) for k < count. */
-function roots(order: number, count: number, first = 0, stride = 1): { re: Value; im: Value } {
+function roots(dtype: DType, order: number, count: number, first = 0, stride = 1): { re: Value; im: Value } {
   const columns = first + stride * (count - 1) + 1;
-  const table = apply1('fourierTable', [], { kind: 'roots', order, shape: [2, 2, columns] });
+  const table = apply1('fourierTable', [], { kind: 'roots', order, shape: [2, 2, columns], dtype });
   const row = build.slice(table, [0, 1, first], [2, 1, count], [1, 1, stride]);
   return fromPlanes(build.reshape(row, [2, count]));
 }
@@ -124,7 +125,7 @@ function interleaved(x: Value): Value {
 /** Type 2: y_k = 2 sum x_j cos(pi k (2 j + 1) / 2 n). */
 function dct2(x: Value): Value {
   const n = x.shape[x.shape.length - 1];
-  return build.scale(mul(spectrumOf(evenThenOdd(x)), roots(4 * n, n)).re, 2);
+  return build.scale(mul(spectrumOf(evenThenOdd(x)), roots(x.dtype, 4 * n, n)).re, 2);
 }
 
 /** Type 3: y_k = x_0 + 2 sum over j > 0 of x_j cos(pi (2 k + 1) j / 2 n): 2 n times the inverse of type 2. */
@@ -133,7 +134,7 @@ function dct3(x: Value): Value {
   const n = x.shape[last];
   if (n === 1) return x;
   const half = Math.floor(n / 2) + 1;
-  const { re, im } = roots(4 * n, half);
+  const { re, im } = roots(x.dtype, 4 * n, half);
   // x_n counts as 0.
   const mirrored = build.concat(
     [build.zerosLike(along(x, 0, 1)), build.reverse(along(x, n - half + 1, half - 1), [last])],
@@ -155,9 +156,9 @@ function dct1(x: Value): Value {
 /** Type 4: y_k = 2 sum x_j cos(pi (2 k + 1) (2 j + 1) / 4 n). */
 function dct4(x: Value): Value {
   const n = x.shape[x.shape.length - 1];
-  const turned = mul(realOf(x), roots(4 * n, n));
+  const turned = mul(realOf(x), roots(x.dtype, 4 * n, n));
   const spectrum = fft(padLast(toPlanes(turned), 0, n), [x.shape.length - 1], false);
-  return build.scale(mul(fromPlanes(along(spectrum, 0, n)), roots(8 * n, n, 1, 2)).re, 2);
+  return build.scale(mul(fromPlanes(along(spectrum, 0, n)), roots(x.dtype, 8 * n, n, 1, 2)).re, 2);
 }
 
 export type DctType = 1 | 2 | 3 | 4;

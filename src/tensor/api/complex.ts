@@ -20,7 +20,7 @@ export function complex<T extends Tensor = Tensor>(real: T | TensorLike, imag: T
   if (!sameShape(re.shape, im.shape)) {
     fail('complex', 'real and imag must have one shape', `got ${showShape(re.shape)} and ${showShape(im.shape)}`);
   }
-  return joinParts<T>({ re: build.cast(re, 'float32'), im: build.cast(im, 'float32') });
+  return joinParts<T>({ re: build.asReal(re), im: build.asReal(im) });
 }
 
 /** The real part; of real numbers they themselves. */

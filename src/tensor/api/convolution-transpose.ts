@@ -128,7 +128,7 @@ function backpropFilter(
         `x and dy must have rank ${spatial + 2}, or ${spatial + 1} without the batch`,
         `got ${showShape(v.shape)}`,
       );
-    return build.cast(toLast(batch, first), 'float32');
+    return build.asReal(toLast(batch, first));
   });
   const shape = wholeShape(op, 'filterShape', filterShape, spatial);
   const { strides, pad, dilations, rounding } = args;

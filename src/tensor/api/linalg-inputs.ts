@@ -12,7 +12,7 @@ export type Input = Tensor | TensorLike;
 
 /** A float32 matrix, or a batch of them. */
 export function matrixOf(x: Input, argument: string, op: string): Value {
-  const value = build.cast(valueOf(x, argument, op), 'float32');
+  const value = build.asReal(valueOf(x, argument, op));
   if (value.shape.length < 2) {
     fail(
       op,
@@ -40,7 +40,7 @@ export function withColumns(
   argument: string,
   solve: (a: Value, b: Value) => Value,
 ): Tensor {
-  const rhs = build.cast(valueOf(b, argument, op), 'float32');
+  const rhs = build.asReal(valueOf(b, argument, op));
   const rows = a.shape[a.shape.length - 2];
   const isVector = rhs.shape.length === 1 || sameShape(rhs.shape, a.shape.slice(0, -1));
   const columns = isVector ? build.reshape(rhs, [...rhs.shape, 1]) : rhs;

@@ -130,7 +130,7 @@ export function norm(
   axis: number | readonly number[] | null = null,
   keepDims = false,
 ): Tensor {
-  const value = build.cast(valueOf(x, 'x', 'norm'), 'float32');
+  const value = build.asReal(valueOf(x, 'x', 'norm'));
   const axes = normalizeAxes('norm', axis, value.shape.length);
   const isMatrix = axes.length === 2 && (axis !== null || value.shape.length === 2);
   if (ord === 'nuc' && !isMatrix) fail('norm', "'nuc' is a norm of matrices", `got axes [${axes}]`, 'give two axes');

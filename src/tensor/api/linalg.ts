@@ -76,7 +76,7 @@ export function gramSchmidt(xs: readonly Input[] | Input): Tensor | Tensor[] {
 }
 
 function listOfVectors(xs: readonly Input[]): Value {
-  const values = valuesOf(xs, 'xs', 'gramSchmidt').map((x) => build.cast(x, 'float32'));
+  const values = valuesOf(xs, 'xs', 'gramSchmidt').map((x) => build.asReal(x));
   const wrong = values.find((x) => x.shape.length !== 1 || !sameShape(x.shape, values[0].shape));
   if (wrong) {
     const got = `got ${showShape(values[0].shape)} and ${showShape(wrong.shape)}`;

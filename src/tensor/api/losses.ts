@@ -28,12 +28,12 @@ function weigh(op: string, losses: Value, weights: Weights, reduction: Reduction
     case Reduction.MEAN: {
       if (w === null) return build.mean(weighted);
       const repeats = sizeOf(weighted.shape) / sizeOf(w.shape);
-      return build.div(build.sum(weighted), build.scale(build.sum(build.cast(w, 'float32')), repeats));
+      return build.div(build.sum(weighted), build.scale(build.sum(build.cast(w, weighted.dtype)), repeats));
     }
     case Reduction.SUM_BY_NONZERO_WEIGHTS: {
       if (w === null) return build.mean(weighted);
       const spread = build.broadcastTo(w, weighted.shape);
-      const counted = build.cast(build.notEqual(spread, build.zerosLike(spread)), 'float32');
+      const counted = build.cast(build.notEqual(spread, build.zerosLike(spread)), weighted.dtype);
       return build.div(build.sum(weighted), build.sum(counted));
     }
     default:
@@ -47,8 +47,8 @@ function pair(
   predictions: Tensor | TensorLike,
   second = 'predictions',
 ): [Value, Value] {
-  const a = build.cast(valueOf(labels, 'labels', op), 'float32');
-  const b = build.cast(valueOf(predictions, second, op), 'float32');
+  const a = build.asReal(valueOf(labels, 'labels', op));
+  const b = build.asReal(valueOf(predictions, second, op));
   if (!sameShape(a.shape, b.shape)) {
     fail(op, `labels and ${second} must have one shape`, `got ${showShape(a.shape)} and ${showShape(b.shape)}`);
   }
@@ -61,7 +61,7 @@ export function computeWeightedLoss(
   weights?: Weights,
   reduction: Reduction = Reduction.SUM_BY_NONZERO_WEIGHTS,
 ): Tensor {
-  const value = build.cast(valueOf(losses, 'losses', 'computeWeightedLoss'), 'float32');
+  const value = build.asReal(valueOf(losses, 'losses', 'computeWeightedLoss'));
   return lift(weigh('computeWeightedLoss', value, weights, reduction));
 }
 

@@ -23,7 +23,7 @@ export function dilation2d<T extends Tensor = Tensor>(
 ): T {
   const op = 'dilation2d';
   if (dataFormat !== 'NHWC') fail(op, "dataFormat must be 'NHWC'", `got ${JSON.stringify(dataFormat)}`);
-  const weights = build.cast(valueOf(filter, 'filter', op), 'float32');
+  const weights = build.asReal(valueOf(filter, 'filter', op));
   return lift<T>(
     onImages(op, x, 2, false, (images) => {
       if (weights.shape.length !== 3 || weights.shape[2] !== images.shape[3]) {

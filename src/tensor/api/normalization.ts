@@ -76,7 +76,7 @@ function vector(op: string, name: string, v: Optional, channels: number): Value 
   if (value === null) return null;
   if (value.shape.length !== 1 || value.shape[0] !== channels)
     fail(op, `${name} must have shape [${channels}], one for each channel`, `got ${showShape(value.shape)}`);
-  return build.cast(value, 'float32');
+  return build.asReal(value);
 }
 
 function checkEpsilon(op: string, epsilon: number): void {
@@ -118,7 +118,7 @@ export function layerNorm<T extends Tensor = Tensor>(
   axis: number | readonly number[] = -1,
 ): T {
   const op = 'layerNorm';
-  const value = build.cast(valueOf(x, 'x', op), 'float32');
+  const value = build.asReal(valueOf(x, 'x', op));
   const rank = value.shape.length;
   if (rank === 0) fail(op, 'the input must have rank 1 or more', 'got a scalar');
   checkEpsilon(op, epsilon);
@@ -224,7 +224,7 @@ function responses(op: string, x: Tensor | TensorLike, depthRadius: number): Val
   if (rank !== 3 && rank !== 4) fail(op, 'x must have rank 3 or 4', `got ${showShape(value.shape)}`);
   if (!Number.isInteger(depthRadius) || depthRadius < 0)
     fail(op, 'depthRadius must be an integer >= 0', `got ${depthRadius}`);
-  return build.cast(value, 'float32');
+  return build.asReal(value);
 }
 
 /**
@@ -254,7 +254,7 @@ export function localResponseNormalizationBackprop<T extends Tensor = Tensor>(
 ): T {
   const op = 'localResponseNormalizationBackprop';
   const value = responses(op, x, depthRadius);
-  const given = build.cast(valueOf(dy, 'dy', op), 'float32');
+  const given = build.asReal(valueOf(dy, 'dy', op));
   for (const [name, v] of [
     ['y', valueOf(y, 'y', op)],
     ['dy', given],

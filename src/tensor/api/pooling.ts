@@ -125,7 +125,7 @@ export function maxPoolWithArgmax(
   includeBatchInIndex = false,
 ): { result: Tensor; indexes: Tensor } {
   const op = 'maxPoolWithArgmax';
-  const images = build.cast(valueOf(x, 'x', op), 'float32');
+  const images = build.asReal(valueOf(x, 'x', op));
   if (images.shape.length !== 4) {
     fail(op, 'the input must have rank 4 [batch, height, width, channels]', `got ${showShape(images.shape)}`);
   }
@@ -146,14 +146,14 @@ export function maxPoolWithArgmax(
 // ---- gradients by their TensorFlow.js names ----------------------------------------------------------------------------
 
 function gradient(op: string, kind: 'max' | 'avg', dy: Input, x: Input, spatial: number, args: PoolArgs): Value {
-  const images = build.cast(valueOf(x, 'input', op), 'float32');
+  const images = build.asReal(valueOf(x, 'input', op));
   const batch = images.shape.length === spatial + 1 ? build.reshape(images, [1, ...images.shape]) : images;
   const first = args.channelsFirst === true;
   const shape = toLast(batch, first).shape;
   const ofOutput = (y: Value): Value => {
     const window = attributes(poolWindow(op, shape, args));
     if (kind === 'max') return build.maxPoolBackprop(y, build.maxPool(toLast(batch, first), window)[1], shape, window);
-    const ones = build.constant(1, 'float32', [1, ...shape.slice(1, -1), 1]);
+    const ones = build.constant(1, y.dtype, [1, ...shape.slice(1, -1), 1]);
     const shares = build.div(y, build.windowSum(ones, window));
     return build.windowSumBackprop(shares, shape, window);
   };
@@ -235,7 +235,7 @@ export function globalAvgPool<T extends Tensor = Tensor>(
   keepDims = false,
   channelsFirst = false,
 ): T {
-  const value = build.cast(valueOf(x, 'x', 'globalAvgPool'), 'float32');
+  const value = build.asReal(valueOf(x, 'x', 'globalAvgPool'));
   return lift<T>(narrowed(build.mean(value, spatialAxes('globalAvgPool', value, channelsFirst), keepDims), x));
 }
 
@@ -245,7 +245,7 @@ export function globalMaxPool<T extends Tensor = Tensor>(
   keepDims = false,
   channelsFirst = false,
 ): T {
-  const value = build.cast(valueOf(x, 'x', 'globalMaxPool'), 'float32');
+  const value = build.asReal(valueOf(x, 'x', 'globalMaxPool'));
   return lift<T>(narrowed(build.max(value, spatialAxes('globalMaxPool', value, channelsFirst), keepDims), x));
 }
 
@@ -260,7 +260,7 @@ function adaptive(value: Value, axis: number, target: number, reduce: (part: Val
 }
 
 function adaptivePool(op: string, kind: 'max' | 'avg', x: Input, outputSize: PerAxis): Value {
-  let value = build.cast(valueOf(x, 'x', op), 'float32');
+  let value = build.asReal(valueOf(x, 'x', op));
   const axes = spatialAxes(op, value, false);
   const targets = perAxis(op, 'outputSize', outputSize, axes.length);
   const inputs = value.shape.slice(1, -1);

@@ -51,7 +51,7 @@ export function foldIn(k: Key, data: number | Tensor): Tensor1D {
   return lift<Tensor1D>(composite.foldIn(keyOf('random.foldIn', k), value));
 }
 
-/** Key, shape and float32 parameters broadcast to the shape. */
+/** Key, shape and real parameters broadcast to the shape. */
 function start(
   op: string,
   k: Key,
@@ -60,7 +60,7 @@ function start(
 ): [Value, ...Value[]] {
   checkShape(op, shape);
   const values = parameters.map(([name, x]) => {
-    const value = build.cast(valueOf(x, name, op), 'float32');
+    const value = build.asReal(valueOf(x, name, op));
     if (!sameShape(broadcastShapes(op, value.shape, shape), shape)) {
       fail(op, `${name} must broadcast to the shape ${showShape(shape)}`, `got shape ${showShape(value.shape)}`);
     }
@@ -74,22 +74,24 @@ function placed(x: Value, location: Value, scale: Value): Tensor {
   return lift(build.add(build.mul(x, scale), location));
 }
 
-/** Uniform over [minval, maxval), in 2^24 steps. */
+/** Uniform over [minval, maxval), in 2^24 steps; in 2^53 where a bound is float64, as is the result then. */
 export function uniform(k: Key, shape: readonly number[], minval: Input = 0, maxval: Input = 1): Tensor {
   const [bits, low, high] = start('random.uniform', k, shape, [
     ['minval', minval],
     ['maxval', maxval],
   ]);
-  return placed(build.randomUnit(bits, [...shape]), low, build.sub(high, low));
+  const unit = build.randomUnit(bits, [...shape], 0, build.realOf(low, high));
+  return placed(unit, low, build.sub(high, low));
 }
 
-/** Normal (Box & Muller 1958): |x| stays below 5.9 standard deviations, since uniform numbers have 24 bits. */
+/** Normal (Box & Muller 1958): |x| stays below 5.9 standard deviations, since uniform numbers have 24 bits. With a float64 parameter they have 53. */
 export function normal(k: Key, shape: readonly number[], mean: Input = 0, stdDev: Input = 1): Tensor {
   const [bits, location, scale] = start('random.normal', k, shape, [
     ['mean', mean],
     ['stdDev', stdDev],
   ]);
-  return placed(build.randomNormal(bits, [...shape]), location, scale);
+  const z = build.randomNormal(bits, [...shape], 0, 1, build.realOf(location, scale));
+  return placed(z, location, scale);
 }
 
 /** Normal, conditioned on lying within two standard deviations of the mean. */
@@ -98,7 +100,8 @@ export function truncatedNormal(k: Key, shape: readonly number[], mean: Input = 
     ['mean', mean],
     ['stdDev', stdDev],
   ]);
-  return placed(build.truncatedNormal(bits, [...shape]), location, scale);
+  const z = build.truncatedNormal(bits, [...shape], 0, 1, build.realOf(location, scale));
+  return placed(z, location, scale);
 }
 
 /**
@@ -125,7 +128,7 @@ export function beta(k: Key, shape: readonly number[], a: Input, b: Input): Tens
 
 /** Vectors on the simplex [...shape, n] for alpha [n] (or [..., n]): gamma variates over their sum. */
 export function dirichlet(k: Key, alpha: Input, shape: readonly number[] = []): Tensor {
-  const value = build.cast(valueOf(alpha, 'alpha', 'random.dirichlet'), 'float32');
+  const value = build.asReal(valueOf(alpha, 'alpha', 'random.dirichlet'));
   if (value.shape.length === 0) fail('random.dirichlet', 'alpha must have rank 1 or more', 'got a scalar');
   checkShape('random.dirichlet', shape);
   const all = build.broadcastTo(value, [...shape, ...value.shape]);
@@ -146,7 +149,7 @@ export function poisson(k: Key, shape: readonly number[], rate: Input): Tensor {
  * of -Infinity is never drawn. Probabilities are exact to about 2^-24.
  */
 export function categorical(k: Key, logits: Input, shape: readonly number[] = []): Tensor {
-  const value = build.cast(valueOf(logits, 'logits', 'random.categorical'), 'float32');
+  const value = build.asReal(valueOf(logits, 'logits', 'random.categorical'));
   if (value.shape.length === 0 || value.shape.at(-1) === 0) {
     fail(
       'random.categorical',
@@ -161,7 +164,7 @@ export function categorical(k: Key, logits: Input, shape: readonly number[] = []
 /** true with probability p. */
 export function bernoulli(k: Key, shape: readonly number[], p: Input = 0.5): Tensor {
   const [bits, probability] = start('random.bernoulli', k, shape, [['p', p]]);
-  return lift(build.less(build.randomUnit(bits, [...shape]), probability));
+  return lift(build.less(build.randomUnit(bits, [...shape], 0, build.realOf(probability)), probability));
 }
 
 /** Gumbel: -log(-log u). */
@@ -170,13 +173,13 @@ export function gumbel(k: Key, shape: readonly number[], location: Input = 0, sc
     ['location', location],
     ['scale', scale],
   ]);
-  return placed(composite.gumbel(bits, [...shape]), l, s);
+  return placed(composite.gumbel(bits, [...shape], build.realOf(l, s)), l, s);
 }
 
 /** Exponential with density rate e^(-rate x). */
 export function exponential(k: Key, shape: readonly number[], rate: Input = 1): Tensor {
   const [bits, r] = start('random.exponential', k, shape, [['rate', rate]]);
-  return lift(build.div(composite.exponential(bits, [...shape]), r));
+  return lift(build.div(composite.exponential(bits, [...shape], build.realOf(r)), r));
 }
 
 /** Laplace with density e^(-|x - location| / scale) / (2 scale). */
@@ -185,7 +188,7 @@ export function laplace(k: Key, shape: readonly number[], location: Input = 0, s
     ['location', location],
     ['scale', scale],
   ]);
-  return placed(composite.laplace(bits, [...shape]), l, s);
+  return placed(composite.laplace(bits, [...shape], build.realOf(l, s)), l, s);
 }
 
 /** Logistic: log(u / (1 - u)). */
@@ -194,7 +197,7 @@ export function logistic(k: Key, shape: readonly number[], location: Input = 0, 
     ['location', location],
     ['scale', scale],
   ]);
-  return placed(composite.logistic(bits, [...shape]), l, s);
+  return placed(composite.logistic(bits, [...shape], build.realOf(l, s)), l, s);
 }
 
 /** Cauchy: tan(pi (u - 1/2)). */
@@ -203,7 +206,7 @@ export function cauchy(k: Key, shape: readonly number[], location: Input = 0, sc
     ['location', location],
     ['scale', scale],
   ]);
-  return placed(composite.cauchy(bits, [...shape]), l, s);
+  return placed(composite.cauchy(bits, [...shape], build.realOf(l, s)), l, s);
 }
 
 /** Student's t with df degrees of freedom. */
@@ -225,7 +228,7 @@ export function randint(k: Key, shape: readonly number[], minval: number, maxval
 /** mean + L z with L L^T = covariance: [...shape, n] for a mean [n] and a positive definite covariance [n, n]. */
 export function multivariateNormal(k: Key, mean: Input, covariance: Input, shape: readonly number[] = []): Tensor {
   const op = 'random.multivariateNormal';
-  const [m, c] = [mean, covariance].map((x, i) => build.cast(valueOf(x, i ? 'covariance' : 'mean', op), 'float32'));
+  const [m, c] = [mean, covariance].map((x, i) => build.asReal(valueOf(x, i ? 'covariance' : 'mean', op)));
   if (m.shape.length !== 1 || !sameShape(c.shape, [m.shape[0], m.shape[0]])) {
     fail(op, 'mean must be [n] and covariance [n, n]', `got ${showShape(m.shape)} and ${showShape(c.shape)}`);
   }
@@ -277,13 +280,13 @@ export function choice(k: Key, a: number | Tensor, shape: readonly number[] = []
   if (n === 0 && count > 0) fail(op, 'there must be something to choose from', 'got nothing');
   if (!replace && count > n)
     fail(op, 'without replacement there can be no more choices than things', `got ${count} of ${n}`);
-  const weights = p === undefined ? null : build.log(build.cast(valueOf(p, 'p', op), 'float32'));
+  const weights = p === undefined ? null : build.log(build.asReal(valueOf(p, 'p', op)));
   if (weights && !sameShape(weights.shape, [n]))
     fail(op, `p must have shape [${n}]`, `got ${showShape(weights.shape)}`);
   let indices: Value;
   if (!replace) {
     const ranked = weights
-      ? build.argsort(build.neg(build.add(weights, composite.gumbel(bits, [n]))), 0)
+      ? build.argsort(build.neg(build.add(weights, composite.gumbel(bits, [n], build.realOf(weights)))), 0)
       : order(bits, n);
     indices = build.slice(ranked, [0], [count]);
   } else if (weights) indices = composite.categorical(bits, weights, [count]);

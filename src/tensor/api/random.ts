@@ -31,6 +31,11 @@ function keyFor(op: string, seed: number | string | null | undefined): Value {
   return nextRandomKey(number).value;
 }
 
+/** What numbers of a dtype are drawn in: float64 has 53 random bits, everything else 24. */
+function realOf(dtype: DType): 'float32' | 'float64' {
+  return dtype === 'float64' ? dtype : 'float32';
+}
+
 function numbers<R extends Rank>(op: string, value: Value, dtype: DType): Tensor<R> {
   if (checkDType(op, dtype) === 'bool') fail(op, 'dtype must be one of numbers', 'got bool');
   return lift<Tensor<R>>(build.cast(value, dtype));
@@ -45,7 +50,11 @@ export function randomNormal<R extends Rank = Rank>(
   seed?: number | null,
 ): Tensor<R> {
   checkShape('randomNormal', shape);
-  return numbers('randomNormal', build.randomNormal(keyFor('randomNormal', seed), [...shape], mean, stdDev), dtype);
+  return numbers(
+    'randomNormal',
+    build.randomNormal(keyFor('randomNormal', seed), [...shape], mean, stdDev, realOf(dtype)),
+    dtype,
+  );
 }
 
 /** Numbers of the standard normal distribution. */
@@ -66,7 +75,7 @@ export function truncatedNormal<R extends Rank = Rank>(
   seed?: number | null,
 ): Tensor<R> {
   checkShape('truncatedNormal', shape);
-  const value = build.truncatedNormal(keyFor('truncatedNormal', seed), [...shape], mean, stdDev);
+  const value = build.truncatedNormal(keyFor('truncatedNormal', seed), [...shape], mean, stdDev, realOf(dtype));
   return numbers('truncatedNormal', value, dtype);
 }
 
@@ -79,7 +88,7 @@ export function randomUniform<R extends Rank = Rank>(
   seed?: number | string | null,
 ): Tensor<R> {
   checkShape('randomUniform', shape);
-  const unit = build.randomUnit(keyFor('randomUniform', seed), [...shape]);
+  const unit = build.randomUnit(keyFor('randomUniform', seed), [...shape], 0, realOf(dtype));
   if (dtype === 'bool') return lift<Tensor<R>>(build.greaterEqual(unit, build.constantLike(unit, 0.5)));
   return numbers('randomUniform', build.offset(build.scale(unit, maxval - minval), minval), dtype);
 }
@@ -114,16 +123,16 @@ export function dropout(
   return lift(computed([value], (real) => composite.dropout(real, rate, key, shape)));
 }
 
-/** A tensor of what randFunction() gives, element by element. dtype float32, int32 (toward zero) or bool. */
+/** A tensor of what randFunction() gives, element by element. dtype float32, float64, int32 (toward zero) or bool. */
 export function rand<R extends Rank = Rank>(
   shape: ShapeMap[R],
   randFunction: () => number,
-  dtype: 'float32' | 'int32' | 'bool' = 'float32',
+  dtype: 'float32' | 'float64' | 'int32' | 'bool' = 'float32',
 ): Tensor<R> {
   checkShape('rand', shape);
   if (typeof randFunction !== 'function') fail('rand', 'randFunction must be a function', `got ${typeof randFunction}`);
   const data = Array.from({ length: sizeOf(shape) }, () => randFunction());
-  const whole = dtype === 'float32' ? data : data.map((x) => (dtype === 'bool' ? Math.trunc(x) & 0xff : Math.trunc(x)));
+  const whole = isFloat(dtype) ? data : data.map((x) => (dtype === 'bool' ? Math.trunc(x) & 0xff : Math.trunc(x)));
   return makeTensor<R>(whole, [...shape], dtype, 'rand');
 }
 
@@ -154,7 +163,7 @@ export function multinomial(
   seed?: number | null,
   normalized = false,
 ): Tensor {
-  const value = build.cast(valueOf(logits, 'logits', 'multinomial'), 'float32');
+  const value = build.asReal(valueOf(logits, 'logits', 'multinomial'));
   const rank = value.shape.length;
   if (rank !== 1 && rank !== 2) fail('multinomial', 'logits must have rank 1 or 2', `got shape [${value.shape}]`);
   const outcomes = value.shape[rank - 1];

@@ -18,6 +18,7 @@ type Kind = composite.SegmentKind;
 function emptyOf(kind: Kind, isSorted: boolean, dtype: Value['dtype']): number {
   if (kind === 'prod') return 1;
   if (isSorted || (kind !== 'max' && kind !== 'min')) return 0;
+  if (dtype === 'float64') return kind === 'min' ? Number.MAX_VALUE : -Number.MAX_VALUE;
   const largest = dtype === 'float32' ? 3.4028234663852886e38 : 2147483647;
   return kind === 'min' ? largest : dtype === 'float32' ? -largest : -(2 ** 31);
 }

@@ -140,7 +140,7 @@ export function inverseStft<T extends Tensor = Tensor>(
     cut.shape.map((_, axis) => [0, axis === last ? Math.max(0, frameLength - given) : 0] as const),
   );
   checkCount(op, 'frameStep', frameStep);
-  const window = windowFn ? windowFn(frameLength).value : build.constant(1, 'float32', [frameLength]);
+  const window = windowFn ? windowFn(frameLength).value : build.constant(1, frames.dtype, [frameLength]);
   const sum = composite.overlapAndAdd(build.mul(frames, window), frameStep);
   if (!normalize) return lift<T>(sum);
   const squares = build.broadcastTo(build.square(window), [frames.shape[last - 1], frameLength]);
@@ -240,7 +240,7 @@ function orthogonal(rows: Value, type: DctType, n: number): Value {
   if (type === 4) return build.scale(composite.dct(rows, 4), usual);
   const first = build.equal(build.iota([n], 0), build.constant(0, 'int32', [n]));
   const factor = (atFirst: number, else_: number) =>
-    build.select(first, build.constant(atFirst, 'float32', [n]), build.constant(else_, 'float32', [n]));
+    build.select(first, build.constant(atFirst, rows.dtype, [n]), build.constant(else_, rows.dtype, [n]));
   if (type === 2) return build.mul(composite.dct(rows, 2), factor(Math.sqrt(1 / (4 * n)), usual));
   return composite.dct(build.mul(rows, factor(Math.sqrt(1 / n), usual)), 3);
 }
@@ -253,7 +253,7 @@ function dctRows(
   axis: number,
   norm: 'ortho' | null | undefined,
 ): { rows: Value; back: (y: Value) => Value; length: number } {
-  const x = build.cast(signalOf(op, input, 'input'), 'float32');
+  const x = build.asReal(signalOf(op, input, 'input'));
   const rank = x.shape.length;
   const at = axisOf(op, axis, rank);
   if (![1, 2, 3, 4].includes(type)) fail(op, 'type must be 1, 2, 3 or 4', `got ${String(type)}`);

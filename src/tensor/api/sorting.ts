@@ -157,7 +157,7 @@ function quantileOf<T extends Tensor>(
   interpolation: composite.Interpolation,
   scale: number,
 ): T {
-  const value = build.cast(valueOf(x, 'x', op), 'float32');
+  const value = build.asReal(valueOf(x, 'x', op));
   const axes = normalizeAxes(op, axis, value.shape.length);
   const list = typeof q === 'number' ? [q] : q;
   for (const one of list) if (!(one >= 0 && one <= scale)) fail(op, `q must lie in [0, ${scale}]`, `got ${one}`);
@@ -217,7 +217,7 @@ function expectCount(op: string, name: string, n: number, least: number): void {
 }
 
 function listOf(op: string, x: Tensor | TensorLike, name = 'x'): Value {
-  const value = build.cast(valueOf(x, name, op), 'float32');
+  const value = build.asReal(valueOf(x, name, op));
   return build.reshape(value, [sizeOf(value.shape)]);
 }
 

@@ -40,7 +40,7 @@ export function erfcx<T extends Tensor = Tensor>(x: T | TensorLike): T {
 
 /** The inverse of erf on [-1, 1]. */
 export function erfinv<T extends Tensor = Tensor>(x: T | TensorLike): T {
-  return unary<T>('erfinv', x, (value) => composite.erfInverse(build.cast(value, 'float32')));
+  return unary<T>('erfinv', x, (value) => composite.erfInverse(build.asReal(value)));
 }
 
 /** The normal distribution function: the probability that a standard normal number is below x. */

@@ -111,7 +111,7 @@ function realTransform<T extends Tensor>(
   axes: readonly number[] | undefined,
   norm: FftNorm,
 ): T {
-  const x = build.cast(valueOf(input, 'input', op), 'float32');
+  const x = build.asReal(valueOf(input, 'input', op));
   const plan = planOf(op, x.shape, s, axes);
   checkLengths(op, plan.lengths);
   const result = composite.rfft(resized(x, plan, 0), plan.axes);

@@ -45,7 +45,7 @@ export function onImages(
   f: (x: Value) => Value,
   what = 'the input',
 ): Value {
-  const value = build.cast(valueOf(x, 'x', op), 'float32');
+  const value = build.asReal(valueOf(x, 'x', op));
   const rank = value.shape.length;
   if (rank !== spatial + 1 && rank !== spatial + 2) {
     const axes = axisNames[spatial];
@@ -62,7 +62,7 @@ export function onImages(
 }
 
 export function filterOf(op: string, filter: Input, spatial: number): Value {
-  const value = build.cast(valueOf(filter, 'filter', op), 'float32');
+  const value = build.asReal(valueOf(filter, 'filter', op));
   if (value.shape.length !== spatial + 2) {
     fail(
       op,

@@ -39,7 +39,7 @@ export const rgbToYiq = converter('rgbToYiq', composite.rgbToYiq);
 export const yiqToRgb = converter('yiqToRgb', composite.yiqToRgb);
 
 function real(op: string, image: Tensor | TensorLike): Value {
-  return build.cast(valueOf(image, 'image', op), 'float32');
+  return build.asReal(valueOf(image, 'image', op));
 }
 
 /** image + delta. */
@@ -89,12 +89,12 @@ export function threshold<T extends Tensor = Tensor>(
   const channels = value.shape[2];
   if (value.shape.length !== 3 || (channels !== 1 && channels !== 3))
     fail(op, 'the image must be [height, width, 1 or 3]', `got ${showShape(value.shape)}`);
-  if (value.dtype !== 'int32' && value.dtype !== 'float32')
-    fail(op, 'the image must be int32 or float32', `got ${value.dtype}`, 'cast');
+  if (value.dtype !== 'int32' && value.dtype !== 'float32' && value.dtype !== 'float64')
+    fail(op, 'the image must be int32, float32 or float64', `got ${value.dtype}`, 'cast');
   if (method !== 'binary' && method !== 'otsu')
     fail(op, "method must be 'binary' or 'otsu'", `got ${JSON.stringify(method)}`);
-  const grey = channels === 3 ? composite.luminance(value) : build.cast(value, 'float32');
-  const level = method === 'otsu' ? otsu(grey) : build.constant(threshValue * 255, 'float32', grey.shape);
+  const grey = channels === 3 ? composite.luminance(value) : build.asReal(value);
+  const level = method === 'otsu' ? otsu(grey) : build.constantLike(grey, threshValue * 255);
   const hit = inverted ? build.lessEqual(grey, level) : build.greater(grey, level);
   return lift<T>(build.select(hit, build.constant(255, 'int32', grey.shape), build.constant(0, 'int32', grey.shape)));
 }
@@ -128,7 +128,7 @@ function otsu(grey: Value): Value {
   const zero = build.zerosLike(between);
   const valid = build.logicalAnd(build.greater(weight, zero), build.greater(restWeight, zero));
   const score = build.select(valid, between, zero);
-  const best = build.cast(build.argMax(score, 0), 'float32');
+  const best = build.asReal(build.argMax(score, 0));
   const level = build.select(build.greater(build.max(score), build.constant(0)), best, build.constant(-1));
   return build.broadcastTo(level, grey.shape);
 }

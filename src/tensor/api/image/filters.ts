@@ -17,7 +17,7 @@ import { onBatch } from './images.ts';
 /** Every channel filtered by `taps` ([height, width]) without padding. */
 function everyChannel(images: Value, taps: readonly number[], height: number, width: number): Value {
   const channels = images.shape[3];
-  const filter = makeTensor(Float32Array.from(taps), [height, width, 1, 1], 'float32').value;
+  const filter = makeTensor([...taps], [height, width, 1, 1], images.dtype).value;
   const weights = build.reshape(build.broadcastTo(filter, [height, width, 1, channels]), [height, width, 1, channels]);
   return build.conv(images, weights, { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], groups: channels });
 }
@@ -35,7 +35,7 @@ export function sobelEdges<T extends Tensor = Tensor>(image: Tensor | TensorLike
       op,
       image,
       (batch) => {
-        const real = build.cast(batch, 'float32');
+        const real = build.asReal(batch);
         if (real.shape[1] < 2 || real.shape[2] < 2)
           fail(op, 'images must be at least 2 x 2', `got ${showShape(real.shape)}`);
         const padded = mirrored(real, 1, 1);
@@ -78,7 +78,7 @@ export function gaussianBlur<T extends Tensor = Tensor>(
       op,
       image,
       (batch) => {
-        const padded = mirrored(build.cast(batch, 'float32'), (sizes[0] - 1) / 2, (sizes[1] - 1) / 2);
+        const padded = mirrored(build.asReal(batch), (sizes[0] - 1) / 2, (sizes[1] - 1) / 2);
         return blurred(padded, [gaussian(sizes[0], sigmas[0]), gaussian(sizes[1], sigmas[1])]);
       },
       'image',
@@ -118,7 +118,7 @@ export function perImageStandardization<T extends Tensor = Tensor>(image: Tensor
       'perImageStandardization',
       image,
       (batch) => {
-        const real = build.cast(batch, 'float32');
+        const real = build.asReal(batch);
         const [, height, width, channels] = real.shape;
         const { mean, variance } = composite.moments(real, [1, 2, 3], true);
         const deviation = build.sqrt(variance);
@@ -139,7 +139,7 @@ export function totalVariation<T extends Tensor = Tensor>(images: Tensor | Tenso
 }
 
 function pair(op: string, a: Tensor | TensorLike, b: Tensor | TensorLike): [Value, Value] {
-  const [x, y] = [valueOf(a, 'image1', op), valueOf(b, 'image2', op)].map((v) => build.cast(v, 'float32'));
+  const [x, y] = [valueOf(a, 'image1', op), valueOf(b, 'image2', op)].map((v) => build.asReal(v));
   if (x.shape.length < 3) fail(op, 'images must have rank 3 or more', `got ${showShape(x.shape)}`);
   if (!sameShape(x.shape, y.shape))
     fail(op, 'both images must have one shape', `got ${showShape(x.shape)} and ${showShape(y.shape)}`);

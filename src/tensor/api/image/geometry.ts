@@ -64,8 +64,8 @@ export function cropAndResize<T extends Tensor = Tensor>(
   extrapolationValue = 0,
 ): T {
   const op = 'cropAndResize';
-  const images = build.cast(batchOf(op, image), 'float32');
-  const edges = build.cast(valueOf(boxes, 'boxes', op), 'float32');
+  const images = build.asReal(batchOf(op, image));
+  const edges = build.asReal(valueOf(boxes, 'boxes', op));
   const owners = valueOf(boxInd, 'boxInd', op, 'int32');
   if (edges.shape.length !== 2 || edges.shape[1] !== 4)
     fail(op, 'boxes must be [boxes, 4]', `got ${showShape(edges.shape)}`);
@@ -139,7 +139,7 @@ export function transform<T extends Tensor = Tensor>(
   const op = 'transform';
   const images = batchOf(op, image);
   const [batch, height, width, channels] = images.shape;
-  const matrix = build.cast(valueOf(transforms, 'transforms', op), 'float32');
+  const matrix = build.asReal(valueOf(transforms, 'transforms', op));
   const rows = matrix.shape[0];
   if (matrix.shape.length !== 2 || matrix.shape[1] !== 8 || (rows !== 1 && rows !== batch))
     fail(op, `transforms must be [${batch}, 8] or [1, 8]`, `got ${showShape(matrix.shape)}`);
@@ -176,12 +176,12 @@ export function sampleAt<T extends Tensor = Tensor>(
   fillValue = 0,
 ): T {
   const op = 'sampleAt';
-  const images = build.cast(batchOf(op, image), 'float32');
+  const images = build.asReal(batchOf(op, image));
   const [batch, height, width, channels] = images.shape;
   checkMethod(op, 'interpolation', interpolation);
   checkFillMode(op, fillMode);
   if (images.shape.includes(0)) fail(op, 'images must not be empty', `got ${showShape(images.shape)}`);
-  const places = [valueOf(y, 'y', op), valueOf(x, 'x', op)].map((v) => build.cast(v, 'float32'));
+  const places = [valueOf(y, 'y', op), valueOf(x, 'x', op)].map((v) => build.asReal(v));
   const { shape } = places[0];
   if (shape.length !== 3 || shape[0] !== batch || shape.join() !== places[1].shape.join()) {
     const must = `y and x must both be [${batch}, height, width]`;

@@ -1,4 +1,5 @@
 /** Resizing images. Each axis is a sparse matrix, so gradients are exact, of any order; an infinity spreads over its window. */
+import { isFloat } from '../../../types/dtype.ts';
 import { fail } from '../../../base/errors.ts';
 import type { Value } from '../../../graph/graph.ts';
 import * as build from '../../../ops/build.ts';
@@ -19,8 +20,8 @@ function resized(op: string, images: Value, size: readonly number[], how: Resamp
   const [height, width] = images.shape.slice(1, 3);
   if (height === 0 || width === 0) fail(op, 'images must not be empty', `got ${height} x ${width}`);
   const [newHeight, newWidth] = sizeOfImages(op, size);
-  if (how.method === 'nearest' && images.dtype !== 'float32') return picked(images, [newHeight, newWidth], how);
-  const real = build.cast(images, 'float32');
+  if (how.method === 'nearest' && !isFloat(images.dtype)) return picked(images, [newHeight, newWidth], how);
+  const real = build.asReal(images);
   const attrs = { ...how, inputSize: [height, width], outputSize: [newHeight, newWidth], adjoint: false };
   return build.resample(real, attrs);
 }
@@ -59,7 +60,8 @@ export function resizeNearestNeighbor<T extends Tensor = Tensor>(
   const op = 'resizeNearestNeighbor';
   checkModes(op, alignCorners, halfPixelCenters);
   const { dtype } = valueOf(images, 'images', op);
-  if (dtype !== 'float32' && dtype !== 'int32') fail(op, 'images must be float32 or int32', `got ${dtype}`, 'cast');
+  if (dtype !== 'float32' && dtype !== 'int32' && dtype !== 'float64')
+    fail(op, 'images must be float32, float64 or int32', `got ${dtype}`, 'cast');
   const how = { method: 'nearest', alignCorners, halfPixelCenters, antialias: false } as const;
   return lift<T>(onBatch(op, images, (batch) => resized(op, batch, size, how)));
 }
