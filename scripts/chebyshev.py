@@ -1,7 +1,7 @@
 """
 Computes src/ops/special-coefficients.ts: Chebyshev series of the smooth parts of special functions, each in a variable u of
-[-1, 1], cut where the rest is below 2**-28 of the greatest value. It knows nothing of how they are put together; the tests
-measure that.
+[-1, 1], cut where the rest is below 2**-28 of the greatest value for float32, and below 2**-58 for float64. It knows nothing of how
+they are put together; the tests measure that.
 
 Usage: python3 scripts/chebyshev.py > src/ops/special-coefficients.ts     (needs mpmath)
 """
@@ -10,8 +10,8 @@ from mpmath import (besseli, besselj, besselk, bessely, cos, diff, digamma, erfc
 from mpmath import sin, sqrt
 
 mp.prec = 200
-NODES = 64
-CUT = mpf(2) ** -28
+NODES = 128
+CUTS = {"narrow": (mpf(2) ** -28, 10), "wide": (mpf(2) ** -58, 18)}
 
 
 def series(f):
@@ -21,9 +21,12 @@ def series(f):
     all_ = [
         2 * sum(v * cos(pi * n * (k + mpf(1) / 2) / NODES) for k, v in enumerate(values)) / NODES for n in range(NODES)
     ]
-    greatest = max(abs(v) for v in values)
+    return all_, max(abs(v) for v in values)
+
+
+def shortened(all_, greatest, cut):
     last = NODES - 1
-    while sum(abs(c) for c in all_[last:]) < CUT * greatest:
+    while sum(abs(c) for c in all_[last:]) < cut * greatest:
         last -= 1
     return all_[: last + 1]
 
@@ -139,9 +142,14 @@ TABLES = [
     ("temme2", "the coefficient of 1 / a^2", lambda u: temme(2, WIDTH * u)),
 ]
 
-print("/** Chebyshev series in u of [-1, 1], made by scripts/chebyshev.py; the first coefficient counts half. */")
+print("/** Chebyshev series in u of [-1, 1] for float32 and for float64, made by scripts/chebyshev.py; the first coefficient counts half. */")
+print("import type { Series } from './composite-series.ts';")
 print()
 print(f"/** The positive zero of digamma. */\nexport const DIGAMMA_ROOT = {mp.nstr(ROOT, 17)};")
 for name, what, f in TABLES:
-    numbers = ", ".join(mp.nstr(c, 10) for c in series(f))
-    print(f"\n/** {what}. */\nexport const {name} = [{numbers}];")
+    all_, greatest = series(f)
+    print(f"\n/** {what}. */\nexport const {name}: Series = {{")
+    for width, (cut, digits) in CUTS.items():
+        numbers = ", ".join(mp.nstr(c, digits) for c in shortened(all_, greatest, cut))
+        print(f"  {width}: [{numbers}],")
+    print("};")

@@ -33,7 +33,8 @@ import { erfcx as erfcxSeries } from './special-coefficients.ts';
 function expOfSquare(x: Value, factor: number): Value {
   const a = abs(x);
   // The high part has few bits, so that its square is exact; where it ends the result is 0 or infinite.
-  const inside = select(less(a, constantLike(a, 16)), a, constantLike(a, 16));
+  const end = constantLike(a, x.dtype === 'float64' ? 28 : 16);
+  const inside = select(less(a, end), a, end);
   const high = scale(round(scale(inside, 64)), 1 / 64);
   const rest = mul(sub(inside, high), add(inside, high));
   const y = mul(exp(scale(square(high), factor)), exp(scale(rest, factor)));

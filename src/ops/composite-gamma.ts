@@ -1,5 +1,5 @@
 /**
- * The gamma function's family on graph values: lgamma, digamma, polygamma, zeta. float32, elementwise, without branches: every
+ * The gamma function's family on graph values: lgamma, digamma, polygamma, zeta. Elementwise, without branches: every
  * region's formula gets an argument that is safe for it, and selects choose. docs/special-functions.md states the errors.
  */
 import { fail } from '../base/errors.ts';
@@ -32,7 +32,7 @@ import {
   sub,
   zerosLike,
 } from './build-elementwise.ts';
-import { chebyshev, horner } from './composite-series.ts';
+import { chebyshev, horner, seriesFor } from './composite-series.ts';
 import { withGradient } from './custom.ts';
 import { DIGAMMA_ROOT, digamma12, lgamma2 } from './special-coefficients.ts';
 
@@ -62,27 +62,53 @@ function cotPi(x: Value): Value {
   return select(equal(part, zerosLike(part)), constantLike(part, NaN), div(cos(part), sin(part)));
 }
 
+/** From here on asymptotic series have double precision. */
+const LARGE = 10;
+const stirling = {
+  narrow: [1 / 12, -1 / 360, 1 / 1260, -1 / 1680],
+  wide: [1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156, -3617 / 122400],
+};
+
+/** x less as many ones as bring it below 2.5, and the product of what it was before each. */
+function stepsDown(x: Value, large: Value): { rest: Value; product: Value } {
+  let rest = select(large, constantLike(x, 2), x);
+  let product = constantLike(x, 1);
+  for (let i = 2; i < LARGE; i++) {
+    const more = greaterEqual(rest, constantLike(x, 2.5));
+    rest = select(more, offset(rest, -1), rest);
+    product = select(more, mul(product, rest), product);
+  }
+  return { rest, product };
+}
+
 /**
  * For x > 0. Below 3.5 by lgamma(2 + t), t in [-1/2, 1/2], which has its zero at t = 0 as a factor, and logarithms that come
- * from gamma(x + 1) = x gamma(x); above by Stirling's series.
+ * from gamma(x + 1) = x gamma(x); above by Stirling's series, in double precision from 10 on, with a product of steps down to 2.5.
  */
-function lgammaPositive(x: Value): Value {
-  const at = (value: number) => constantLike(x, value);
-  const large = greaterEqual(x, at(3.5));
+function lgammaPositive(given: Value): Value {
+  const wide = given.dtype === 'float64';
+  const from = wide ? LARGE : 3.5;
+  const at = (value: number) => constantLike(given, value);
+  const large = greaterEqual(given, at(from));
+  const { rest: x, product } = wide ? stepsDown(given, large) : { rest: given, product: null };
   const safe = select(large, at(2), x);
   const [tiny, low, middle] = [less(safe, at(0.5)), less(safe, at(1.5)), less(safe, at(2.5))];
   const shift = select(tiny, at(0), select(low, at(1), select(middle, at(2), at(3))));
   const t = sub(safe, shift);
   const near = mul(t, chebyshev(offset(scale(t, 2), 1), lgamma2));
   const step = log1p(select(low, t, select(middle, at(0), offset(t, 1))));
-  const far = select(large, x, at(4));
+  const far = select(large, given, at(from));
   const logarithm = log(select(tiny, safe, far));
   const inside = sub(select(low, sub(near, step), add(near, step)), select(tiny, logarithm, at(0)));
 
   const inverse = reciprocal(far);
-  const tail = mul(inverse, horner(square(inverse), [1 / 12, -1 / 360, 1 / 1260, -1 / 1680]));
+  const tail = mul(inverse, horner(square(inverse), seriesFor(given, stirling)));
   const main = mul(offset(far, -0.5), offset(logarithm, -1));
-  return select(large, add(main, offset(tail, 0.5 * Math.log(2 * Math.PI) - 0.5)), inside);
+  return select(
+    large,
+    add(main, offset(tail, 0.5 * Math.log(2 * Math.PI) - 0.5)),
+    product ? add(inside, log(product)) : inside,
+  );
 }
 
 /** log |gamma(x)|; infinite at 0, -1, -2, ... */
@@ -97,11 +123,28 @@ export function lgamma(x: Value): Value {
   return withGradient(y, [real], (dy) => [mul(dy, digamma(real))]);
 }
 
-/** For x > 0: below 4 through [1, 2), where the zero is a factor, above by the asymptotic series. */
-function digammaPositive(x: Value): Value {
-  const at = (value: number) => constantLike(x, value);
-  const large = greaterEqual(x, at(4));
-  const safe = select(large, at(1), x);
+const digammaTail = {
+  narrow: [-1 / 12, 1 / 120, -1 / 252, 1 / 240, -1 / 132],
+  wide: [-1 / 12, 1 / 120, -1 / 252, 1 / 240, -1 / 132, 691 / 32760, -1 / 12, 3617 / 8160],
+};
+
+/**
+ * For x > 0: below 4 through [1, 2), where the zero is a factor, above by the asymptotic series; in double precision that begins at 10,
+ * and reciprocals lead down to 4.
+ */
+function digammaPositive(given: Value): Value {
+  const wide = given.dtype === 'float64';
+  const from = wide ? LARGE : 4;
+  const at = (value: number) => constantLike(given, value);
+  const large = greaterEqual(given, at(from));
+  let safe = select(large, at(1), given);
+  let down: Value | null = null;
+  for (let i = 4; i < from; i++) {
+    const more = greaterEqual(safe, at(4));
+    safe = select(more, offset(safe, -1), safe);
+    const step = select(more, reciprocal(safe), at(0));
+    down = down ? add(down, step) : step;
+  }
   const [below1, below2, below3] = [less(safe, at(1)), less(safe, at(2)), less(safe, at(3))];
   const t = add(safe, select(below1, at(1), select(below2, at(0), select(below3, at(-1), at(-2)))));
   const high = Math.fround(DIGAMMA_ROOT);
@@ -110,10 +153,11 @@ function digammaPositive(x: Value): Value {
   const above = add(reciprocal(t), select(below3, at(0), reciprocal(offset(t, 1))));
   const steps = select(below1, neg(reciprocal(safe)), select(below2, at(0), above));
 
-  const far = select(large, x, at(4));
+  const far = select(large, given, at(from));
   const inverse = reciprocal(far);
-  const tail = mul(square(inverse), horner(square(inverse), [-1 / 12, 1 / 120, -1 / 252, 1 / 240, -1 / 132]));
-  return select(large, add(sub(log(far), scale(inverse, 0.5)), tail), add(near, steps));
+  const tail = mul(square(inverse), horner(square(inverse), seriesFor(given, digammaTail)));
+  const below = add(near, steps);
+  return select(large, add(sub(log(far), scale(inverse, 0.5)), tail), down ? add(below, down) : below);
 }
 
 /** The derivative of lgamma; NaN at the negative integers. */

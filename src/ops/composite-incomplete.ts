@@ -2,9 +2,11 @@
  * The incomplete gamma and beta functions on graph values, regularized. Series and continued fractions of a fixed length, and
  * Temme's expansion where they would be long; gradients for all arguments are those of the formulas themselves.
  */
+import { fail } from '../base/errors.ts';
 import type { Value } from '../graph/graph.ts';
 import { broadcastShapes } from '../types/shape.ts';
 import {
+  realOf,
   abs,
   add,
   asReal,
@@ -115,7 +117,14 @@ function temme(a: Value, x: Value): [Value, Value] {
   return [sub(scale(erfc(neg(z)), 0.5), correction), add(scale(erfc(z), 0.5), correction)];
 }
 
+/** The series and fractions above end where float32 does. */
+function refuseDouble(op: string, values: readonly Value[]): void {
+  if (realOf(...values) === 'float64')
+    fail(op, 'inputs must not be float64', 'its series have float32 accuracy', "cast to 'float32'");
+}
+
 function incompleteGamma(op: string, shape: Value, x: Value, upper: boolean): Value {
+  refuseDouble(op, [shape, x]);
   const [a, y] = matched(op, shape, x, 'float32');
   const at = (value: number) => constantLike(y, value);
   const valid = logicalAnd(greater(a, at(0)), greater(y, at(0)));
@@ -192,6 +201,7 @@ function betaPower(a: Value, b: Value, x: Value): Value {
 
 /** I_x(a, b): the integral of t^(a-1) (1-t)^(b-1) from 0 to x over that to 1, for a, b > 0 and x in [0, 1]. */
 export function betainc(a: Value, b: Value, x: Value): Value {
+  refuseDouble('betainc', [a, b, x]);
   const shape = broadcastShapes('betainc', broadcastShapes('betainc', a.shape, b.shape), x.shape);
   const [p, q, y] = [a, b, x].map((value) => broadcastTo(asReal(value), shape));
   const at = (value: number) => constantLike(y, value);

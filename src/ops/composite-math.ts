@@ -335,7 +335,11 @@ function sincSlope(x: Value): Value {
   const far = div(sub(cosPi(safe), sinc(safe)), safe);
   // The sum of (-1)^k 2k / (2k + 1)! (pi x)^(2k - 1), k = 1, 2, ..., times pi.
   const z = scale(select(near, x, zerosLike(x)), Math.PI);
-  const terms = [-1 / 3, 1 / 30, -1 / 840, 1 / 45360, -1 / 3991680, 1 / 518918400];
+  const terms: number[] = [];
+  for (let k = 1, factorial = 1; k <= (x.dtype === 'float64' ? 11 : 6); k++) {
+    factorial *= -2 * k * (2 * k + 1);
+    terms.push((2 * k) / factorial);
+  }
   return select(near, scale(mul(z, horner(square(z), terms)), Math.PI), far);
 }
 

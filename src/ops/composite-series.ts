@@ -9,11 +9,23 @@ export function horner(x: Value, c: readonly number[]): Value {
   return sum;
 }
 
+/** Coefficients for float32, and more of them for float64. */
+export interface Series {
+  readonly narrow: readonly number[];
+  readonly wide: readonly number[];
+}
+
+/** Those that a value of this dtype needs. */
+export function seriesFor(x: Value, { narrow, wide }: Series): readonly number[] {
+  return x.dtype === 'float64' ? wide : narrow;
+}
+
 /**
  * c[0] / 2 + c[1] T1(u) + c[2] T2(u) + ... for u = v - 1 in [-1, 1], by Clenshaw's recurrence in Reinsch's form: it takes v, so
  * that what happens near u = -1 is not lost in the rounding of u.
  */
-export function chebyshev(v: Value, c: readonly number[]): Value {
+export function chebyshev(v: Value, series: Series): Value {
+  const c = seriesFor(v, series);
   const twice = scale(v, 2);
   let sum = constantLike(v, c[c.length - 1]);
   let difference = sum;
