@@ -3,9 +3,10 @@ Computes src/ops/special-coefficients.ts: Chebyshev series of the smooth parts o
 [-1, 1], cut where the rest is below 2**-28 of the greatest value for float32, and below 2**-58 for float64. It knows nothing of how
 they are put together; the tests measure that.
 
-Usage: python3 scripts/chebyshev.py > src/ops/special-coefficients.ts     (needs mpmath)
+Usage: python3 scripts/chebyshev.py > src/ops/special-coefficients.ts     (needs mpmath and numpy)
 """
 
+import numpy
 from mpmath import (besseli, besselj, besselk, bessely, cos, diff, digamma, erfc, exp, findroot, inf, limit, log, loggamma, mp, mpf, pi)
 from mpmath import sin, sqrt
 
@@ -145,7 +146,8 @@ TABLES = [
 print("/** Chebyshev series in u of [-1, 1] for float32 and for float64, made by scripts/chebyshev.py; the first coefficient counts half. */")
 print("import type { Series } from './composite-series.ts';")
 print()
-print(f"/** The positive zero of digamma. */\nexport const DIGAMMA_ROOT = {mp.nstr(ROOT, 17)};")
+HIGH = mpf(float(numpy.float32(float(ROOT))))
+print(f"/** The positive zero of digamma: a float32, and what that lacks. */\nexport const DIGAMMA_ROOT = [{mp.nstr(HIGH, 17)}, {mp.nstr(ROOT - HIGH, 17)}] as const;")
 for name, what, f in TABLES:
     all_, greatest = series(f)
     print(f"\n/** {what}. */\nexport const {name}: Series = {{")

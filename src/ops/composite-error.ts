@@ -84,7 +84,7 @@ const inverseTail = [
 
 /**
  * Double precision from a guess y: Halley's steps, whose error is the cube of the last one's. In the tail (1 - |x| < 1e-6), for which
- * the guess was not made, it begins with y^2 = -log((1 - |x|) y sqrt(pi)), and steps by erfc.
+ * the guess was not made, it begins with y^2 = -log((1 - |x|) y sqrt(pi)). Beyond 1/2 the steps go by erfc, which has no cancellation.
  */
 function refinedInverse(x: Value, a: Value, guess: Value): Value {
   const rest = sub(constantLike(a, 1), a);
@@ -95,7 +95,7 @@ function refinedInverse(x: Value, a: Value, guess: Value): Value {
   for (let i = 0; i < 4; i++) far = sqrt(sub(level, log(scale(far, Math.sqrt(Math.PI)))));
   let y = select(isTail, far, abs(select(isTail, constantLike(a, 1), guess)));
   for (let i = 0; i < 2; i++) {
-    const missed = select(isTail, sub(rest, erfc(y)), sub(erf(y), a));
+    const missed = select(less(rest, constantLike(a, 0.5)), sub(rest, erfc(y)), sub(erf(y), a));
     const step = mul(missed, scale(exp(square(y)), Math.sqrt(Math.PI) / 2));
     y = sub(y, div(step, offset(mul(y, step), 1)));
   }

@@ -147,8 +147,8 @@ function digammaPositive(given: Value): Value {
   }
   const [below1, below2, below3] = [less(safe, at(1)), less(safe, at(2)), less(safe, at(3))];
   const t = add(safe, select(below1, at(1), select(below2, at(0), select(below3, at(-1), at(-2)))));
-  const high = Math.fround(DIGAMMA_ROOT);
-  const root = offset(offset(t, -high), high - DIGAMMA_ROOT);
+  const [high, low] = DIGAMMA_ROOT;
+  const root = offset(offset(t, -high), -low);
   const near = mul(root, chebyshev(scale(offset(t, -1), 2), digamma12));
   const above = add(reciprocal(t), select(below3, at(0), reciprocal(offset(t, 1))));
   const steps = select(below1, neg(reciprocal(safe)), select(below2, at(0), above));

@@ -1,8 +1,8 @@
 /** Chebyshev series in u of [-1, 1] for float32 and for float64, made by scripts/chebyshev.py; the first coefficient counts half. */
 import type { Series } from './composite-series.ts';
 
-/** The positive zero of digamma. */
-export const DIGAMMA_ROOT = 1.4616321449683623;
+/** The positive zero of digamma: a float32, and what that lacks. */
+export const DIGAMMA_ROOT = [1.4616321325302124, 1.243814993891891e-8] as const;
 
 /** lgamma(2 + t) / t, u = 2 t in [-1, 1]. */
 export const lgamma2: Series = {
