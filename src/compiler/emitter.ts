@@ -104,6 +104,11 @@ function sameCoord(a: Coord | null, b: Coord | null): boolean {
   return difference.offset === 0 && difference.terms.length === 0;
 }
 
+function keyOf({ at, laneStep }: Coord): string {
+  const terms = at.terms.map(({ v, coef }) => `${coef}*${v.id}`).sort();
+  return `${laneStep}|${at.offset}|${terms.join('+')}`;
+}
+
 function emitOf(op: Operation): (context: PointContext, at: readonly Coord[]) => Reg[] {
   const { lowering } = rowOf(op.kind);
   invariant(lowering.tag === 'point' && lowering.emit, `${op.kind} is not a point operation that is written in one`);
@@ -136,6 +141,8 @@ export class Emitter {
   readonly #ofRow = new Map<Value, Reg>();
   #rowStore: RowStore | null = null;
   #square: Square | null = null;
+  /** Behind views, what has been computed for places that stand in one straight line of code. */
+  #together: Map<Value, Map<string, Reg>> | null = null;
   readonly #args: BufferKey[] = [];
   readonly #params = new Map<BufferKey, number>();
 
@@ -250,11 +257,30 @@ export class Emitter {
     this.#square = null;
   }
 
+  /**
+   * `body` writes many places without a loop between them. What several of them see through a view (the scale of a channel, in
+   * every row of a tile) is computed once; what is merely loaded is loaded again, since that needs no register.
+   */
+  together(body: () => void): void {
+    this.#together = new Map();
+    body();
+    this.#together = null;
+  }
+
+  #throughView(value: Value, index: Index): Reg {
+    if (!this.#together || !index.flat || this.isLoaded(value) || isConstant(value.op)) return this.value(value, index);
+    let known = this.#together.get(value);
+    if (!known) this.#together.set(value, (known = new Map()));
+    const key = `${keyOf(index.flat)}|${index.lanes}`;
+    let reg = known.get(key);
+    if (reg === undefined) known.set(key, (reg = this.value(value, index)));
+    return reg;
+  }
+
   #loadAcross(buffer: number, at: Affine, laneStep: number): Reg {
     const { row, known } = this.#square as Square;
     const first = shift(at, -row);
-    const terms = first.terms.map(({ v, coef }) => `${coef}*${v.id}`).sort();
-    const key = `${buffer}|${laneStep}|${first.offset}|${terms.join('+')}`;
+    const key = `${buffer}|${keyOf({ at: first, laneStep })}`;
     let square = known.get(key);
     if (!square) {
       const { lanes } = this.b;
@@ -304,7 +330,7 @@ export class Emitter {
       case 'view': {
         const inner = index.view(op, () => lowering.axes(op.attrs, op.inputs[0].shape, value.shape));
         if (inner === null) throw new NeedsStore(value);
-        return this.value(op.inputs[0], inner);
+        return this.#throughView(op.inputs[0], inner);
       }
       case 'map': {
         const args = op.inputs.map((input) => this.value(input, index));

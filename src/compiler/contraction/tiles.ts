@@ -315,8 +315,10 @@ function forTile(
   panel: PanelSegment,
   each: (i: number, v: number, lanes: number) => void,
 ): void {
-  for (let i = 0; i < row.size; i++)
-    panel.lanes.forEach((lanes, v) => each(i, v * walk.task.context.caps.lanes, lanes));
+  walk.task.emitter.together(() => {
+    for (let i = 0; i < row.size; i++)
+      panel.lanes.forEach((lanes, v) => each(i, v * walk.task.context.caps.lanes, lanes));
+  });
 }
 
 function clear(walk: Walk, row: RowSegment, panel: PanelSegment): void {
