@@ -18,6 +18,8 @@ export interface LowerContext {
   readonly caps: Capabilities;
   readonly stored: ReadonlySet<Value>;
   readonly sites: GuardSite[];
+  /** Inputs that are expected to be the same from run to run: what is made of them alone is made once. */
+  readonly steady?: ReadonlySet<Value>;
 }
 
 export function newEmitter(

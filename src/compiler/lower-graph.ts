@@ -17,6 +17,8 @@ export interface GraphRequest {
   readonly outputs: readonly Value[];
   /** outputs[i] may overwrite the storage of inputs[j]: donations.get(i) === j. */
   readonly donations: ReadonlyMap<number, number>;
+  /** Indices of inputs that are expected to be the same from run to run. */
+  readonly steady?: ReadonlySet<number> | undefined;
   readonly capabilities: Capabilities;
   /** Grows by the guards of this graph. */
   readonly sites: GuardSite[];
@@ -40,7 +42,8 @@ export function lowerGraph(request: GraphRequest): LoweredGraph {
     const plan = fuse(outputs, inputs, forced);
     const donations = new Map<Value, Value>();
     for (const [output, input] of request.donations) donations.set(baseOf(plan.outputs[output]), inputs[input]);
-    const context = { caps: request.capabilities, stored: plan.stored, sites };
+    const steady = new Set(inputs.filter((_, i) => request.steady?.has(i)));
+    const context = { caps: request.capabilities, stored: plan.stored, sites, steady };
     try {
       const inPlace = new Set(donations.keys());
       const loops = new LoopLowerer(context, lowerGraph);

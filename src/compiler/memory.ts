@@ -32,6 +32,7 @@ export function planMemory(
   inputs: readonly Value[],
   outputs: readonly Value[],
   aliases: ReadonlyMap<Value, Value>,
+  lasting: ReadonlySet<BufferKey>,
 ): MemoryPlan {
   const buffers: BufferSpec[] = [];
   const numberOf = new Map<BufferKey, number>();
@@ -57,7 +58,7 @@ export function planMemory(
     const alias = aliases.get(output);
     add(output, { kind: 'output', offset: 0, ...(alias && { alias: numberOf.get(alias) }) });
   }
-  const { placed, arenaBytes } = place(livesOf(steps, numberOf));
+  const { placed, arenaBytes } = place(livesOf(steps, numberOf, lasting));
   for (const { life, offset } of placed) {
     const { key } = life;
     add(key, key instanceof Constant ? { kind: 'constant', offset, data: key.data } : { kind: 'temp', offset });
@@ -94,7 +95,12 @@ function homesOf(steps: readonly FlatStep[]): Map<BufferKey, readonly LoweredLoo
   return homes;
 }
 
-function livesOf(steps: readonly FlatStep[], known: ReadonlyMap<BufferKey, number>): Life[] {
+/** `lasting`: what has to be there in the next run too. */
+function livesOf(
+  steps: readonly FlatStep[],
+  known: ReadonlyMap<BufferKey, number>,
+  lasting: ReadonlySet<BufferKey>,
+): Life[] {
   const homes = homesOf(steps);
   const ranges = new Map<LoweredLoop, { first: number; last: number }>();
   for (const { stage, loops } of steps) {
@@ -118,7 +124,7 @@ function livesOf(steps: readonly FlatStep[], known: ReadonlyMap<BufferKey, numbe
         life.last = Math.max(life.last, last);
       } else {
         const { elem, size } = bufferOf(key);
-        const always = key instanceof Constant;
+        const always = key instanceof Constant || lasting.has(key);
         lives.set(key, {
           key,
           bytes: Math.max(ALIGNMENT, Math.ceil((size * elemBytes[elem]) / ALIGNMENT) * ALIGNMENT),

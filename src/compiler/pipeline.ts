@@ -11,6 +11,7 @@ import { expand } from './expand.ts';
 import { lowerGraph } from './lower-graph.ts';
 import { type MemoryPlan, planMemory } from './memory.ts';
 import { baseOf } from './plan.ts';
+import { withPrologue } from './prologue.ts';
 import type { CompileRequest } from './request.ts';
 import { flatten, type FlatStep, type LoweredLoop, schedule } from './schedule.ts';
 import { simplify } from './simplify.ts';
@@ -25,14 +26,16 @@ export function compile(request: CompileRequest): Program {
   dump('simplified', outputs, inputs);
   // 2. fuse, 3. lower (layout is native: contractions fold views into their address maps, and tile by a cost model)
   const sites: GuardSite[] = [];
-  const { plan, items, donations } = lowerGraph({ ...request, outputs, sites });
+  const expected = caps.keepsArena ? request.steady : undefined;
+  const { plan, items, donations } = lowerGraph({ ...request, steady: expected, outputs, sites });
   // 4. schedule
   const { steps: staged, aliases } = schedule(items, donations);
-  const flat = flatten(staged);
-  // 5. memory
   const finals = plan.outputs.map(baseOf);
+  const steady = inputs.filter((_, i) => expected?.has(i));
+  const { steps: flat, count, lasting } = withPrologue(flatten(staged), expected ? steady : null, finals);
+  // 5. memory
   const loops = [...new Set(flat.flatMap((step) => step.loops))];
-  const memory = planMemory(flat, loops, inputs, finals, aliases);
+  const memory = planMemory(flat, loops, inputs, finals, aliases, lasting);
   const distinct = new Map<string, number>();
   const list: Kernel[] = [];
   const steps = flat.map(({ lowered, stage }): Step => {
@@ -54,6 +57,7 @@ export function compile(request: CompileRequest): Program {
     outputs: finals.map(number),
     steps,
     ...(loops.length > 0 && { loops: loops.map((loop) => loopOf(loop, flat, memory)) }),
+    ...(count > 0 && { prologue: { steps: count, inputs: steady.map(number) } }),
     arenaBytes: memory.arenaBytes,
     sites,
   };

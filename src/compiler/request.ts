@@ -9,5 +9,7 @@ export interface CompileRequest {
   readonly outputs: readonly Value[];
   /** outputs[i] may overwrite the storage of inputs[j]: donations.get(i) === j. */
   readonly donations: ReadonlyMap<number, number>;
+  /** Indices of inputs that are expected to be the same from run to run (weights that the program only reads). Default: none. */
+  readonly steady?: ReadonlySet<number>;
   readonly capabilities: Capabilities;
 }

@@ -20,6 +20,8 @@ export interface Capabilities {
   readonly fma: boolean;
   /** Threads that a program will be shared among; it never changes results, only how work is cut. */
   readonly threads: number;
+  /** Whether temporaries are the program's own: what one run has written is still there in the next. */
+  readonly keepsArena?: boolean;
   readonly cacheBytes: { readonly l1: number; readonly l2: number };
   /** Functions that the target has as instructions; the others are decomposed by legalize. What has toF16 loads and stores f16, too. */
   readonly native: ReadonlySet<NativeFn>;

@@ -46,6 +46,16 @@ export interface Loop {
   readonly flag?: number;
 }
 
+/**
+ * The first steps, whole stages, read nothing but these inputs and constants, and nobody else writes where they write: a run after
+ * which the inputs have stayed the same need not be followed by another run of them.
+ */
+export interface Prologue {
+  readonly steps: number;
+  /** Indices into Program.buffers. */
+  readonly inputs: readonly number[];
+}
+
 /** What a guard protects, for the error message. */
 export interface GuardSite {
   readonly op: string;
@@ -63,6 +73,7 @@ export interface Program {
   readonly outputs: readonly number[];
   readonly steps: readonly Step[];
   readonly loops?: readonly Loop[];
+  readonly prologue?: Prologue;
   readonly arenaBytes: number;
   readonly sites: readonly GuardSite[];
 }

@@ -3,10 +3,13 @@ import type { Program } from '../kernel/program.ts';
 import type { Storage } from './storage.ts';
 
 export interface Executable {
-  /** Runs the program on the calling thread's time; returns when every output is written. Throws UserError where a guard failed. */
-  run(inputs: readonly Storage[], outputs: readonly Storage[]): void;
+  /**
+   * Runs the program on the calling thread's time; returns when every output is written. Throws UserError where a guard failed.
+   * `isPrepared`: the inputs of the program's prologue are as they were in the run before, which did not fail.
+   */
+  run(inputs: readonly Storage[], outputs: readonly Storage[], isPrepared?: boolean): void;
   /** The same while the event loop stays free. Runs, sync or async, take effect in the order in which they were called. */
-  runAsync(inputs: readonly Storage[], outputs: readonly Storage[]): Promise<void>;
+  runAsync(inputs: readonly Storage[], outputs: readonly Storage[], isPrepared?: boolean): Promise<void>;
   /** Frees code and arena. */
   dispose(): void;
   /** Bytes of the arena and the code. */
@@ -25,6 +28,8 @@ export interface Device<Image> {
   load(
     program: Program,
     image: Image,
-  ): Executable & { profile(inputs: readonly Storage[], outputs: readonly Storage[]): StepTime[] };
+  ): Executable & {
+    profile(inputs: readonly Storage[], outputs: readonly Storage[], isPrepared?: boolean): StepTime[];
+  };
   dispose(): void;
 }

@@ -16,7 +16,7 @@ export interface Loaded {
   readonly executable: Executable;
   /** Null on a target that interprets the graph. */
   readonly program: Program | null;
-  profile?(inputs: readonly Storage[], outputs: readonly Storage[]): StepTime[];
+  profile?(inputs: readonly Storage[], outputs: readonly Storage[], isPrepared?: boolean): StepTime[];
 }
 
 /** What this machine can do at most, measured. */

@@ -29,7 +29,7 @@ export function compiledBackend<Image>(target: Target<Image>): Backend {
     const generated = performance.now();
     const executable = device.load(program, image);
     debug(1, () => describe(program, [compiled - started, generated - compiled, performance.now() - generated]));
-    return { executable, program, profile: (inputs, outputs) => executable.profile(inputs, outputs) };
+    return { executable, program, profile: (...args) => executable.profile(...args) };
   };
   return { name, threads: device.threads, ...(home && { home }), load, measurePeak: target.measurePeak };
 }

@@ -250,12 +250,14 @@ export function startAsync(
   inputs: readonly TensorData[],
   outputs: readonly TensorData[],
   results: readonly TensorData[],
+  isPrepared = false,
 ): Promise<void> {
   const number = beginRun();
   const finished = plan
     .runAsync(
       inputs.map((data) => data.storage),
       outputs.map((data) => data.storage),
+      isPrepared,
     )
     .then(
       () => endRun(number),

@@ -101,6 +101,8 @@ export function releaseStorage(storage: Storage): void {
   else pool.release(storage);
 }
 
+let stamps = 0;
+
 /** The bytes of one or more values (a reshape shares those of its input). */
 export class TensorData {
   readonly storage: Storage;
@@ -108,6 +110,8 @@ export class TensorData {
   refs = 1;
   /** The asynchronous run that writes it last, 0 for none. */
   run = 0;
+  /** Another number whenever the bytes may be others than before, in this or any other data. */
+  stamp = ++stamps;
   /** Settles with that run. */
   written: Promise<void> | null = null;
   /** Why that run failed. */
@@ -131,6 +135,11 @@ export class TensorData {
     tally.bytes += sign * this.#byteLength;
     counts.buffers += sign;
     counts.bytes += sign * this.#byteLength;
+  }
+
+  /** Notes that a program is about to write over it. */
+  touch(): void {
+    this.stamp = ++stamps;
   }
 
   share(): TensorData {

@@ -52,25 +52,26 @@ export class Plan {
     return this.loaded.executable;
   }
 
-  run(inputs: readonly Storage[], outputs: readonly Storage[]): void {
-    if (listeners.size > 0 && this.#profile(inputs, outputs)) return;
-    this.loaded.executable.run(inputs, outputs);
+  /** `isPrepared`: what the request called steady is as it was in the run before. */
+  run(inputs: readonly Storage[], outputs: readonly Storage[], isPrepared = false): void {
+    if (listeners.size > 0 && this.#profile(inputs, outputs, isPrepared)) return;
+    this.loaded.executable.run(inputs, outputs, isPrepared);
   }
 
   /** Runs step by step; false where the target cannot. */
-  #profile(inputs: readonly Storage[], outputs: readonly Storage[]): boolean {
+  #profile(inputs: readonly Storage[], outputs: readonly Storage[], isPrepared: boolean): boolean {
     const { program, profile } = this.loaded;
     if (!program || !profile) return false;
-    const times = profile(inputs, outputs);
+    const times = profile(inputs, outputs, isPrepared);
     for (const listener of listeners) listener(program, times);
     return true;
   }
 
-  async runAsync(inputs: readonly Storage[], outputs: readonly Storage[]): Promise<void> {
-    if (listeners.size > 0 && this.#profile(inputs, outputs)) return;
+  async runAsync(inputs: readonly Storage[], outputs: readonly Storage[], isPrepared = false): Promise<void> {
+    if (listeners.size > 0 && this.#profile(inputs, outputs, isPrepared)) return;
     this.#running++;
     try {
-      await this.loaded.executable.runAsync(inputs, outputs);
+      await this.loaded.executable.runAsync(inputs, outputs, isPrepared);
     } finally {
       // The mention keeps the storages from the garbage collector while emitted code writes to them.
       this.#running -= outputs.length >= 0 && inputs.length >= 0 ? 1 : 0;
@@ -97,6 +98,8 @@ export interface PlanRequest {
   readonly inputs: readonly Value[];
   readonly outputs: readonly Value[];
   readonly donations?: ReadonlyMap<number, number>;
+  /** Indices of inputs that are expected to be the same from run to run. */
+  readonly steady?: ReadonlySet<number>;
 }
 
 const none: ReadonlyMap<number, number> = new Map();
@@ -129,6 +132,7 @@ function compilePlan(request: PlanRequest): Plan {
     inputs,
     outputs,
     donations: request.donations ?? none,
+    ...(request.steady && { steady: request.steady }),
   };
   return new Plan(currentBackend().load(full));
 }

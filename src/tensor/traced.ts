@@ -53,6 +53,10 @@ export class TracedProgram {
   readonly #donated = new Map<number, number>();
   /** Those of them for which the compiler found that it can be done. */
   #inPlace: ReadonlyMap<number, number> = this.#donated;
+  /** Places of the inputs that it reads and nobody but others changes: weights, captures. */
+  readonly #steady: readonly number[];
+  /** The stamps of their data in the last run that was begun; null where none was, or it failed. */
+  #prepared: readonly number[] | null = null;
   #plan: Plan | null = null;
   #backend: Backend | null = null;
 
@@ -82,6 +86,8 @@ export class TracedProgram {
         if (!this.#donated.has(slot.output)) this.#donated.set(slot.output, variable);
       }
     }
+    const updated = new Set(this.#updates.map(({ variable }) => this.#argCount + variable));
+    this.#steady = this.#used.filter((i) => i >= this.#argCount && !updated.has(i));
     eagerly(() => evaluateValues(captures));
     // Held for as long as the program is, whatever becomes of the tensors that the function made.
     for (const value of [...captures, ...outputs]) cellOf(value).handles++;
@@ -106,7 +112,9 @@ export class TracedProgram {
       inputs: used.map((i) => this.#inputs[i]),
       outputs: this.#outputs,
       donations,
+      steady: new Set(this.#steady.map((i) => used.indexOf(i))),
     });
+    this.#prepared = null;
     this.#backend = backend;
     const program = this.#plan.loaded.program;
     const isAlias = ([output]: [number, number]) => program?.buffers[program.outputs[output]].alias !== undefined;
@@ -124,8 +132,10 @@ export class TracedProgram {
       plan?.run(
         bound.inputs.map((data) => data.storage),
         bound.outputs.map((data) => data.storage),
+        this.#isPrepared(bound),
       );
     } catch (error) {
+      this.#prepared = null;
       for (const data of bound.fresh) data.release();
       throw error;
     }
@@ -142,13 +152,29 @@ export class TracedProgram {
     );
     const before = eagerly(() => evaluateValuesAsync(pending));
     const bound = this.#bind(args);
-    const finished = plan ? startAsync(plan, bound.inputs, bound.outputs, bound.fresh) : Promise.resolve();
+    const finished = plan
+      ? startAsync(plan, bound.inputs, bound.outputs, bound.fresh, this.#isPrepared(bound))
+      : Promise.resolve();
+    finished.catch(() => {
+      this.#prepared = null;
+    });
     return { results: this.#finish(bound), finished: Promise.all([before, finished]).then(() => undefined) };
   }
 
   dispose(): void {
     this.#plan?.dispose();
     this.#plan = null;
+  }
+
+  /**
+   * Whether what the program makes of its steady inputs alone is still there from the run before. Runs take effect in the order in
+   * which they are begun, so what the last one saw is what the next will find.
+   */
+  #isPrepared({ all }: Bound): boolean {
+    const last = this.#prepared;
+    const stamps = this.#steady.map((i) => all[i].stamp);
+    this.#prepared = stamps;
+    return last !== null && stamps.every((stamp, i) => stamp === last[i]);
   }
 
   #evaluate(args: readonly Value[]): void {
@@ -177,7 +203,10 @@ export class TracedProgram {
       const variable = this.#inPlace.get(output);
       if (variable !== undefined) {
         const own = all[first + variable];
-        if (isExclusive(this.#variables[variable], own)) return own;
+        if (isExclusive(this.#variables[variable], own)) {
+          own.touch();
+          return own;
+        }
         const copy = copyData(own, value);
         all[first + variable] = copy;
         fresh.push(copy);

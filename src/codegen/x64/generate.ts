@@ -37,6 +37,7 @@ function capabilities(
     tile: wide ? { rows: 14, vectors: 4, accumulators: 28 } : { rows: 12, vectors: 4, accumulators: 12 },
     fma: true,
     threads,
+    keepsArena: true,
     cacheBytes,
     native: wide ? nativeWide : native,
   };

@@ -265,10 +265,12 @@ function writeProblem(task: Task, original: Problem, name: string): LoweredKerne
   const tiling = chooseTiling(problem, vectorDim, task.context.caps);
   const kernels: LoweredKernel[] = [];
   let rowsPacked = false;
-  const shared = chooseShared(task, problem, tiling);
+  const isSteady = task.context.steady?.has(problem.b.buffer as Value) ?? false;
+  const ahead = isSteady && (!direct || wantsPackedB(problem, tiling, rows, true));
+  const shared = { ...chooseShared(task, problem, tiling), ...(ahead && { copies: false }) };
   if (shared.copies) {
     // Chunks do it themselves.
-  } else if (!direct || wantsPackedB(problem, tiling, rows)) {
+  } else if (ahead || !direct || wantsPackedB(problem, tiling, rows, false)) {
     const packed = packB(task.context, problem, tiling, name);
     kernels.push(packed.kernel);
     problem = { ...problem, b: packed.side };
@@ -286,13 +288,17 @@ function writeProblem(task: Task, original: Problem, name: string): LoweredKerne
 }
 
 /** Rows that pay for the copy of a panel: a row of it that fills whole lines of the cache is read about as well where it is. */
-const ROWS_FOR_COPY = { wholeLines: 400, partOfLines: 64 };
+const ROWS_FOR_COPY = { wholeLines: 400, partOfLines: 64, steady: 16 };
 
-/** Rows of B far apart fall into few sets of the first cache; a panel read often enough pays for its copy. */
-function wantsPackedB(problem: Problem, { vectorDim, width }: Tiling, rows: number): boolean {
+/**
+ * Rows of B far apart fall into few sets of the first cache and on a page each; a panel read often enough pays for its copy. A copy
+ * that outlives the run costs memory only.
+ */
+function wantsPackedB(problem: Problem, { vectorDim, width }: Tiling, rows: number, isSteady: boolean): boolean {
   const k = dimsOf(problem, 'k');
   const innermost = k[k.length - 1];
-  const fewest = width * bytesOf(problem) >= 128 ? ROWS_FOR_COPY.wholeLines : ROWS_FOR_COPY.partOfLines;
+  const { wholeLines, partOfLines, steady } = ROWS_FOR_COPY;
+  const fewest = isSteady ? steady : width * bytesOf(problem) >= 128 ? wholeLines : partOfLines;
   if (innermost === undefined || rows < fewest) return false;
   const stride = Math.abs(problem.b.coefs[innermost]) * bytesOf(problem);
   const steps = extentOf(problem, k);

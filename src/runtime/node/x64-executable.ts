@@ -30,6 +30,8 @@ interface Frame {
   readonly errors: number;
   readonly begin: number;
   readonly end: number;
+  /** Where the records behind the prologue begin. */
+  readonly prepared: number;
   /** Range of records of each step, loops left out. */
   readonly steps: readonly { readonly begin: number; readonly end: number }[];
   /** For inputs, then outputs: the table cells that hold its address or that of a window of it, and what it is now. */
@@ -84,11 +86,11 @@ export class X64Executable implements Executable {
     return this.#program.arenaBytes + this.#pages.bytes;
   }
 
-  run(inputs: readonly Storage[], outputs: readonly Storage[]): void {
+  run(inputs: readonly Storage[], outputs: readonly Storage[], isPrepared = false): void {
     const frame = this.#frame();
     try {
       this.#bind(frame, inputs, outputs);
-      this.#setJob(frame, frame.begin, frame.end);
+      this.#setJob(frame, isPrepared ? frame.prepared : frame.begin, frame.end);
       this.#team.run({ block: frame.block, offset: 0 });
       this.#check(frame);
     } finally {
@@ -96,11 +98,11 @@ export class X64Executable implements Executable {
     }
   }
 
-  runAsync(inputs: readonly Storage[], outputs: readonly Storage[]): Promise<void> {
+  runAsync(inputs: readonly Storage[], outputs: readonly Storage[], isPrepared = false): Promise<void> {
     return new Promise((resolve, reject) => {
       const frame = this.#frame();
       this.#bind(frame, inputs, outputs);
-      this.#setJob(frame, frame.begin, frame.end);
+      this.#setJob(frame, isPrepared ? frame.prepared : frame.begin, frame.end);
       // The bytes themselves are held, so that releasing a storage meanwhile cannot free them; and the storages, whose place may
       // be given to others once nobody holds them.
       const held = [...inputs, ...outputs].map((storage) => ({ storage, bytes: storage.bytes }));
@@ -121,8 +123,9 @@ export class X64Executable implements Executable {
     });
   }
 
-  profile(inputs: readonly Storage[], outputs: readonly Storage[]): StepTime[] {
+  profile(inputs: readonly Storage[], outputs: readonly Storage[], isPrepared = false): StepTime[] {
     this.#requireAlive();
+    const left = isPrepared ? (this.#program.prologue?.steps ?? 0) : 0;
     this.#prepareArena();
     this.#byStep ??= this.#newFrame(true);
     const frame = this.#byStep;
@@ -130,7 +133,7 @@ export class X64Executable implements Executable {
     const seconds = new Float64Array(frame.steps.length);
     walkProgram(this.#program, {
       run: (first, last, iterations) => {
-        for (let step = first; step < last; step++) {
+        for (let step = Math.max(first, left); step < last; step++) {
           this.#setWindows(frame, step, iterations);
           this.#setJob(frame, frame.steps[step].begin, frame.steps[step].end);
           const start = process.hrtime.bigint();
@@ -146,7 +149,7 @@ export class X64Executable implements Executable {
     this.#bindWindows(frame);
     const times = Array.from(seconds, (time, step): StepTime => ({ step, seconds: time }));
     this.#check(frame);
-    return times;
+    return times.slice(left);
   }
 
   dispose(): void {
@@ -250,7 +253,9 @@ export class X64Executable implements Executable {
     const ranges = this.#writeRecords(block, begin, tables, stepwise);
     const io = [...this.#program.inputs, ...this.#program.outputs];
     const patches = io.map((buffer) => ({ cells: tables.cellsOf.get(buffer) ?? [], address: 0 }));
-    return { block, errors, begin, end, steps: ranges, patches, tables };
+    const { prologue } = this.#program;
+    const prepared = prologue ? ranges[prologue.steps - 1].end : begin;
+    return { block, errors, begin, end, prepared, steps: ranges, patches, tables };
   }
 
   /** Plans the tables behind the records: arguments, flags of loops, lists of what moves. */
