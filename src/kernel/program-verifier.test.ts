@@ -126,10 +126,43 @@ const good: [string, Program][] = [
     'a read of the input in the stage before',
     { ...accumulate, kernels: [copy(32)], steps: [step(0, 0, 2), step(1, 2, 1)] },
   ],
+  ['a prologue', { ...chain, prologue: { steps: 2, inputs: [0] } }],
   ['an output that a later step reads', { ...chain, steps: [step(0, 0, 3), step(1, 3, 1)] }],
 ];
 
 const bad: [string, Program, RegExp][] = [
+  ['a prologue that reads another input', { ...chain, prologue: { steps: 1, inputs: [] } }, /reads buffer 0 \(input\)/],
+  ['a prologue that writes an output', { ...chain, prologue: { steps: 3, inputs: [0] } }, /writes buffer 3 \(output\)/],
+  ['a prologue of no steps', { ...chain, prologue: { steps: 0, inputs: [0] } }, /is not among its steps/],
+  [
+    'a prologue whose input is overwritten',
+    { ...accumulate, kernels: [copy(32)], steps: [step(0, 0, 2), step(1, 2, 1)], prologue: { steps: 1, inputs: [0] } },
+    /has an input that is overwritten/,
+  ],
+  [
+    'a prologue within a stage',
+    { ...chain, steps: [step(0, 0, 1), step(0, 4, 2), step(1, 2, 3)], prologue: { steps: 1, inputs: [0] } },
+    /ends inside of a stage/,
+  ],
+  [
+    'a prologue that is overwritten',
+    {
+      ...chain,
+      steps: [...chain.steps.slice(0, 2), step(2, 4, 1), step(3, 2, 3)],
+      prologue: { steps: 2, inputs: [0] },
+    },
+    /leaves buffer 1 to be written again/,
+  ],
+  [
+    'memory of a prologue used again',
+    {
+      ...chain,
+      buffers: [...chain.buffers, buffer('temp', 0)],
+      steps: [...chain.steps.slice(0, 2), step(2, 2, 5), step(3, 5, 3)],
+      prologue: { steps: 1, inputs: [0] },
+    },
+    /share memory/,
+  ],
   ['a broken kernel', { ...chain, kernels: [copy(4)] }, /kernel copy is refused: x has 4 elements/],
   ['a guard without a site', { ...chain, kernels: [copy(32), guarded] }, /guard for site 1/],
   ['an input not named', { ...chain, inputs: [] }, /its inputs are \[\]/],

@@ -20,6 +20,7 @@ export function verifyProgram(program: Program): void {
   });
   checkSteps(program);
   checkLoops(program);
+  checkPrologue(program);
   const uses = collectUses(program);
   checkStages(program);
   checkWrites(program, uses);
@@ -151,6 +152,48 @@ function checkLoops(program: Program): void {
   });
 }
 
+function prologueSteps({ steps, prologue }: Program): readonly Step[] {
+  return steps.slice(0, prologue?.steps ?? 0);
+}
+
+function writtenBy(program: Program, { kernel, args }: Step): number[] {
+  return args.filter((_, at) => program.kernels[kernel].params[at].access !== 'read');
+}
+
+/**
+ * A prologue is whole stages outside of every loop. It reads its inputs, constants and what it has written itself, and writes
+ * temporaries that nothing else writes.
+ */
+function checkPrologue(program: Program): void {
+  const { steps, prologue, loops = [], buffers } = program;
+  if (!prologue) return;
+  const { steps: count, inputs } = prologue;
+  const bad = (message: string): never => refuse(program, `its prologue of ${count} steps ${message}`);
+  if (!(Number.isSafeInteger(count) && count > 0 && count <= steps.length)) bad('is not among its steps');
+  if (steps[count]?.stage === steps[count - 1].stage) bad('ends inside of a stage');
+  if (loops.some(({ first }) => first < count)) bad('has a loop');
+  if (inputs.some((input) => buffers[input]?.kind !== 'input')) bad(`has the inputs [${inputs.join(', ')}]`);
+  const there = new Set(inputs);
+  if (buffers.some(({ alias }) => alias !== undefined && there.has(alias))) bad('has an input that is overwritten');
+  for (const step of prologueSteps(program)) {
+    const { params } = program.kernels[step.kernel];
+    step.args.forEach((arg, at) => {
+      const { kind } = buffers[arg];
+      if (params[at].access === 'read' && kind !== 'constant' && !there.has(arg)) bad(`reads buffer ${arg} (${kind})`);
+      if (params[at].access !== 'read' && kind !== 'temp') bad(`writes buffer ${arg} (${kind})`);
+    });
+    for (const arg of writtenBy(program, step)) {
+      if (there.has(arg)) bad(`writes buffer ${arg} again`);
+      there.add(arg);
+    }
+  }
+  for (const step of steps.slice(count)) {
+    for (const arg of writtenBy(program, step)) {
+      if (there.has(rootOf(program, arg))) bad(`leaves buffer ${arg} to be written again`);
+    }
+  }
+}
+
 /**
  * The first stage in which a buffer is read and written, and the last in which it is touched; Infinity and -1 where never. What
  * outlives an iteration of a loop counts as touched in all of the loop's stages (`from` to `to`).
@@ -273,14 +316,15 @@ function checkAliases(program: Program, uses: readonly Use[]): void {
   });
 }
 
-/** Whatever shares bytes of the arena is not alive in the same stage; constants are alive for ever. */
+/** Whatever shares bytes of the arena is not alive in the same stage; constants and what a prologue leaves are alive for ever. */
 function checkArena(program: Program, uses: readonly Use[]): void {
   const placed = program.buffers
     .map((buffer, index) => ({ buffer, index, from: 0, to: Infinity }))
     .filter(({ buffer }) => inArena(buffer) && buffer.size > 0)
     .sort((a, b) => a.buffer.offset - b.buffer.offset);
+  const lasting = new Set(prologueSteps(program).flatMap((step) => writtenBy(program, step)));
   for (const entry of placed) {
-    if (entry.buffer.kind === 'constant') continue;
+    if (entry.buffer.kind === 'constant' || lasting.has(entry.index)) continue;
     entry.from = uses[entry.index].from;
     entry.to = uses[entry.index].to;
   }
