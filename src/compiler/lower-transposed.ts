@@ -18,10 +18,16 @@ export interface AccessSteps {
 }
 
 /**
- * Elements along `across` and along the last axis of a block of squares: what a block reads and writes stays in the nearest caches,
- * and of the lines that it reads, those next to each other come at once.
+ * Elements along `across` and along the last axis of a block of squares. Each row that is read is walked for `across` elements: the
+ * longer, the better the processor reads ahead, and the fewer pages are touched. Where the written rows lie far apart, several lines
+ * of each are written before its page is left, though not so many that the rows that are read crowd the sets of the caches; where
+ * they lie close together one square is enough.
  */
-const BLOCK = { across: 128, along: 128 };
+const FAR = { across: 1024, along: 64 };
+const CLOSE = { across: 256, along: 16 };
+/** Elements from one written row to the next, up to which they lie close together; and the least to walk before threads share more. */
+const CLOSE_PITCH = 256;
+const LEAST_ACROSS = 128;
 
 /**
  * The axis along which everything that is read across lies together, or -1 where there is none or it would not pay. Lanes run
@@ -54,8 +60,9 @@ export function writeTransposed(
   const [rows, columns] = [Math.floor(extents[across] / side), Math.floor(extents[last] / side)];
   const at: Coord[] = extents.map(() => coord(constant(0)));
   const others = extents.map((_, axis) => axis).filter((axis) => axis !== across && axis !== last);
-  const block = Math.max(1, Math.floor(BLOCK.across / side));
-  const width = Math.max(1, Math.floor(BLOCK.along / side));
+  const pitch = extents.slice(across + 1).reduce((product, extent) => product * extent, 1);
+  const shape = pitch > CLOSE_PITCH ? FAR : CLOSE;
+  const width = Math.max(1, Math.floor(shape.along / side));
   const square = (row: Affine, column: Affine) => {
     emitter.inSquare(side, (r) => {
       at[across] = coord(shift(times(row, side), r));
@@ -74,10 +81,12 @@ export function writeTransposed(
     b.each('strip', whole, (v) => strip(times(v, width), width));
     if (columns > whole * width) strip(constant(whole * width), columns - whole * width);
   };
-  const blocks = Math.ceil(rows / block);
   const total = extents.reduce((product, extent) => product * extent, 1);
   const chunk = chunkElements(total, options);
   const shared = others.find((axis) => extents[axis] >= Math.min(Math.ceil(total / chunk), options.threads * 4));
+  const fair = shared === undefined ? Math.max(LEAST_ACROSS, extents[across] / (options.threads * 4)) : shape.across;
+  const block = Math.max(1, Math.floor(Math.min(shape.across, fair) / side));
+  const blocks = Math.ceil(rows / block);
   shareAxis(
     b,
     extents,
