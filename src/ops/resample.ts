@@ -63,8 +63,12 @@ function emit(context: KernelContext): void {
   const tables = tablesOf(context.attrs);
   const [down, across] = tables;
   const starts = tables.map((table) => context.constant(Int32Array.from(table.starts)));
-  const narrow = inputs[0].dtype === 'float32';
-  const weights = tables.map((table) => context.constant(narrow ? Float32Array.from(table.weights) : table.weights));
+  const single = inputs[0].dtype === 'float32';
+  const weights = tables.map((table) => context.constant(single ? Float32Array.from(table.weights) : table.weights));
+  if (paysRowsFirst(context, down, across)) {
+    emitRowsFirst(context, down, across, starts, weights);
+    return;
+  }
   // One guard for each pixel, on the place of its first tap: what is left of the image behind it is the bound.
   const bound = (height - down.taps) * width + (width - across.taps) + 1;
   const site = context.site('the place of a sample', bound);
@@ -105,6 +109,107 @@ function emit(context: KernelContext): void {
   else b.region('row', down.outputs, (row) => b.each('image', batch, (n) => line(n, variable(row))));
 }
 
+/** Blocks of rows that chunks are made of, and elements of the combined rows that should stay in the first cache. */
+const ROW_BLOCKS = 32;
+const NEAR = 4096;
+
+/** At most `most` of `batch` images, so many that no group is smaller than others where that does not halve them. */
+function groupOf(batch: number, most: number): number {
+  for (let size = Math.min(batch, most); size > most / 2; size--) if (batch % size === 0) return size;
+  return Math.min(batch, most);
+}
+
+/** Few channels leave most lanes empty where a pixel is one vector, but a whole row of them does not. */
+function paysRowsFirst({ b, inputs }: KernelContext, down: AxisTable, across: AxisTable): boolean {
+  const [, , width, channels] = inputs[0].shape;
+  return channels < b.lanes && down.taps > 1 && width * channels <= 4 * b.lanes * across.outputs;
+}
+
+/**
+ * For few channels. Rows are combined first, with lanes along width and channels, into scratch memory; then the pixels of those. Several
+ * images go side by side, so that where a column's samples lie and what they weigh is looked up once for all of them.
+ */
+function emitRowsFirst(
+  context: KernelContext,
+  down: AxisTable,
+  across: AxisTable,
+  starts: readonly number[],
+  weights: readonly number[],
+): void {
+  const { b, inputs, inputBuffers, outputBuffers } = context;
+  const [batch, height, width, channels] = inputs[0].shape;
+  const length = width * channels;
+  const group = groupOf(batch, Math.max(1, Math.floor(NEAR / length)));
+  const groups = Math.ceil(batch / group);
+  const perBlock = Math.ceil(down.outputs / ROW_BLOCKS);
+  const byRows = down.outputs >= ROW_BLOCKS;
+  const blocks = byRows ? Math.ceil(down.outputs / perBlock) : groups;
+  const scratch = context.scratch(blocks * group * length);
+  const rowSite = context.site('the place of a sample', height - down.taps + 1);
+  const columnSite = context.site('the place of a sample', width - across.taps + 1);
+  const weightsOf = (axis: number, taps: number, at: Affine): Reg[] =>
+    Array.from({ length: taps }, (_, t) => b.load(weights[axis], shift(times(at, taps), t), 0, b.lanes));
+  /** The images of a group, one after the other, with the place of each in the group. */
+  const images = (first: Affine, visit: (image: Affine, own: Affine) => void): void =>
+    batch % group === 0
+      ? b.each('image', group, (n) => visit(plus(first, n), n))
+      : b.loop('image', [first], [shift(first, group), constant(batch)], (n) =>
+          visit(variable(n), plus(variable(n), times(first, -1))),
+        );
+  const line = (own: Affine, first: Affine, row: Affine): void => {
+    const start = b.guard(b.load(starts[0], row, 0, 1), height - down.taps + 1, rowSite);
+    const rowWeights = weightsOf(0, down.taps, row);
+    images(first, (image, place) =>
+      eachVectors(b, length, (at, lanes) => {
+        lanes.forEach((active, v) => {
+          const load = (i: number) =>
+            b.load(
+              inputBuffers[0],
+              shift(plus(times(image, height * length), at), i * length + v * b.lanes),
+              1,
+              active,
+              {
+                index: start,
+                scale: length,
+              },
+            );
+          let sum = b.binary('mul', rowWeights[0], load(0));
+          for (let i = 1; i < rowWeights.length; i++) sum = b.fma(rowWeights[i], load(i), sum);
+          b.store(scratch, shift(plus(plus(own, times(place, length)), at), v * b.lanes), 1, active, sum);
+        });
+      }),
+    );
+    b.each('column', across.outputs, (column) => {
+      const from = b.guard(b.load(starts[1], column, 0, 1), width - across.taps + 1, columnSite);
+      const columnWeights = weightsOf(1, across.taps, column);
+      images(first, (image, place) => {
+        const load = (j: number) =>
+          b.load(scratch, shift(plus(own, times(place, length)), j * channels), 1, channels, {
+            index: from,
+            scale: channels,
+          });
+        let sum = b.binary('mul', columnWeights[0], load(0));
+        for (let j = 1; j < columnWeights.length; j++) sum = b.fma(columnWeights[j], load(j), sum);
+        const to = times(plus(times(plus(times(image, down.outputs), row), across.outputs), column), channels);
+        b.store(outputBuffers[0], to, 1, channels, sum);
+      });
+    });
+  };
+  b.region('block', blocks, (block) => {
+    const own = times(variable(block), group * length);
+    if (!byRows) {
+      b.each('row', down.outputs, (row) => line(own, times(variable(block), group), row));
+      return;
+    }
+    const first = times(variable(block), perBlock);
+    b.each('group', groups, (g) =>
+      b.loop('row', [first], [shift(first, perBlock), constant(down.outputs)], (row) =>
+        line(own, times(g, group), variable(row)),
+      ),
+    );
+  });
+}
+
 function eachVectors(b: KernelBuilder, channels: number, visit: (at: Affine, lanes: readonly number[]) => void): void {
   const wide = WIDE * b.lanes;
   const whole = Math.floor(channels / wide);
@@ -131,6 +236,8 @@ const cases: readonly (readonly [number, number, number[], number[], Partial<Res
   [1, 5, [6, 5], [9, 8], { ...centered, method: 'cubic' }],
   [1, 2, [11, 9], [5, 14], { ...centered, antialias: true, method: 'lanczos3' }],
   [1, 1, [7, 8], [3, 5], { ...plain, method: 'area' }],
+  [5, 3, [3, 450], [4, 300], { ...centered, method: 'bilinear' }],
+  [2, 3, [9, 20], [50, 10], { ...centered, method: 'cubic' }],
   [0, 3, [4, 4], [2, 2], { ...plain, method: 'bilinear' }],
 ];
 
