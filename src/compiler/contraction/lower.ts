@@ -275,7 +275,7 @@ function writeProblem(task: Task, original: Problem, name: string): LoweredKerne
     kernels.push(packed.kernel);
     problem = { ...problem, b: packed.side };
   }
-  if (!problem.window && wantsPackedA(problem, tiling.rowDim, task.context.caps)) {
+  if (!problem.window && !shared.copies && wantsPackedA(problem, tiling.rowDim, task.context.caps)) {
     const packed = packA(task.context, problem, tiling, name);
     kernels.push(packed.kernel);
     problem = { ...problem, a: packed.side };

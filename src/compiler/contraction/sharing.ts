@@ -32,7 +32,8 @@ export function chooseShared(task: Task, problem: Problem, tiling: Tiling): Shar
   if (ownsPanels(task, problem, tiling)) {
     const rows = extentOf(problem, dimsOf(problem, 'm'));
     const copies = problem.b.coefs[tiling.vectorDim] !== 1 || rows >= ROWS_FOR_COPY;
-    return { kind: 'panels', dim: null, block: blockOfPanels, copies };
+    const block = Math.min(blockOfPanels, panelsInCache(task, problem, tiling));
+    return { kind: 'panels', dim: null, block, copies };
   }
   if (panelsInstead(task, problem, tiling)) return { kind: 'panels', dim: null, block: blockOfPanels, copies: false };
   const blockOfRows = (count: number) =>
@@ -80,6 +81,13 @@ function ownsPanels(task: Task, problem: Problem, tiling: Tiling): boolean {
     bytes(problem.a) <= 2 * bytes(problem.b) &&
     tiling.panels[0].count >= 2 * threads
   );
+}
+
+/** Panels whose part for one block of k takes at most half of the second cache. */
+function panelsInCache(task: Task, problem: Problem, tiling: Tiling): number {
+  const blocks = chooseKBlocks(problem, task.context.caps);
+  const steps = blocks.cut || extentOf(problem, blocks.inner);
+  return Math.max(1, Math.floor(task.context.caps.cacheBytes.l2 / 2 / (steps * bytesOf(problem) * tiling.width)));
 }
 
 /**

@@ -36,14 +36,14 @@ interface Walk {
   readonly copy: PanelCopy | null;
 }
 
-/** Where a chunk keeps its copy of the panel at hand, for one block of k. */
+/** Where panels are copied to, for one block of k. */
 interface PanelCopy {
   readonly buffer: number;
   /** Elements of one copy. */
   readonly size: number;
   /** Whether the first tile of rows copies what it reads, instead of a walk of its own. */
   readonly onTheWay: boolean;
-  /** Where the chunk's own begins. */
+  /** Where that of the panel at hand begins. */
   at: Affine;
   /** The block's first step. */
   from: Affine;
@@ -83,15 +83,15 @@ export function writeTiles(
     needsEpilogue: !plain,
     offsets: windowOffsets(problem),
     outer: { before: [...batch, ...early].filter((d) => d !== shared.dim), rows: rows.filter((d) => d !== shared.dim) },
-    copy: shared.copies ? planCopy(task, problem, tiling, blocks, shared) : null,
+    copy: shared.copies ? planCopy(task, problem, tiling, blocks) : null,
   };
   writeRegions(walk, shared);
 }
 
-function planCopy(task: Task, problem: Problem, tiling: Tiling, blocks: KBlocks, shared: Shared): PanelCopy {
+function planCopy(task: Task, problem: Problem, tiling: Tiling, blocks: KBlocks): PanelCopy {
   const size = (blocks.cut || extentOf(problem, blocks.inner)) * tiling.width;
-  const chunks = tiling.panels.reduce((n, panel) => n + Math.ceil(panel.count / shared.block), 0);
-  const buffer = task.emitter.buffer(new Scratch(problem.elem, size * chunks), 'write');
+  const panels = tiling.panels.reduce((n, panel) => n + panel.count, 0);
+  const buffer = task.emitter.buffer(new Scratch(problem.elem, size * panels), 'write');
   const rows = extentOf(problem, dimsOf(problem, 'm'));
   const wholeVectors = problem.b.coefs[tiling.vectorDim] === 1;
   const onTheWay =
@@ -145,13 +145,17 @@ function writeRegions(walk: Walk, shared: Shared): void {
       }
       return;
     case 'panels': {
-      let chunks = 0;
+      let before = 0;
       for (const panel of tiling.panels) {
-        const before = chunks;
-        chunks += Math.ceil(panel.count / shared.block);
-        regionOfBlocks(walk, 'panel', panel.count, shared.block, (range, c) => {
-          if (walk.copy) walk.copy.at = times(shift(c, before), walk.copy.size);
-          chunk(walk, rowWalk, (each) => range((p) => each(panel, shift(times(p, tiling.width), panel.from))));
+        const first = before;
+        before += panel.count;
+        regionOfBlocks(walk, 'panel', panel.count, shared.block, (range) => {
+          chunk(walk, rowWalk, (each) =>
+            range((p) => {
+              if (walk.copy) walk.copy.at = times(shift(p, first), walk.copy.size);
+              each(panel, shift(times(p, tiling.width), panel.from));
+            }),
+          );
         });
       }
     }
@@ -164,21 +168,18 @@ function regionOfBlocks(
   name: string,
   count: number,
   block: number,
-  body: (range: (each: (at: Affine) => void) => void, chunk: Affine) => void,
+  body: (range: (each: (at: Affine) => void) => void) => void,
 ): void {
   const { b } = walk.task.emitter;
   const chunks = Math.ceil(count / block);
   b.region(name, chunks, (c) =>
-    body(
-      (each) => {
-        if (chunks === 1) return b.each(`${name}i`, count, each);
-        if (block === 1) return each(variable(c));
-        const hi = [shift(variable(c, block), block)];
-        if (count % block !== 0) hi.push(constant(count));
-        b.loop(`${name}i`, [variable(c, block)], hi, (v) => each(variable(v)));
-      },
-      chunks === 1 ? constant(0) : variable(c),
-    ),
+    body((each) => {
+      if (chunks === 1) return b.each(`${name}i`, count, each);
+      if (block === 1) return each(variable(c));
+      const hi = [shift(variable(c, block), block)];
+      if (count % block !== 0) hi.push(constant(count));
+      b.loop(`${name}i`, [variable(c, block)], hi, (v) => each(variable(v)));
+    }),
   );
 }
 
@@ -186,33 +187,31 @@ function regionOfBlocks(
 function chunk(walk: Walk, rows: RowWalk, panels: PanelWalk): void {
   const { problem, env, task, blocks, outer } = walk;
   const { emitter } = task;
-  const tiles = (each: (row: RowSegment, panel: PanelSegment) => void, first?: (panel: PanelSegment) => 0 | 1) =>
+  const eachPanel = (each: (panel: PanelSegment) => void) =>
     panels((panel, column) => {
       env[walk.tiling.vectorDim] = column;
-      const from = first?.(panel) ?? 0;
-      loops(emitter, problem, outer.rows, env, () =>
-        rows((row, at) => {
-          if (walk.tiling.rowDim !== null) env[walk.tiling.rowDim] = at;
-          each(row, panel);
-        }, from),
-      );
+      each(panel);
     });
-  /** The tiles of one block of k; the first ones of a panel that is copied do that on the way, where they read it as it lies. */
+  const eachRow = (each: (row: RowSegment) => void, from?: 0 | 1) =>
+    loops(emitter, problem, outer.rows, env, () =>
+      rows((row, at) => {
+        if (walk.tiling.rowDim !== null) env[walk.tiling.rowDim] = at;
+        each(row);
+      }, from),
+    );
+  const tiles = (each: (row: RowSegment, panel: PanelSegment) => void) =>
+    eachPanel((panel) => eachRow((row) => each(row, panel)));
   const multiplied = (mode: Mode, bounds: Bounds) => {
     const { copy } = walk;
-    if (copy) copy.from = bounds.length === 2 ? bounds[0][0] : constant(0);
-    tiles(
-      (row, panel) => tile(walk, row, panel, mode, bounds),
-      (panel) => {
-        if (!copy) return 0;
-        if (!copy.onTheWay) copyPanel(walk, panel, bounds);
-        else {
-          env[walk.tiling.rowDim as number] = constant(0);
-          tile(walk, walk.tiling.rows[0], panel, mode, bounds, true);
-        }
-        return copy.onTheWay ? 1 : 0;
-      },
-    );
+    if (!copy) return tiles((row, panel) => tile(walk, row, panel, mode, bounds));
+    copy.from = bounds.length === 2 ? bounds[0][0] : constant(0);
+    if (!copy.onTheWay) eachPanel((panel) => copyPanel(walk, panel, bounds));
+    else {
+      env[walk.tiling.rowDim as number] = constant(0);
+      eachPanel((panel) => tile(walk, walk.tiling.rows[0], panel, mode, bounds, true));
+    }
+    // Rows outside: a strip of A stays in the first cache for all panels of the chunk.
+    eachRow((row) => eachPanel((panel) => tile(walk, row, panel, mode, bounds)), copy.onTheWay ? 1 : 0);
   };
   loops(emitter, problem, outer.before, env, () => {
     if (walk.partial === null) return multiplied('whole', []);

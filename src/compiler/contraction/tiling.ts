@@ -29,8 +29,10 @@ export interface Tiling {
   readonly width: number;
 }
 
-/** k is walked in blocks of about this many steps: panels come from the second cache, sums go to memory seldom. */
+/** Several dims of k are walked in blocks of about this many steps: panels come from the second cache, sums go to memory seldom. */
 const K_BLOCK = 512;
+/** A single dim of k that is too long is cut into parts of at most this many steps. */
+const CUT = 1024;
 /** The whole of k is one block where a panel three vectors wide takes at most this share of the second cache. */
 const PANEL_SHARE = 0.4;
 
@@ -135,6 +137,6 @@ export function chooseKBlocks(problem: Problem, caps: Capabilities): KBlocks {
     steps *= problem.dims[k[--first]].extent;
   const inner = k.slice(first);
   const extent = problem.dims[inner[0]].extent;
-  const parts = inner.length === 1 && extent > whole ? Math.ceil(extent / K_BLOCK) : 1;
+  const parts = inner.length === 1 && extent > whole ? Math.ceil(extent / CUT) : 1;
   return { outer: k.slice(0, first), inner, cut: parts > 1 ? Math.ceil(extent / parts) : 0 };
 }
