@@ -62,6 +62,8 @@ const products: Product[] = [
   { m: 49, k: 131, n: 77 },
   { m: 49, k: 131, n: 95, transposeA: true },
   { m: 50, k: 129, n: 67, transposeB: true },
+  // Several panels at a time, where one thread has all of them.
+  { m: 50, k: 30, n: 211 },
   // k in blocks, the last one shorter; more rows than a tile copies on the way, or too few to copy at all.
   { m: 48, k: 1031, n: 67 },
   { m: 260, k: 70, n: 131 },
