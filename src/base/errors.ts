@@ -19,6 +19,18 @@ export function fail(op: string, must: string, came?: string, hint?: string): ne
   throw new UserError(`[${op}] ${[must, came, hint].filter(Boolean).join('; ')}`);
 }
 
+/** Runs `body`; a user's mistake in it is reported with where() behind it, unless a place like that is named already. */
+export function placed<T>(where: () => string, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const place = where();
+    if (error.message.includes(`; ${place.split(' ', 3).join(' ')} `)) throw error;
+    throw new UserError(`${error.message}; ${place}`, { cause: error });
+  }
+}
+
 /** What every target says of a number from data that is outside of [0, bound). */
 export function failIndex(op: string, what: string, bound: number, index: number): never {
   fail(op, `${what} must be in [0, ${bound})`, `got ${index}`, 'check the indices that are fed');

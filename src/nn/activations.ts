@@ -60,6 +60,8 @@ const rows = new Map<string, Activation>(
 );
 const aliases: Record<string, ActivationIdentifier> = { silu: 'swish', geluNew: 'gelu_new' };
 
+export const activationNames: readonly string[] = [...rows.keys()];
+
 /** The activation called `identifier` (camelCase or snake_case); nothing means linear. */
 export function getActivation(op: string, identifier: unknown): Activation {
   if (identifier === null || identifier === undefined) return rows.get('linear')!;
@@ -69,5 +71,5 @@ export function getActivation(op: string, identifier: unknown): Activation {
     const row = rows.get(name) ?? rows.get(camel) ?? rows.get(aliases[camel] ?? '');
     if (row) return row;
   }
-  failUnknownName(op, 'activation', name, [...rows.keys()]);
+  failUnknownName(op, 'activation', name, activationNames);
 }

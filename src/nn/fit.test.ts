@@ -354,7 +354,7 @@ describe('mistakes in fit', () => {
     ],
     [
       'shape of x',
-      /\[fit\] x must be \[null,4\], as the model was built; got \[6,5\]/,
+      /\[fit\] x, for input layer \w+ of model \w+, must be \[null,4\], as the model was built; got \[6,5\]/,
       () => dense().fit(tensor(values(30), [6, 5]), y3()),
     ],
     [

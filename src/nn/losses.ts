@@ -261,9 +261,15 @@ export function getLoss(op: string, identifier: unknown): Loss {
 }
 
 /** What a loss asks of the labels' shape, given that of the predictions. */
-export function checkLabelShape(op: string, loss: Loss, labels: readonly number[], output: readonly number[]): void {
+export function checkLabelShape(
+  op: string,
+  loss: Loss,
+  labels: readonly number[],
+  output: readonly number[],
+  giver = 'the model',
+): void {
   const classes = output[output.length - 1];
-  const came = `labels are ${showShape(labels)}, the model gives ${showShape(output)}`;
+  const came = `labels are ${showShape(labels)}, ${giver} gives ${showShape(output)}`;
   if (loss.labels === 'sparse') {
     const count = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
     if (count(labels) === count(output.slice(0, -1))) return;

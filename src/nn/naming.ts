@@ -51,23 +51,28 @@ export function uniqueNames(names: readonly string[]): string[] {
   });
 }
 
+/** Letters put in, left out, replaced, or two that changed places, each counted as one. */
 function editDistance(a: string, b: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
       next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+      if (a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) next[j] = Math.min(next[j], before[j - 2] + 1);
     }
-    row = next;
+    [before, row] = [row, next];
   }
   return row[b.length];
 }
 
-/** Up to three known names that look like `name`, best first. */
+/** Up to three known names that look like `name`, best first, and of several spellings the first. */
 export function nearestNames(name: string, known: readonly string[]): string[] {
   const plain = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
   const wanted = plain(name);
+  const spellings = new Map([...known].reverse().map((candidate) => [plain(candidate), candidate]));
   return known
+    .filter((candidate) => spellings.get(plain(candidate)) === candidate)
     .map((candidate) => {
       const other = plain(candidate);
       const contains = wanted !== '' && (other.includes(wanted) || wanted.includes(other));

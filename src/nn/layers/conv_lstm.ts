@@ -17,6 +17,7 @@ import {
   type ShapeOrShapes,
   showKerasShape,
   windowOutputShape,
+  checkDataFormat,
 } from './shapes.ts';
 
 export interface ConvLSTMCellArgs extends Omit<LSTMCellArgs, 'units'> {
@@ -62,13 +63,14 @@ abstract class ConvLSTMCell extends KernelCell {
   constructor(rank: number, args: ConvLSTMCellArgs) {
     super({ ...args, units: args.filters });
     this.rank = rank;
+    this.inputSpec = { rank: rank + 2, hint: 'a cell takes one step, [batch, ...space, channels]' };
     this.filters = checkPositiveInteger(this.label, 'filters', args.filters);
     this.kernelSize = checkWindow(this.label, 'kernelSize', args.kernelSize, rank);
     this.strides = checkWindow(this.label, 'strides', args.strides ?? 1, rank);
     this.padding = checkPadding(this.label, args.padding);
     this.dilationRate = checkWindow(this.label, 'dilationRate', args.dilationRate ?? 1, rank);
     const format: string | undefined = args.dataFormat;
-    if (format !== undefined && format !== 'channelsLast') {
+    if (format !== undefined && checkDataFormat(this.label, format) !== 'channelsLast') {
       fail(this.label, "dataFormat must be 'channelsLast'", `got ${JSON.stringify(format)}`, 'permute the axes first');
     }
     this.recurrentActivation = getActivation(

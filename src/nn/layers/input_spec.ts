@@ -6,6 +6,7 @@ import { type KerasShape, type ShapeOrShapes, shapesOf, showKerasShape, showShap
 export interface InputRule {
   rank?: number;
   minRank?: number;
+  maxRank?: number;
   /** Extents that axes must have, as `{[-1]: 64}`. */
   axes?: { readonly [axis: number]: number };
   /** Says what to try when the rank is wrong. */
@@ -27,13 +28,15 @@ export function checkInputShapes(label: string, rules: InputRule | readonly Inpu
 
 function checkInputShape(
   label: string,
-  { rank, minRank, axes, hint }: InputRule,
+  { rank, minRank, maxRank, axes, hint }: InputRule,
   shape: KerasShape,
   which: string,
 ): void {
-  const wrong = rank !== undefined ? shape.length !== rank : minRank !== undefined && shape.length < minRank;
-  if (wrong) {
-    const must = rank !== undefined ? `of rank ${rank}` : `of rank ${minRank} or more`;
+  const low = rank ?? minRank ?? 0;
+  const high = rank ?? maxRank ?? Number.POSITIVE_INFINITY;
+  if (shape.length < low || shape.length > high) {
+    const least = high === Number.POSITIVE_INFINITY ? `of rank ${low} or more` : `of rank ${low} to ${high}`;
+    const must = low === high ? `of rank ${low}` : least;
     fail(label, `the input${which} must be ${must}, the batch included`, `got ${showKerasShape(shape)}`, hint);
   }
   for (const [key, extent] of Object.entries(axes ?? {})) {
@@ -53,6 +56,7 @@ export interface InputSpecArgs {
   /** Rank, the batch included. */
   ndim?: number;
   minNDim?: number;
+  maxNDim?: number;
   /** Extents that axes must have. */
   axes?: { [axis: number]: number };
 }
@@ -63,6 +67,7 @@ export class InputSpec implements InputRule {
   readonly shape?: KerasShape;
   readonly ndim?: number;
   readonly minNDim?: number;
+  readonly maxNDim?: number;
   readonly axes: { readonly [axis: number]: number };
 
   constructor(args: InputSpecArgs) {
@@ -70,6 +75,7 @@ export class InputSpec implements InputRule {
     this.shape = args.shape;
     this.ndim = args.shape ? args.shape.length : args.ndim;
     this.minNDim = args.minNDim;
+    this.maxNDim = args.maxNDim;
     const known = (args.shape ?? []).flatMap((extent, axis): [number, number][] =>
       extent === null ? [] : [[axis, extent]],
     );
@@ -80,5 +86,8 @@ export class InputSpec implements InputRule {
   }
   get minRank(): number | undefined {
     return this.minNDim;
+  }
+  get maxRank(): number | undefined {
+    return this.maxNDim;
   }
 }

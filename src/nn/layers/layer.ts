@@ -6,7 +6,7 @@
  * cannot be found by running call on nothing. Arguments are checked once in the constructor, shapes once in build; call trusts
  * both.
  */
-import { fail, UserError } from '../../base/errors.ts';
+import { fail, placed, UserError } from '../../base/errors.ts';
 import { clone, eagerly, inferOutputs, Tensor, untracked, type Variable } from '../../tensor/index.ts';
 import type { DType } from '../../types/dtype.ts';
 import { checkDType, isFloat } from '../../types/dtype.ts';
@@ -36,7 +36,7 @@ import {
 } from './call_context.ts';
 import { checkInputShapes, type InputRule } from './input_spec.ts';
 import { KeyValueCache, withoutCache } from './key_value_cache.ts';
-import { givenWeight, LayerVariable, scopedName } from './layer_variable.ts';
+import { givenWeight, LayerVariable, scopedName, writeAll } from './layer_variable.ts';
 import { describeArgs, isShapeList, type KerasShape, type ShapeOrShapes, shapesOf, showKerasShape } from './shapes.ts';
 import { LayerNode, SymbolicTensor } from './symbolic.ts';
 
@@ -265,13 +265,13 @@ export abstract class Layer {
     if (first) {
       this.#building = true;
       try {
-        withoutCache(() => this.build(inputShape));
+        this.named(() => withoutCache(() => this.build(inputShape)));
       } finally {
         this.#building = false;
       }
       this.inputShape = inputShape;
     }
-    const output = withoutCache(() => this.computeOutputShape(inputShape));
+    const output = this.named(() => withoutCache(() => this.computeOutputShape(inputShape)));
     if (first) {
       this.outputShape = output;
       if (this.#initialWeights) this.setWeights(this.#initialWeights);
@@ -317,7 +317,7 @@ export abstract class Layer {
     const masks = list.map(maskOf);
     const carried = masks.some(Boolean) ? (isList ? masks : masks[0]) : null;
     const mask = options.mask === undefined ? carried : options.mask;
-    if (mask && !isList && mask instanceof Tensor) this.#checkMask(mask, list[0]);
+    if (mask) this.#checkMasks(mask, list);
     const training = options.training ?? isTraining();
     if (options.cache) {
       const { cache, ...rest } = options;
@@ -398,6 +398,16 @@ export abstract class Layer {
     else this.ensureBuilt(shape);
   }
 
+  #checkMasks(mask: Tensor | readonly (Tensor | null)[], list: readonly Tensor[]): void {
+    if (mask instanceof Tensor) {
+      if (list.length > 0) this.#checkMask(mask, list[0]);
+      return;
+    }
+    if (mask.length > list.length) {
+      fail(this.label, 'there must be a mask, or null, for each input', `got ${mask.length} for ${list.length}`);
+    }
+    for (const [i, one] of mask.entries()) if (one) this.#checkMask(one, list[i]);
+  }
   #checkMask(mask: Tensor, input: Tensor): void {
     const fits = mask.rank <= input.rank && sameShape(mask.shape, input.shape.slice(0, mask.rank));
     if (fits) return;
@@ -408,7 +418,8 @@ export abstract class Layer {
   /** apply on symbolic tensors. */
   protected draw(list: SymbolicTensor[], isList: boolean, options: CallOptions): SymbolicTensor | SymbolicTensor[] {
     const shapes = list.map(({ shape }) => shape);
-    const shape = this.named(() => this.ensureBuilt(isList ? shapes : shapes[0]));
+    const before = () => `it is applied to ${[...new Set(list.map(({ sourceLayer }) => sourceLayer.name))].join(', ')}`;
+    const shape = placed(before, () => this.ensureBuilt(isList ? shapes : shapes[0]));
     const node = new LayerNode(this, this.inboundNodes.length, [...list], isList, { ...options });
     const outputs = shapesOf(shape).map((one, i) => new SymbolicTensor(node, i, one, this.outputDType(list, i)));
     node.outputs = outputs;
@@ -507,9 +518,7 @@ export abstract class Layer {
       const came = `got ${values.length} for ${weights.length} weights`;
       fail(this.label, 'setWeights needs one tensor for each weight', came, this.built ? undefined : 'build it first');
     }
-    values.forEach((value, i) => {
-      weights[i].write(value);
-    });
+    this.named(() => writeAll(weights, values));
   }
 
   countParams(): number {

@@ -100,11 +100,15 @@ export class LayerVariable {
     return asRead(this.substitute ?? this.val);
   }
 
+  /** Throws unless the value has the weight's shape. */
+  check(value: Tensor): void {
+    if (sameShape(value.shape, this.shape)) return;
+    fail('setWeights', `${this.originalName} must be ${showShape(this.shape)}`, `got ${showShape(value.shape)}`);
+  }
+
   /** Replaces the value, under the constraint, as TensorFlow.js does. */
   write(value: Tensor): void {
-    if (!sameShape(value.shape, this.shape)) {
-      fail('setWeights', `${this.originalName} must be ${showShape(this.shape)}`, `got ${showShape(value.shape)}`);
-    }
+    this.check(value);
     this.val.assign(this.constraint ? this.constraint.apply(value) : value);
   }
 
@@ -119,4 +123,10 @@ export class LayerVariable {
   dispose(): void {
     this.val.dispose();
   }
+}
+
+/** Replaces all, or, where one does not fit, none. */
+export function writeAll(weights: readonly LayerVariable[], values: readonly Tensor[]): void {
+  for (const [i, weight] of weights.entries()) weight.check(values[i]);
+  for (const [i, weight] of weights.entries()) weight.write(values[i]);
 }

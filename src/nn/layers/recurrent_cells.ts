@@ -59,6 +59,7 @@ export abstract class KernelCell extends RNNCell {
 
   constructor(args: SimpleRNNCellArgs) {
     super(args);
+    this.inputSpec = { rank: 2, hint: 'a cell takes one step, [batch, features]' };
     this.units = checkPositiveInteger(this.label, 'units', args.units);
     this.activation = getActivation(this.label, args.activation ?? 'tanh');
     this.useBias = args.useBias ?? true;

@@ -26,6 +26,7 @@ export class StackedRNNCells extends RNNCell {
       Array.isArray(args.cells) && args.cells.length > 0 && args.cells.every((cell) => cell instanceof RNNCell);
     if (!valid) fail(this.label, 'cells must be a list of cells', `got ${typeof args.cells}`);
     this.cells = [...args.cells];
+    this.inputSpec = { minRank: 2, hint: 'a cell takes one step, [batch, ...]' };
   }
   get stateSize(): readonly number[] {
     return [...this.cells].reverse().flatMap((cell) => cell.stateSizes);

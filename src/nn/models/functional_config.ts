@@ -2,7 +2,7 @@
  * The config of a graph of layers, as TensorFlow.js and Keras 2 write it ([layer, node, tensor, options] for each input of a
  * call) and, for reading, as Keras 3 does (a __keras_tensor__ in the arguments of each call).
  */
-import { fail } from '../../base/errors.ts';
+import { fail, placed } from '../../base/errors.ts';
 import type { Layer } from '../layers/layer.ts';
 import { withModelScope } from '../layers/layer_variable.ts';
 import type { LayerNode, SymbolicTensor } from '../layers/symbolic.ts';
@@ -72,7 +72,7 @@ export function graphFromConfig(
       ...placesOf(op, 'outputLayers', config['outputLayers']),
     ];
     shiftNested(layers, calls, [...entries, ...waiting.flatMap((one) => one.calls.flatMap(({ inputs }) => inputs))]);
-    drawCalls(op, layers, waiting);
+    drawCalls(op, label, layers, waiting);
     const resolve = (what: string) =>
       entries.splice(0, placesOf(op, what, config[what]).length).map((place) => {
         const found = tensorAt(op, layers, place);
@@ -99,6 +99,7 @@ function shiftNested(
 /** Applies layers to what they are called with, in an order in which that is there. */
 function drawCalls(
   op: string,
+  model: string,
   layers: ReadonlyMap<string, Layer>,
   waiting: readonly { layer: Layer; calls: Call[] }[],
 ): void {
@@ -110,8 +111,11 @@ function drawCalls(
         if (inputs.some((input) => !input)) break;
         const { isList, options } = calls.shift()!;
         const found = inputs as SymbolicTensor[];
-        if (isList || found.length > 1) layer.apply(found, options);
-        else layer.apply(found[0], options);
+        const where = () =>
+          `it is layer ${[...layers.values()].indexOf(layer) + 1} of ${layers.size} of model ${model}`;
+        placed(where, () =>
+          isList || found.length > 1 ? layer.apply(found, options) : layer.apply(found[0], options),
+        );
         moved = true;
       }
     }
@@ -120,7 +124,7 @@ function drawCalls(
     const names = open.map(
       ({ layer, calls }) => `${layer.name} (for ${calls[0].inputs.map(([name]) => name).join(', ')})`,
     );
-    fail(op, 'a model must have no cycle', `these layers wait for each other: ${names.join(', ')}`);
+    fail(op, `model ${model} must have no cycle`, `these layers wait for each other: ${names.join(', ')}`);
   }
 }
 

@@ -2,7 +2,7 @@
  * The graph between symbolic inputs and outputs: its nodes in an order in which they can run, its layers in Keras's order, and
  * how it is run on tensors. What functional and sequential models have in common. Knows no training.
  */
-import { fail, UserError } from '../../base/errors.ts';
+import { fail, placed } from '../../base/errors.ts';
 import type { Tensor } from '../../tensor/index.ts';
 import { InputLayer } from '../layers/input_layer.ts';
 import type { CallOptions, Layer } from '../layers/layer.ts';
@@ -93,15 +93,12 @@ export class LayerGraph {
 
   /** A mistake inside of a layer is reported with the layer's place. */
   #placed<T>(node: LayerNode, body: () => T): T {
-    try {
-      return body();
-    } catch (error) {
-      if (!(error instanceof UserError) || error.message.includes('; it is layer ')) throw error;
+    const where = () => {
       const place = this.layers.indexOf(node.layer) + 1;
       const before = [...new Set(node.inputs.map((input) => input.sourceLayer.name))].join(', ');
-      const where = `it is layer ${place} of ${this.layers.length} of model ${this.name}, after ${before}`;
-      throw new UserError(`${error.message}; ${where}`, { cause: error });
-    }
+      return `it is layer ${place} of ${this.layers.length} of model ${this.name}, after ${before}`;
+    };
+    return placed(where, body);
   }
 }
 

@@ -85,7 +85,7 @@ describe('weights', () => {
     const model = sequential({ layers: [layers.dense({ units: 2, inputShape: [3], name: 'out' })] });
     model.setWeights([tensor(values(6), [3, 2]), tensor([1, 2])]);
     expect([...model.getWeights()[1].dataSync()]).toEqual([1, 2]);
-    expect(() => model.setWeights([tensor([1, 2])])).toThrow(/\[setWeights\] there must be 2 tensors/);
+    expect(() => model.setWeights([tensor([1, 2])])).toThrow(/\[setWeights\] model \w+ needs 2 tensors/);
     expect(() => model.setWeights([tensor([1, 2]), tensor([1, 2])])).toThrow(/out\/kernel must be \[3,2\]; got \[2\]/);
     model.loadWeights({ 'net/out/kernel': tensor(values(6, 2), [3, 2]), 'net/out/bias': tensor([5, 6]) });
     expect([...model.getWeights()[1].dataSync()]).toEqual([5, 6]);
@@ -136,7 +136,9 @@ describe('prediction', () => {
     }
     expect(model.apply(x).shape).toEqual([70, 3]);
     expect(() => model.predict(x, { batchSize: 0 })).toThrow(/\[predict\] batchSize must be an integer of at least 1/);
-    expect(() => model.predict(tensor(values(10), [2, 5]))).toThrow(/\[predict\] x must be \[null,4\]/);
+    expect(() => model.predict(tensor(values(10), [2, 5]))).toThrow(
+      /\[predict\] x, for input layer \w+ of model \w+, must be \[null,4\]/,
+    );
     expect(() => model.predict(tensor([], [0, 4]))).toThrow(/\[predict\] x must not be empty/);
   });
 

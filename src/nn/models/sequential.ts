@@ -1,5 +1,5 @@
 /** A model that is a list of layers, each fed by the one before. */
-import { fail } from '../../base/errors.ts';
+import { fail, placed } from '../../base/errors.ts';
 import type { Tensor } from '../../tensor/index.ts';
 import { InputLayer } from '../layers/input_layer.ts';
 import { type CallOptions, Layer } from '../layers/layer.ts';
@@ -53,7 +53,10 @@ export class Sequential extends LayersModel {
     }
     if (this.#layers.length === 0) this.#begin(layer);
     if (!(layer instanceof InputLayer && this.#layers.length === 0)) {
-      const output: unknown = layer.apply(this.#tensors[this.#tensors.length - 1]);
+      const output: unknown = placed(
+        () => `it is layer ${this.#layers.length + 1} of model ${this.name}`,
+        () => layer.apply(this.#tensors[this.#tensors.length - 1]),
+      );
       if (!(output instanceof SymbolicTensor)) {
         fail(layer.label, 'a layer of a sequential model must have one output', 'it has several', 'use tf.model');
       }

@@ -25,7 +25,7 @@ export function assignNamedWeights(
   op: string,
   weights: readonly LayerVariable[],
   values: { readonly [name: string]: Tensor },
-  strict: boolean,
+  { strict, placeOf }: { strict: boolean; placeOf: (weight: LayerVariable) => string },
 ): void {
   const byName = new Map(weights.map((weight) => [weight.originalName, weight]));
   const found = new Map<LayerVariable, Tensor>();
@@ -37,14 +37,16 @@ export function assignNamedWeights(
     }
     if (found.has(weight)) fail(op, `${weight.originalName} must be given once`, `got it again as ${name}`);
     if (!sameShape(value.shape, weight.shape)) {
-      const came = `the weight given is ${showShape(value.shape)}`;
+      const came = `the weight given is ${showShape(value.shape)}; ${placeOf(weight)}`;
       fail(op, `${weight.originalName} must be ${showShape(weight.shape)}`, came, 'was it saved from another model?');
     }
     found.set(weight, value);
   }
-  const missing = weights.filter((weight) => !found.has(weight)).map((weight) => weight.originalName);
+  const missing = weights.filter((weight) => !found.has(weight));
   if (strict && missing.length > 0) {
-    fail(op, 'every weight of the model must be given', `${missing.length} are missing: ${missing.join(', ')}`);
+    const names = missing.map((weight) => weight.originalName).join(', ');
+    const came = `${missing.length} are missing: ${names}; of the first, ${placeOf(missing[0])}`;
+    fail(op, 'every weight of the model must be given', came);
   }
   for (const [weight, value] of found) weight.restore(value);
 }

@@ -179,8 +179,10 @@ export function getOptimizer(op: string, identifier: unknown): Optimizer {
   if (identifier === null || identifier === undefined) {
     fail(op, 'an optimizer is needed', `got ${identifier}`, "pass 'adam' or tf.train.adam(0.001)");
   }
-  failUnknownName(op, 'optimizer', identifier, Object.keys(byName));
+  failUnknownName(op, 'optimizer', identifier, optimizerNames);
 }
+
+export const optimizerNames: readonly string[] = Object.keys(byName);
 
 /** How each class is made from its config, which is its arguments by name. */
 const byClass: { readonly [className: string]: (args: never) => Optimizer } = {

@@ -34,7 +34,7 @@ export function checkInputs(op: string, model: LayersModel, x: readonly Tensor[]
       shape.every((n, axis) => axis === 0 || expected[axis] === null || expected[axis] === n);
     if (fits) return;
     const missing = expected.length === shape.length + 1 ? 'expandDims or reshape: an axis is missing' : 'reshape x';
-    const which = x.length > 1 ? `${nameOf('x', i, x.length)} (${model.inputNames[i]})` : 'x';
+    const which = `${nameOf('x', i, x.length)}, for input layer ${model.inputNames[i]} of model ${model.name},`;
     fail(
       op,
       `${which} must be ${showKerasShape(expected)}, as the model was built`,
@@ -47,6 +47,13 @@ export function checkInputs(op: string, model: LayersModel, x: readonly Tensor[]
 /** `x`, or `x[1]` where there are several. */
 export function nameOf(what: string, i: number, count: number): string {
   return count > 1 ? `${what}[${i}]` : what;
+}
+
+/** `layer dense_2 (4 of 4 of model net)`: where an output comes from, for errors. */
+export function outputPlace(model: LayersModel, index: number): string {
+  const source = model.outputs[index]?.sourceLayer;
+  if (!source) return `model ${model.name}`;
+  return `layer ${source.name} (${model.layers.indexOf(source) + 1} of ${model.layers.length} of model ${model.name})`;
 }
 
 /** Labels must fit the outputs and the losses on them. */
@@ -67,7 +74,9 @@ export function checkTargets(
     const loss = losses[i];
     const output = outputs[i].slice(1);
     // Extents that are open are known when the step is traced, and checked then.
-    if (loss && !output.includes(null)) checkLabelShape(op, loss, labels, [labels[0], ...(output as number[])]);
+    if (loss && !output.includes(null)) {
+      checkLabelShape(op, loss, labels, [labels[0], ...(output as number[])], outputPlace(model, i));
+    }
   });
 }
 

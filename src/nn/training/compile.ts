@@ -1,5 +1,5 @@
 /** What model.compile makes: optimizer, losses and metrics, and from them the compiled training and test steps. */
-import { fail } from '../../base/errors.ts';
+import { fail, placed } from '../../base/errors.ts';
 import { add, concat, jit, mul, type Scalar, scalar, type Tensor, untracked } from '../../tensor/index.ts';
 import { Layer } from '../layers/layer.ts';
 import type { LayerVariable } from '../layers/layer_variable.ts';
@@ -9,6 +9,7 @@ import type { LayersModel, TrainStepData } from '../models/layers_model.ts';
 import { getOptimizer } from '../optimizers/index.ts';
 import { LossScaleOptimizer } from '../optimizers/loss_scale.ts';
 import { Optimizer } from '../optimizers/optimizer.ts';
+import { outputPlace } from './checks.ts';
 import { type LossSpecs, lossValue, type OutputPlan, outputPlans } from './outputs.ts';
 import { customStep, packed, type Step, stepOf } from './step.ts';
 import type { LogEntry, LogLayout } from './tally.ts';
@@ -205,7 +206,11 @@ export class CompiledModel {
     let total: Scalar | null = null;
     plans.forEach(({ loss, lossWeight, name }, i) => {
       if (!loss) return;
-      const value = lossValue(plans.length > 1 ? `compile ${name}` : 'compile', loss, outputs[i], y[i], w[i] ?? null);
+      const op = plans.length > 1 ? `compile ${name}` : 'compile';
+      const value = placed(
+        () => `it is the loss on ${outputPlace(this.#model, i)}`,
+        () => lossValue(op, loss, outputs[i], y[i], w[i] ?? null),
+      );
       each.push(value);
       const weighted: Scalar = lossWeight === 1 ? value : mul(value, lossWeight);
       total = total ? add(total, weighted) : weighted;

@@ -42,7 +42,11 @@ export abstract class ImageLayer extends Layer {
   constructor(args: ImageLayerArgs = {}) {
     super(args);
     this.dataFormat = checkDataFormat(this.label, args.dataFormat);
-    this.inputSpec = { minRank: 3, hint: 'images are [batch, height, width, channels], or one without the batch' };
+    this.inputSpec = {
+      minRank: 3,
+      maxRank: 4,
+      hint: 'images are [batch, height, width, channels], or one without the batch',
+    };
   }
 
   /** The images [batch, height, width, channels], float32, as the layer gives them. */
@@ -54,7 +58,6 @@ export abstract class ImageLayer extends Layer {
 
   /** `f` on images with the batch in front and the channels last. */
   protected onImages(inputs: Tensor, f: (images: Tensor) => Tensor): Tensor {
-    if (inputs.rank > 4) fail(this.label, 'images must have rank 3 or 4', `got [${inputs.shape}]`);
     const single = inputs.rank === 3;
     const first = this.dataFormat === 'channelsFirst';
     const batch = cast(single ? expandDims(inputs, 0) : inputs, 'float32');

@@ -50,6 +50,14 @@ export class Rescaling extends ShapePreserving {
       if (wrong) fail(this.label, `${name} must be a number, or a list of them`, `got ${JSON.stringify(value)}`);
     }
   }
+  override computeOutputShape(inputShape: KerasShape): KerasShape {
+    const last = inputShape.at(-1) ?? null;
+    const count = Math.max(...[this.scale, this.offset].map((value) => (typeof value === 'number' ? 1 : value.length)));
+    if (count === 1 || last === null || last === count) return inputShape;
+    if (last === 1 && inputShape.length > 1) return [...inputShape.slice(0, -1), count];
+    const came = `got ${showKerasShape(inputShape)} for ${count} of them`;
+    return fail(this.label, 'there must be a scale and an offset for all, or one for each of the last extents', came);
+  }
   override call(inputs: Tensor): Tensor {
     const factor = (value: number | readonly number[]) => (typeof value === 'number' ? value : tensor([...value]));
     return add(mul(cast(inputs, 'float32'), factor(this.scale)), factor(this.offset));
