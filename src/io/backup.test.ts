@@ -6,7 +6,7 @@ import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { callbacks, layers, sequential, setSeed, tensor, train } from '../index.ts';
+import { callbacks, gan, layers, sequential, setSeed, tensor, train } from '../index.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 let folder = '';
@@ -109,4 +109,37 @@ test('what a backup must be', async () => {
     'remove it to begin anew',
   );
   expect(() => callbacks.backupAndRestore({ backupDir: '' })).toThrow('the path of a folder');
+});
+
+test('a GAN that was stopped ends with the same bits', async () => {
+  const dense = (units: number, inputs: number) =>
+    sequential({
+      layers: [layers.dense({ units: 6, activation: 'relu', inputShape: [inputs] }), layers.dense({ units })],
+    });
+  const x = tensor(
+    Array.from({ length: 40 }, (_, i) => Math.sin(i)),
+    [20, 2],
+  );
+  const start = () => {
+    setSeed(5);
+    const made = gan({ generator: dense(2, 3), discriminator: dense(1, 2) });
+    const optimizers = { generatorOptimizer: train.adam(0.01), discriminatorOptimizer: train.rmsprop(0.02) };
+    made.compile({ ...optimizers, discriminatorSteps: 2 });
+    return made;
+  };
+  const bits = (made: ReturnType<typeof start>) => made.getWeights().map((weight) => [...weight.dataSync()]);
+  // 5 steps an epoch: whose turn it is must be in the backup.
+  const plan = { epochs: 4, batchSize: 4, verbose: 0, seed: 3 } as const;
+  const backupDir = path.join(folder, 'gan');
+  const [whole, stopped, resumed] = [start(), start(), start()];
+  setSeed(6);
+  const { history } = await whole.fit(x, null, plan);
+  setSeed(6);
+  const stop = { onEpochEnd: async (epoch: number) => void (stopped.stopTraining = epoch === 1) };
+  await stopped.fit(x, null, { ...plan, callbacks: [callbacks.backupAndRestore({ backupDir }), stop] });
+  setSeed(7);
+  const rest = await resumed.fit(x, null, { ...plan, callbacks: callbacks.backupAndRestore({ backupDir }) });
+  expect(rest.history['generatorLoss']).toEqual((history['generatorLoss'] as number[]).slice(2));
+  expect(bits(resumed)).toEqual(bits(whole));
+  expect(bits(stopped)).not.toEqual(bits(whole));
 });

@@ -27,14 +27,15 @@ interface Backup {
   /** The epoch to go on with. */
   readonly epoch: number;
   readonly random: ReturnType<typeof randomState>;
-  readonly learningRate: number | null;
+  /** Of each optimizer; null where a schedule gives it. */
+  readonly learningRates: readonly (number | null)[];
   readonly arrays: readonly NamedArray[];
 }
 
 /** magic, the length of the header in 8 digits of base 16 and a line end, the header in JSON, the values. */
-function encode({ epoch, random, learningRate, arrays }: Backup): Uint8Array {
+function encode({ epoch, random, learningRates, arrays }: Backup): Uint8Array {
   const { specs, bytes } = encodeArrays(arrays);
-  const header = new TextEncoder().encode(JSON.stringify({ epoch, random, learningRate, specs }));
+  const header = new TextEncoder().encode(JSON.stringify({ epoch, random, learningRates, specs }));
   const front = new TextEncoder().encode(`${magic}${header.length.toString(16).padStart(8, '0')}\n`);
   const out = new Uint8Array(front.length + header.length + bytes.length);
   out.set(front, 0);
@@ -55,10 +56,11 @@ function decode(file: string, bytes: Uint8Array): Backup {
   } catch {
     broken('its header is no JSON');
   }
-  const { epoch, random, learningRate, specs } = header as unknown as Backup & { specs: unknown };
-  if (!Number.isSafeInteger(epoch) || epoch < 0 || typeof random !== 'object') broken('its header is not that of one');
+  const { epoch, random, learningRates, specs } = header as unknown as Backup & { specs: unknown };
+  const valid = Number.isSafeInteger(epoch) && epoch >= 0 && typeof random === 'object' && Array.isArray(learningRates);
+  if (!valid) broken('its header is not that of one');
   const arrays = decodeArrays(op, bytes.subarray(front + length), checkWeightSpecs(op, specs));
-  return { epoch, random, learningRate, arrays };
+  return { epoch, random, learningRates, arrays };
 }
 
 /**
@@ -85,14 +87,14 @@ export class BackupAndRestore extends Callback {
     if (!model.built) {
       fail(op, 'the model must be built before fit', 'its weights are not known', 'call model.build, or predict once');
     }
-    const trained = model.trainableWeights.map(({ val }) => val);
+    const moved = model.optimizers.map(({ optimizer, weights }) => optimizer.stateOf(weights.map(({ val }) => val)));
     return [
       // Names that layers got by counting differ from run to run.
       ...model.weights.map(({ originalName, val }, i) => ({
         name: `weights/${i}/${originalName.split('/').at(-1)}`,
         variable: val,
       })),
-      ...model.optimizer.stateOf(trained).map((variable, i) => ({ name: `optimizer/${i}`, variable })),
+      ...moved.flat().map((variable, i) => ({ name: `optimizer/${i}`, variable })),
       ...model.hiddenState().map((variable, i) => ({ name: `layers/${i}`, variable })),
     ];
   }
@@ -117,7 +119,7 @@ export class BackupAndRestore extends Callback {
     this.#restore(file, decode(file, bytes));
   }
 
-  #restore(file: string, { epoch, random, learningRate, arrays }: Backup): void {
+  #restore(file: string, { epoch, random, learningRates, arrays }: Backup): void {
     const state = this.#state();
     const odd = state.findIndex(({ name, variable }, i) => {
       const array = arrays[i];
@@ -137,7 +139,10 @@ export class BackupAndRestore extends Callback {
         variable.assign(tensor(values as TypedArray, [...shape], dtype) as never);
       });
     });
-    if (learningRate !== null) this.model.optimizer.learningRate = learningRate;
+    for (const [i, { optimizer }] of this.model.optimizers.entries()) {
+      const rate = learningRates[i] ?? null;
+      if (rate !== null) optimizer.learningRate = rate;
+    }
     restoreRandomState(random);
     this.resumeEpoch = epoch;
   }
@@ -147,11 +152,12 @@ export class BackupAndRestore extends Callback {
       import('node:fs/promises'),
       import('./node/model_folder.ts'),
     ]);
-    const { optimizer } = this.model;
     const bytes = encode({
       epoch: epoch + 1,
       random: randomState(),
-      learningRate: optimizer.learningRateSchedule ? null : optimizer.learningRate,
+      learningRates: this.model.optimizers.map(({ optimizer }) =>
+        optimizer.learningRateSchedule ? null : optimizer.learningRate,
+      ),
       arrays: this.#state().map(({ name, variable }) => namedArray(name, variable)),
     });
     await mkdir(this.#folder, { recursive: true });

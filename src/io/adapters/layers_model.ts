@@ -31,8 +31,10 @@ export async function artifactsOf(model: LayersModel, config: SaveConfig): Promi
     if (!model.isCompiled)
       fail('save', 'includeOptimizer needs a compiled model', undefined, 'call model.compile first');
     artifacts.trainingConfig = model.getTrainingConfig();
-    for (const { name, tensor: value } of await model.optimizer.getWeights()) {
-      arrays.push(namedArray(name, value, 'optimizer'));
+    for (const { name: owner, optimizer } of model.optimizers) {
+      for (const { name, tensor: value } of await optimizer.getWeights()) {
+        arrays.push(namedArray(owner ? `${owner}/${name}` : name, value, 'optimizer'));
+      }
     }
   }
   const metadata = model.getUserDefinedMetadata();
@@ -98,16 +100,21 @@ export async function modelFromArtifacts(artifacts: ModelArtifacts, options: Loa
 
 async function restoreOptimizer(model: LayersModel, arrays: readonly NamedArray[]): Promise<void> {
   const state = arrays.filter(({ group }) => group === 'optimizer');
-  if (state.length === 0) return;
-  const weights = state.map(({ name, values, shape, dtype }) => ({
-    name,
-    tensor: tensor(values, [...shape], dtype),
-  }));
-  await model.optimizer.setWeights(
-    weights,
-    model.trainableWeights.map((weight) => weight.val),
-  );
-  for (const weight of weights) weight.tensor.dispose();
+  for (const { name: owner, optimizer, weights: owned } of model.optimizers) {
+    const prefix = owner ? `${owner}/` : '';
+    const weights = state
+      .filter(({ name }) => name.startsWith(prefix))
+      .map(({ name, values, shape, dtype }) => ({
+        name: name.slice(prefix.length),
+        tensor: tensor(values, [...shape], dtype),
+      }));
+    if (weights.length === 0) continue;
+    await optimizer.setWeights(
+      weights,
+      owned.map((weight) => weight.val),
+    );
+    for (const weight of weights) weight.tensor.dispose();
+  }
 }
 
 /** Hands the weights of a file to the layers that are being built, by name and only in the right shape. */

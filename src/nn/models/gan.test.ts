@@ -16,6 +16,7 @@ import {
   variableGrads,
   zeros,
 } from '../../tensor/index.ts';
+import { io, loadLayersModel } from '../../io/index.ts';
 import { layers } from '../layers/index.ts';
 import { train } from '../optimizers/index.ts';
 import { type GanLossName, getGanLoss } from '../training/gan_losses.ts';
@@ -335,4 +336,46 @@ describe('mistakes', () => {
     );
     await expect(compiled(one).trainOnBatch(zeros([4, 5]))).rejects.toThrow(/\[4,5\]|5/);
   });
+});
+
+test('stopped, saved with both optimizers and loaded, it goes on with the same bits', async () => {
+  const x = points(24);
+  // 4 steps an epoch, 3 for a turn of the generator: the second epoch begins in the middle of one.
+  const first = compiled({ discriminatorSteps: 3, gradientPenalty: 1, labelSmoothing: 0.1 });
+  const epoch = async (one: GAN, seed: number) => {
+    setSeed(seed);
+    return (await one.fit(x, null, { epochs: 1, batchSize: 6, seed, verbose: 0 })).history;
+  };
+  await epoch(first, 1);
+  let saved: Parameters<typeof io.fromMemory>[0] | undefined;
+  await first.save({ save: async (artifacts: never) => (saved = artifacts) }, { includeOptimizer: true });
+  const again = (await loadLayersModel(io.fromMemory(saved!))) as GAN;
+  expect(snapshot(again)).toEqual(snapshot(first));
+  expect(again.getTrainingConfig()).toEqual(first.getTrainingConfig());
+  expect(again.getTrainingConfig().turn).toBe(1);
+  const losses = await epoch(first, 2);
+  expect(await epoch(again, 2)).toEqual(losses);
+  expect(snapshot(again)).toEqual(snapshot(first));
+  // Without the optimizers' state it would not.
+  let bare: Parameters<typeof io.fromMemory>[0] | undefined;
+  await first.save({ save: async (artifacts: never) => (bare = artifacts) });
+  const anew = (await loadLayersModel(io.fromMemory(bare!))) as GAN;
+  anew.compile({
+    generatorOptimizer: train.adam(0.01),
+    discriminatorOptimizer: train.adam(0.01),
+    discriminatorSteps: 3,
+  });
+  await epoch(first, 3);
+  await epoch(anew, 3);
+  expect(snapshot(anew)).not.toEqual(snapshot(first));
+  // A game of the user's own has no name that a file could hold.
+  first.compile({
+    generatorOptimizer: 'sgd',
+    discriminatorOptimizer: 'sgd',
+    loss: { ...getGanLoss('test', 'hinge', 0), name: undefined },
+  });
+  await expect(first.save({ save: async () => ({}) as never }, { includeOptimizer: true })).rejects.toThrow(
+    /a GAN whose loss is functions is saved without its optimizers/,
+  );
+  for (const one of [first, again, anew]) one.dispose();
 });

@@ -14,13 +14,17 @@ import {
   randomUniform,
   reshape,
   type Scalar,
+  scalar,
   sigmoid,
   sqrt,
   square,
   sub,
   sum,
   type Tensor,
+  tidy,
   untracked,
+  type Variable,
+  variable,
 } from '../../tensor/index.ts';
 import { sameShape, showShape } from '../../types/shape.ts';
 import { type Config, isSerializedObject, serialize } from '../keras_config.ts';
@@ -28,16 +32,17 @@ import { collectLosses, preActivationOf } from '../layers/call_context.ts';
 import type { CallOptions } from '../layers/layer.ts';
 import { deserializeLayer, registerLayer } from '../layers/registry.ts';
 import { type KerasShape, type ShapeOrShapes, showKerasShape } from '../layers/shapes.ts';
-import { defaultModelName } from '../naming.ts';
+import { defaultModelName, toSnakeCase } from '../naming.ts';
 import { getOptimizer, type OptimizerIdentifier } from '../optimizers/index.ts';
 import { Optimizer } from '../optimizers/optimizer.ts';
 import { AlternatingStep } from '../training/alternating.ts';
 import { checkCount } from '../training/checks.ts';
 import type { ModelCompileArgs, TrainingConfig } from '../training/compile.ts';
+import { optimizerConfigOf, optimizerFrom } from '../training/training_config.ts';
 import { type GanLoss, type GanLossIdentifier, getGanLoss } from '../training/gan_losses.ts';
 import { customStep, type Step } from '../training/step.ts';
 import { updateWeights } from '../training/update.ts';
-import { LayersModel, type StepLogs, type TrainStepData } from './layers_model.ts';
+import { LayersModel, type StepLogs, type TrainingOptimizer, type TrainStepData } from './layers_model.ts';
 
 export interface GanArgs {
   /** From noise to samples; with conditions, from [noise, condition]. */
@@ -65,10 +70,21 @@ export interface GanCompileArgs {
   labelSmoothing?: number;
 }
 
+/** How a GAN was compiled; optimizer_config is the generator's. */
+export interface GanTrainingConfig extends TrainingConfig {
+  discriminator_optimizer_config: TrainingConfig['optimizer_config'];
+  discriminator_steps: number;
+  gradient_penalty: number;
+  label_smoothing: number;
+  /** Steps of the discriminator since the generator's last. */
+  turn: number;
+}
+
 interface Game {
   readonly loss: GanLoss;
   readonly steps: number;
   readonly penalty: number;
+  readonly smoothing: number;
   readonly optimizer: Optimizer;
   readonly ownsOptimizer: boolean;
 }
@@ -93,6 +109,8 @@ export class GAN extends LayersModel {
   readonly discriminator: LayersModel;
   readonly latentShape: readonly number[];
   #game: Game | null = null;
+  /** Steps of the discriminator since the generator's last. */
+  readonly #turn = variable(0, false, undefined, 'int32');
 
   constructor(args: GanArgs) {
     super({ name: args?.name ?? defaultModelName('gan') });
@@ -127,7 +145,9 @@ export class GAN extends LayersModel {
     const optimizer = getOptimizer(op, discriminatorOptimizer);
     super.compile({ optimizer: generatorOptimizer });
     this.#forget();
-    this.#game = { loss: game, steps, penalty, optimizer, ownsOptimizer: optimizer !== discriminatorOptimizer };
+    const ownsOptimizer = optimizer !== discriminatorOptimizer;
+    this.#game = { loss: game, steps, penalty, smoothing: labelSmoothing, optimizer, ownsOptimizer };
+    this.#setTurn(0);
   }
 
   #compiledGame(op: string): Game {
@@ -139,6 +159,17 @@ export class GAN extends LayersModel {
   }
   get discriminatorOptimizer(): Optimizer {
     return this.#compiledGame('discriminatorOptimizer').optimizer;
+  }
+
+  override get optimizers(): readonly TrainingOptimizer[] {
+    const { generator, discriminator } = this;
+    return [
+      { name: 'generator', optimizer: this.generatorOptimizer, weights: generator.trainableWeights },
+      { name: 'discriminator', optimizer: this.discriminatorOptimizer, weights: discriminator.trainableWeights },
+    ];
+  }
+  override hiddenState(): Variable[] {
+    return [...super.hiddenState(), this.#turn];
   }
 
   override get outputNames(): string[] {
@@ -244,6 +275,7 @@ export class GAN extends LayersModel {
       customStep((data) => this.discriminatorStep(batchOf('fit', data)), 'discriminator step', nothing),
       customStep((data) => this.generatorStep(batchOf('fit', data)), 'generator step', nothing),
       steps,
+      this.#turn,
     );
   }
 
@@ -290,16 +322,47 @@ export class GAN extends LayersModel {
     const { name, latentShape } = config as { name?: string; latentShape?: number[] };
     return new GAN({ generator, discriminator, latentShape, name });
   }
-  override getTrainingConfig(): TrainingConfig {
-    fail('save', 'the optimizers of a GAN are not saved', undefined, 'pass includeOptimizer: false');
+  override getTrainingConfig(): GanTrainingConfig {
+    const { loss, steps, penalty, smoothing, optimizer } = this.#compiledGame('getTrainingConfig');
+    if (!loss.name) {
+      const hint = 'pass includeOptimizer: false, and compile again after loading';
+      fail('save', 'a GAN whose loss is functions is saved without its optimizers', 'functions have no name', hint);
+    }
+    return {
+      loss: toSnakeCase(loss.name),
+      metrics: [],
+      optimizer_config: optimizerConfigOf(this.generatorOptimizer),
+      discriminator_optimizer_config: optimizerConfigOf(optimizer),
+      discriminator_steps: steps,
+      gradient_penalty: penalty,
+      label_smoothing: smoothing,
+      turn: this.#turn.dataSync()[0],
+    };
+  }
+  override loadTrainingConfig(config: object): void {
+    const op = 'loadTrainingConfig';
+    const given = config as Partial<GanTrainingConfig>;
+    this.compile({
+      generatorOptimizer: optimizerFrom(op, 'optimizer_config', given.optimizer_config),
+      discriminatorOptimizer: optimizerFrom(op, 'discriminator_optimizer_config', given.discriminator_optimizer_config),
+      loss: String(given.loss),
+      discriminatorSteps: given.discriminator_steps,
+      gradientPenalty: given.gradient_penalty,
+      labelSmoothing: given.label_smoothing,
+    });
+    this.#setTurn(checkCount(op, 'turn', given.turn ?? 0, 0));
   }
 
+  #setTurn(steps: number): void {
+    tidy(() => this.#turn.assign(scalar(steps, 'int32')));
+  }
   #forget(): void {
     if (this.#game?.ownsOptimizer) this.#game.optimizer.dispose();
     this.#game = null;
   }
   override dispose(): { refCountAfterDispose: number; numDisposedVariables: number } {
     this.#forget();
+    this.#turn.dispose();
     return super.dispose();
   }
 }

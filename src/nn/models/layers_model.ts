@@ -2,11 +2,13 @@
  * What every model is: layers, weights, and the doors to training, evaluation and prediction, whose work is done in
  * training/. Knows nothing of files: io/ installs how a model is saved.
  */
-import { fail } from '../../base/errors.ts';
+import { fail, placed } from '../../base/errors.ts';
 import type { Scalar, Tensor, Variable } from '../../tensor/index.ts';
+import { showShape } from '../../types/shape.ts';
 import type { History } from '../callbacks/history.ts';
 import { type Json, toPythonic } from '../keras_config.ts';
 import { Layer, type LayerArgs } from '../layers/layer.ts';
+import { type LayerVariable, writeAll } from '../layers/layer_variable.ts';
 import { shapesOf } from '../layers/shapes.ts';
 import type { SymbolicTensor } from '../layers/symbolic.ts';
 import { defaultModelName, failUnknownName, uniqueNames } from '../naming.ts';
@@ -34,6 +36,14 @@ export interface TrainStepData {
   readonly x: Tensor | Tensor[];
   readonly y: Tensor | Tensor[];
   readonly sampleWeight: Tensor | (Tensor | null)[] | null;
+}
+
+/** An optimizer that trains some of a model's weights. */
+export interface TrainingOptimizer {
+  /** '' where it is the only one. */
+  readonly name: string;
+  readonly optimizer: Optimizer;
+  readonly weights: readonly LayerVariable[];
 }
 
 /** What a custom step reports: scalars by name. */
@@ -118,11 +128,27 @@ export abstract class LayersModel extends Layer {
   override setWeights(values: readonly Tensor[]): void {
     const weights = this.weights;
     if (values.length !== weights.length) {
-      fail('setWeights', `there must be ${weights.length} tensors, one for each weight`, `got ${values.length}`);
+      const must = `model ${this.name} needs ${weights.length} tensors, one for each weight of its layers`;
+      fail('setWeights', must, `got ${values.length}`, `they are ${this.#listWeights()}`);
     }
-    values.forEach((value, i) => {
-      weights[i].write(value);
+    weights.forEach((weight, i) => {
+      placed(
+        () => this.placeOf(weight),
+        () => weight.check(values[i]),
+      );
     });
+    writeAll(weights, values);
+  }
+  #listWeights(): string {
+    return this.weights.map(({ originalName, shape }) => `${originalName} ${showShape(shape)}`).join(', ');
+  }
+
+  /** `it belongs to layer 2 of 3 of model net, dense_Dense1: Dense {units: 4}`: whose weight that is, for errors. */
+  placeOf(weight: LayerVariable): string {
+    const at = this.layers.findIndex((layer) => layer.weights.includes(weight));
+    const layer = this.layers[at];
+    if (!layer) return `it belongs to model ${this.name}`;
+    return `it belongs to layer ${at + 1} of ${this.layers.length} of model ${this.name}, ${layer.label}`;
   }
 
   /**
@@ -130,7 +156,7 @@ export abstract class LayersModel extends Layer {
    * must be named, and no other.
    */
   loadWeights(values: { readonly [name: string]: Tensor }, strict = true): void {
-    assignNamedWeights('loadWeights', this.weights, values, strict);
+    assignNamedWeights('loadWeights', this.weights, values, { strict, placeOf: (weight) => this.placeOf(weight) });
   }
 
   getLayer(name: string): Layer;
@@ -165,6 +191,10 @@ export abstract class LayersModel extends Layer {
   }
   get optimizer(): Optimizer {
     return this.compiled('optimizer').optimizer;
+  }
+  /** All optimizers of training, each with the weights that it moves; `name` tells several apart. */
+  get optimizers(): readonly TrainingOptimizer[] {
+    return [{ name: '', optimizer: this.optimizer, weights: this.trainableWeights }];
   }
   /** The arguments of compile as model files hold them. */
   getTrainingConfig(): TrainingConfig {

@@ -1,4 +1,5 @@
 /** Two programs that take turns in one training step: the second runs with every so many of the first, and its numbers count only then. */
+import { scalar, tidy, type Variable } from '../../tensor/index.ts';
 import type { Batch } from './batch.ts';
 import type { Step } from './step.ts';
 import type { LogLayout } from './tally.ts';
@@ -7,15 +8,17 @@ export class AlternatingStep implements Step {
   readonly #first: Step;
   readonly #second: Step;
   readonly #every: number;
-  #calls = 0;
+  /** Steps since the second had its turn, a variable so that it is saved with the rest of the state; null: always its turn. */
+  readonly #waited: Variable | null;
   /** What the second reported last. */
   #latest: ArrayLike<number> = [];
 
-  /** The second takes its turn in the first call, and then in each `every`th. Both report means. */
-  constructor(first: Step, second: Step, every: number) {
+  /** The second takes its turn where `waited` is 0, and then in each `every`th call. Both report means. */
+  constructor(first: Step, second: Step, every: number, waited: Variable) {
     this.#first = first;
     this.#second = second;
     this.#every = every;
+    this.#waited = every === 1 ? null : waited;
   }
 
   get layout(): LogLayout {
@@ -38,7 +41,10 @@ export class AlternatingStep implements Step {
   }
 
   #secondIsDue(): boolean {
-    return this.#calls++ % this.#every === 0;
+    if (!this.#waited) return true;
+    const waited = this.#waited.dataSync()[0];
+    tidy(() => this.#waited!.assign(scalar((waited + 1) % this.#every, 'int32')));
+    return waited === 0;
   }
 
   #joined(first: ArrayLike<number>, due: boolean): ArrayLike<number> {

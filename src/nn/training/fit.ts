@@ -4,6 +4,7 @@
  */
 import { fail } from '../../base/errors.ts';
 import { type CallbackArgs, CallbackList, standardizeCallbacks } from '../callbacks/callback.ts';
+import { registeredCallbacks } from '../callbacks/constructors.ts';
 import { History } from '../callbacks/history.ts';
 import { ProgbarLogger } from '../callbacks/progbar.ts';
 import type { LayersModel } from '../models/layers_model.ts';
@@ -148,7 +149,7 @@ function callbacksOf(model: LayersModel, plan: Plan, args: CommonFitArgs, histor
   const verbose = args.verbose ?? 1;
   // A model without a graph gets its names with its first batch.
   const names = model.built && !model.hasOwnStep ? model.metricsNames : [];
-  const list = new CallbackList([...standardizeCallbacks(args.callbacks), history]);
+  const list = new CallbackList([...registeredCallbacks(verbose), ...standardizeCallbacks(args.callbacks), history]);
   if (verbose > 0) list.append(new ProgbarLogger(verbose));
   list.setModel(model);
   list.setParams({
@@ -208,7 +209,7 @@ async function train(op: string, model: LayersModel, args: CommonFitArgs, makePl
 async function runEpoch(op: string, model: LayersModel, plan: Plan, callbacks: CallbackList, epoch: number) {
   const { source, pace } = plan;
   let step: Step | null = null;
-  let tally = new Tally([]);
+  const tally = new Tally();
   await source.begin();
   try {
     for (let batch = 0; batch < source.steps && !model.stopTraining; batch++) {
@@ -228,7 +229,7 @@ async function runEpoch(op: string, model: LayersModel, plan: Plan, callbacks: C
       const vector = async ? await runAsync(step, given.batch, source, batch) : step.run(given.batch);
       source.done(given.batch);
       pace.stepTook(performance.now() - started);
-      if (batch === 0) tally = new Tally(step.layout);
+      tally.grow(step.layout);
       const values = tally.add(vector, size);
       const logs: { [name: string]: number } = { batch, size };
       step.layout.forEach(({ name }, i) => {

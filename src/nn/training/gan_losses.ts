@@ -8,6 +8,8 @@ import { failUnknownName, toCamelCase } from '../naming.ts';
 
 /** A game of two losses, both to be made small. */
 export interface GanLoss {
+  /** Under which files know it; without, a model compiled with it is saved without its optimizers. */
+  readonly name?: GanLossName;
   readonly discriminator: (real: Tensor, fake: Tensor) => Scalar;
   readonly generator: (fake: Tensor) => Scalar;
   /** Whether they take logits: where the discriminator ends in a sigmoid, what that was applied to. Default false. */
@@ -74,7 +76,7 @@ export function getGanLoss(op: string, identifier: GanLossIdentifier, smoothing:
   if (typeof identifier === 'string') {
     const name = toCamelCase(identifier);
     if (!Object.hasOwn(makers, name)) failUnknownName(op, 'GAN loss', identifier, Object.keys(makers));
-    const loss = makers[name as GanLossName](smoothing);
+    const loss: GanLoss = { ...makers[name as GanLossName](smoothing), name: name as GanLossName };
     if (loss.isCritic && smoothing > 0) {
       fail(op, 'labelSmoothing needs a loss with labels', `got the loss '${identifier}'`);
     }

@@ -18,17 +18,21 @@ export type LogLayout = readonly LogEntry[];
 export const widthOf = ({ kind }: LogEntry): number => (kind === 'ratio' || kind === 'turns' ? 2 : 1);
 
 export class Tally {
-  readonly #layout: LogLayout;
-  readonly #totals: Float64Array;
-  readonly #counts: Float64Array;
+  #layout: LogLayout = [];
+  readonly #totals: number[] = [];
+  readonly #counts: number[] = [];
   /** What stands for a mean of nothing. */
-  readonly #last: Float64Array;
+  readonly #last: number[] = [];
 
-  constructor(layout: LogLayout) {
+  constructor(layout: LogLayout = []) {
+    this.grow(layout);
+  }
+
+  /** Takes entries in that are new at the end: a step that alternates knows its second part's when that has run once. */
+  grow(layout: LogLayout): void {
     this.#layout = layout;
-    this.#totals = new Float64Array(layout.length);
-    this.#counts = new Float64Array(layout.length);
-    this.#last = new Float64Array(layout.length);
+    while (this.#totals.length < layout.length)
+      for (const list of [this.#totals, this.#counts, this.#last]) list.push(0);
   }
 
   /** Takes a step's vector; gives the values of this batch (of the epoch so far, where the program keeps them). */

@@ -17,10 +17,21 @@ export interface TrainingConfig {
 
 const metricName = (name: string): string => (name === 'acc' ? 'accuracy' : toSnakeCase(name));
 
-export function trainingConfig(given: Optimizer, outputs: readonly OutputPlan[]): TrainingConfig {
+export function optimizerConfigOf(given: Optimizer): TrainingConfig['optimizer_config'] {
   // A model that needs scaled losses gets them again where it is compiled.
   const optimizer = given instanceof LossScaleOptimizer ? given.innerOptimizer : given;
-  const optimizerConfig = { class_name: optimizer.getClassName(), config: optimizer.getConfig() };
+  return { class_name: optimizer.getClassName(), config: optimizer.getConfig() };
+}
+
+/** An optimizer from what optimizerConfigOf gave; `what` names it in errors. */
+export function optimizerFrom(op: string, what: string, config: unknown): Optimizer {
+  const serialized = fromPythonic(config);
+  if (!isSerializedObject(serialized)) fail(op, `${what} must have a class_name`, 'it has none');
+  return deserializeOptimizer(op, { ...serialized, config: serialized.config ?? {} });
+}
+
+export function trainingConfig(given: Optimizer, outputs: readonly OutputPlan[]): TrainingConfig {
+  const optimizerConfig = optimizerConfigOf(given);
   const names = (plan: OutputPlan) => plan.metrics.map(({ metric }) => metricName(metric.name));
   if (outputs.length === 1) {
     const loss = outputs[0].loss;
@@ -46,13 +57,11 @@ export function compileArgsFrom(op: string, config: object): ModelCompileArgs {
     optimizer_config: optimizer,
     loss_weights: lossWeights,
   } = config as { [key: string]: unknown };
-  const serialized = fromPythonic(optimizer);
-  if (!isSerializedObject(serialized)) fail(op, 'optimizer_config must have a class_name', 'it has none');
   const names = (value: unknown): string[] => (Array.isArray(value) ? value.flat().map(String) : []);
   const isMap = (value: unknown): value is { [name: string]: unknown } =>
     typeof value === 'object' && value !== null && !Array.isArray(value);
   return {
-    optimizer: deserializeOptimizer(op, { ...serialized, config: serialized.config ?? {} }),
+    optimizer: optimizerFrom(op, 'optimizer_config', optimizer),
     loss: isMap(loss) ? (loss as { [name: string]: string }) : Array.isArray(loss) ? names(loss) : String(loss),
     metrics: isMap(metrics)
       ? Object.fromEntries(Object.entries(metrics).map(([name, list]) => [name, names(list)]))
