@@ -6,8 +6,6 @@ const helpers =
   'helpers for authors of TensorFlow.js kernels; what a compiler needs of it is in `src/ops` and `src/compiler`';
 const gpu = 'hands out textures of the WebGL and WebGPU backends of TensorFlow.js';
 
-const later = 'not there yet';
-
 /** @type {Record<string, string>} */
 export const absent = {
   'tf.DataStorage': kernels,
@@ -22,5 +20,4 @@ export const absent = {
   'tf.test_util.play': 'plays a video file of its test suite',
 
   'tf.OptimizerConstructors': 'the class that `tf.train` is made of; use `tf.train`',
-  'tf.registerCallbackConstructor': later,
 };

@@ -11,6 +11,7 @@ export {
   type Logs,
 } from './callbacks/callback.ts';
 export { callbacks as fitCallbacks, EarlyStopping, type EarlyStoppingArgs } from './callbacks/early_stopping.ts';
+export { type CallbackConstructor, registerCallbackConstructor } from './callbacks/constructors.ts';
 export { History } from './callbacks/history.ts';
 export { ProgbarLogger, type ProgressStream } from './callbacks/progbar.ts';
 export { Constraint, type ConstraintIdentifier, constraints } from './constraints.ts';
@@ -30,6 +31,7 @@ export {
   type LayerArgs,
   type WeightArgs,
 } from './layers/layer.ts';
+export { Wrapper, type WrapperArgs } from './layers/wrapper.ts';
 export { LayerVariable, type WeightSource } from './layers/layer_variable.ts';
 export type { KerasShape, ShapeOrShapes } from './layers/shapes.ts';
 export { configuredLosses } from './configured_losses.ts';

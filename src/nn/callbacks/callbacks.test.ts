@@ -6,6 +6,8 @@ import { layers } from '../layers/index.ts';
 import { sequential } from '../models/sequential.ts';
 import { train } from '../optimizers/index.ts';
 import type { Optimizer } from '../optimizers/optimizer.ts';
+import { Callback, CustomCallback } from './callback.ts';
+import { registerCallbackConstructor } from './constructors.ts';
 import { callbacks } from './early_stopping.ts';
 
 /** w x with w = 1 and one sample (1, 0): the loss is w^2. */
@@ -68,4 +70,30 @@ test('averages of the weights are what training ends with', async () => {
   await fit(2, callbacks.swapEMAWeights());
   // w: 0.5, 0.25; averages 0.75, 0.5.
   expect(model.getWeights()[0].dataSync()[0]).toBeCloseTo(0.5, 6);
+});
+
+test('registered callbacks come with every fit that is as verbose, those of lower levels first', async () => {
+  const seen: string[] = [];
+  const named = (name: string) =>
+    class extends Callback {
+      override async onTrainBegin(): Promise<void> {
+        expect(this.model).toBeDefined();
+        seen.push(name);
+      }
+    };
+  const [late, early] = [named('level 1'), named('level 0')];
+  registerCallbackConstructor(1, late);
+  registerCallbackConstructor(0, early);
+  const model = sequential({ layers: [layers.dense({ units: 1, inputShape: [1] })] });
+  model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
+  const own = new CustomCallback({ onTrainBegin: () => void seen.push('own') });
+  const run = (verbose: 0 | 1) => model.fit(tensor([[1]]), tensor([[1]]), { verbose, callbacks: own });
+  const write = vi.spyOn(process.stdout, 'write').mockImplementation(() => true);
+  await run(0);
+  await run(1);
+  write.mockRestore();
+  expect(seen).toEqual(['level 0', 'own', 'level 0', 'level 1', 'own']);
+  expect(() => registerCallbackConstructor(2, late)).toThrow(/a class must be registered once; .*at level 1/);
+  expect(() => registerCallbackConstructor(-1, named('x'))).toThrow(/an integer of at least 0; got -1/);
+  expect(() => registerCallbackConstructor(0, null as never)).toThrow(/must be a class/);
 });

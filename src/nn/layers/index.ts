@@ -5,8 +5,9 @@ import { Layer } from './layer.ts';
 import * as preprocessing from './preprocessing/factories.ts';
 import { setBuiltInLayers } from './registry.ts';
 import { RNNCell } from './rnn_cell.ts';
+import { Wrapper } from './wrapper.ts';
 
-export const layers = { ...preprocessing, ...factories, Layer, RNNCell };
+export const layers = { ...preprocessing, ...factories, Layer, RNNCell, Wrapper };
 
 setBuiltInLayers(layerClasses, layerAliases);
 

@@ -1,13 +1,13 @@
 /** A layer whose kernel is divided by its largest singular value (Miyato et al. 2018). */
 import { fail } from '../../base/errors.ts';
 import { div, matMul, maximum, reshape, sqrt, square, sum, type Tensor, transpose } from '../../tensor/index.ts';
-import { type Config, isSerializedObject, serialize } from '../keras_config.ts';
-import { type CallOptions, Layer, type LayerArgs } from './layer.ts';
-import { LayerVariable, withNameScope } from './layer_variable.ts';
-import { deserializeLayer } from './registry.ts';
+import type { Config } from '../keras_config.ts';
+import type { CallOptions, Layer } from './layer.ts';
+import { LayerVariable } from './layer_variable.ts';
 import { checkPositiveInteger, type ShapeOrShapes } from './shapes.ts';
+import { Wrapper, type WrapperArgs } from './wrapper.ts';
 
-export interface SpectralNormalizationArgs extends LayerArgs {
+export interface SpectralNormalizationArgs extends WrapperArgs {
   /** A layer with a kernel or embeddings. */
   layer: Layer;
   /** Steps of power iteration in each training step; default 1. */
@@ -21,16 +21,13 @@ const unit = (x: Tensor): Tensor => div(x, sqrt(maximum(sum(square(x)), 1e-12)))
  * itself stays as it is, and the gradient goes through the quotient. Source: keras.layers.SpectralNormalization, which stores
  * the quotient in the weight instead.
  */
-export class SpectralNormalization extends Layer {
+export class SpectralNormalization extends Wrapper {
   static override readonly className = 'SpectralNormalization';
-  readonly layer: Layer;
   readonly powerIterations: number;
   #vector: LayerVariable | null = null;
 
   constructor(args: SpectralNormalizationArgs) {
     super(args);
-    if (!(args.layer instanceof Layer)) fail(this.label, 'layer must be a layer', `got ${typeof args.layer}`);
-    this.layer = args.layer;
     this.powerIterations = checkPositiveInteger(this.label, 'powerIterations', args.powerIterations ?? 1);
     this.supportsMasking = this.layer.supportsMasking;
   }
@@ -43,15 +40,12 @@ export class SpectralNormalization extends Layer {
   }
 
   override build(inputShape: ShapeOrShapes): void {
-    withNameScope(this.name, () => this.layer.ensureBuilt(inputShape));
+    super.build(inputShape);
     const { shape } = this.#kernel;
     this.#vector = this.addWeight('vector_u', [1, shape[shape.length - 1]], {
       initializer: this.initializer(undefined, 'truncatedNormal'),
       trainable: false,
     });
-  }
-  override computeOutputShape(inputShape: ShapeOrShapes): ShapeOrShapes {
-    return this.layer.computeOutputShape(inputShape);
   }
 
   override call(inputs: Tensor | Tensor[], options: CallOptions): Tensor | Tensor[] {
@@ -78,12 +72,6 @@ export class SpectralNormalization extends Layer {
   }
 
   override getConfig(): Config {
-    return { powerIterations: this.powerIterations, layer: serialize(this.layer), ...super.getConfig() };
-  }
-  static fromConfig(config: Config): SpectralNormalization {
-    const { layer, ...rest } = config;
-    if (!isSerializedObject(layer))
-      fail('SpectralNormalization', 'config.layer must be a layer', `got ${typeof layer}`);
-    return new SpectralNormalization({ ...rest, layer: deserializeLayer('SpectralNormalization', layer) });
+    return { powerIterations: this.powerIterations, ...super.getConfig() };
   }
 }

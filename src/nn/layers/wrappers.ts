@@ -1,35 +1,25 @@
 /** Layers around a layer: over each step of a sequence, or in both directions of it. */
 import { fail } from '../../base/errors.ts';
 import { add, concat, mul, reshape, reverse, Tensor } from '../../tensor/index.ts';
-import { type Config, isSerializedObject, serialize } from '../keras_config.ts';
+import { type Config, serialize } from '../keras_config.ts';
 import { failUnknownName } from '../naming.ts';
 import type { Mask } from './call_context.ts';
-import { type CallOptions, Layer, type LayerArgs } from './layer.ts';
+import type { CallOptions, Layer } from './layer.ts';
 import { withNameScope } from './layer_variable.ts';
 import { RNN, type RNNCallOptions } from './rnn.ts';
 import { deserializeLayer } from './registry.ts';
 import { isShapeList, type KerasShape, type ShapeOrShapes } from './shapes.ts';
 import { SymbolicTensor } from './symbolic.ts';
+import { Wrapper, type WrapperArgs } from './wrapper.ts';
 
-export interface TimeDistributedArgs extends LayerArgs {
-  layer: Layer;
-}
-
-function innerLayer(op: string, config: Config): Layer {
-  const { layer } = config;
-  if (!isSerializedObject(layer)) fail(op, 'config.layer must be a layer', `got ${typeof layer}`);
-  return deserializeLayer(op, layer);
-}
+export type TimeDistributedArgs = WrapperArgs;
 
 /** The layer inside for each step of [batch, steps, ...], with the same weights. Source: tf.layers.timeDistributed. */
-export class TimeDistributed extends Layer {
+export class TimeDistributed extends Wrapper {
   static override readonly className = 'TimeDistributed';
-  readonly layer: Layer;
 
   constructor(args: TimeDistributedArgs) {
     super(args);
-    if (!(args.layer instanceof Layer)) fail(this.label, 'layer must be a layer', `got ${typeof args.layer}`);
-    this.layer = args.layer;
     this.supportsMasking = true;
     this.inputSpec = { minRank: 3, hint: 'a sequence needs [batch, steps, ...]' };
   }
@@ -50,18 +40,12 @@ export class TimeDistributed extends Layer {
     const output = this.layer.apply(rows, { training: options.training, mask: null });
     return reshape(output, [shape[0], shape[1], ...output.shape.slice(1)]);
   }
-  override getConfig(): Config {
-    return { ...super.getConfig(), layer: serialize(this.layer) };
-  }
-  static fromConfig(config: Config): TimeDistributed {
-    return new TimeDistributed({ ...config, layer: innerLayer('TimeDistributed.fromConfig', config) });
-  }
 }
 
 const mergeModes = ['concat', 'sum', 'mul', 'ave'] as const;
 export type BidirectionalMergeMode = (typeof mergeModes)[number] | null;
 
-export interface BidirectionalArgs extends LayerArgs {
+export interface BidirectionalArgs extends WrapperArgs {
   /** A recurrent layer; it is copied for each direction. */
   layer: RNN;
   /** How the outputs of both directions become one; null gives both. Default 'concat'. */
@@ -69,8 +53,10 @@ export interface BidirectionalArgs extends LayerArgs {
 }
 
 /** A recurrent layer from first to last, and a copy of it from last to first. Source: tf.layers.bidirectional. */
-export class Bidirectional extends Layer {
+export class Bidirectional extends Wrapper {
   static override readonly className = 'Bidirectional';
+  /** What was given; it trains nothing: its copies do. */
+  declare readonly layer: RNN;
   readonly forwardLayer: RNN;
   readonly backwardLayer: RNN;
   readonly mergeMode: BidirectionalMergeMode;
@@ -78,7 +64,7 @@ export class Bidirectional extends Layer {
 
   constructor(args: BidirectionalArgs) {
     super(args);
-    const { layer } = args;
+    const { layer } = this;
     if (!(layer instanceof RNN)) fail(this.label, 'layer must be a recurrent layer', `got ${typeof layer}`);
     this.mergeMode = args.mergeMode === undefined ? 'concat' : args.mergeMode;
     if (this.mergeMode !== null && !mergeModes.includes(this.mergeMode)) {
@@ -94,6 +80,10 @@ export class Bidirectional extends Layer {
     this.backwardLayer = copy('backward', !layer.goBackwards);
     this.stateful = layer.stateful;
     this.supportsMasking = true;
+  }
+
+  protected override sublayers(): readonly Layer[] {
+    return [this.forwardLayer, this.backwardLayer];
   }
 
   override build(inputShape: ShapeOrShapes): void {
@@ -171,9 +161,6 @@ export class Bidirectional extends Layer {
 
   override getConfig(): Config {
     return { ...super.getConfig(), mergeMode: this.mergeMode, layer: this.#config };
-  }
-  static fromConfig(config: Config): Bidirectional {
-    return new Bidirectional({ ...config, layer: innerLayer('Bidirectional.fromConfig', config) as RNN });
   }
 }
 
