@@ -69,6 +69,16 @@ export const figures = [
     goal: { atLeast: 400 },
     quick: true,
   },
+  // Against the same compiled step on batches that lie ready.
+  ...['x64', 'wasm'].map((backend) => ({
+    id: backend === 'x64' ? 'fit-overhead' : 'fit-overhead-wasm',
+    title: `fit over its bare step${backend === 'x64' ? '' : ', wasm'}`,
+    request: { task: 'fit-overhead', batch, steps: 2 * trainSteps },
+    unit: '%',
+    entries: [{ peer: backend }],
+    goal: { atMost: 5 },
+    fixedReps: 3,
+  })),
   {
     id: 'cnn-infer',
     title: 'CNN inference, batch 64',

@@ -163,6 +163,7 @@ async function oneRound(figure, entry) {
   const warmup = figure.fixedReps ? 0 : 1;
   const { seconds } = await entry.peer.ask({ ...entry.request, reps: entry.reps, warmup });
   const time = median(seconds);
+  if (figure.unit === '%') return time * 100;
   return figure.unit === 'ms' ? time * 1000 : entry.amount / time;
 }
 

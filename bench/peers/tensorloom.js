@@ -1,6 +1,6 @@
 /**
  * tensorloom itself as a peer: `node tensorloom.js x64` and `node tensorloom.js wasm`. Imports the package by its name
- * and uses only what TensorFlow.js's users know, besides `tf.jit` and `tf.measurePeak`.
+ * and uses only what TensorFlow.js's users know, besides `tf.jit`, `tf.measurePeak` and, to time it alone, the step of fit.
  *
  * `node tensorloom.js <backend> first-step` and `... import` are the fresh processes that the tasks below start.
  */
@@ -97,6 +97,32 @@ async function load() {
       return async () => {
         const history = await model.fit(x, y, { batchSize: batch, epochs: 1, verbose: 0 });
         consume(history.history.loss[0]);
+      };
+    },
+    // Both over the same batches, in turns; the time of fit over that of its bare steps, less 1.
+    'fit-overhead': async ({ batch = cnn.batch, steps = 32 }) => {
+      const model = network(tf);
+      const { x, y } = trainingData(tf, batch * steps);
+      const batches = Array.from({ length: steps }, (_, i) => ({
+        x: [tf.slice(x, [i * batch], [batch])],
+        y: [tf.slice(y, [i * batch], [batch])],
+        w: [null],
+      }));
+      const fit = () => model.fit(x, y, { batchSize: batch, epochs: 1, verbose: 0 });
+      const bare = () => {
+        const step = model.compiled('bench').trainStep('bench');
+        for (const one of batches) consume(step.run(one)[0]);
+      };
+      return async () => {
+        const times = { fit: [], bare: [] };
+        for (let turn = 0; turn < 4; turn++) {
+          for (const [name, work] of Object.entries({ fit, bare })) {
+            const started = performance.now();
+            await work();
+            times[name].push(secondsSince(started));
+          }
+        }
+        return { seconds: Math.min(...times.fit) / Math.min(...times.bare) - 1 };
       };
     },
     'cnn-infer': async ({ batch = cnn.batch }) => {
