@@ -2,6 +2,7 @@
 import { add, div, maximum, mul, scalar, sqrt, square, sub, tidy, type Variable } from '../../tensor/index.ts';
 import type { Config } from '../keras_config.ts';
 import { type GradientPair, Optimizer, type OptimizerOptions } from './optimizer.ts';
+import { powerAfter } from './variables.ts';
 import type { LearningRateSchedule } from './schedules.ts';
 
 /**
@@ -65,8 +66,8 @@ export class AdamOptimizer extends Optimizer {
 
   protected override onRestore(iterations: number): void {
     tidy(() => {
-      this.#power1.assign(scalar(this.beta1 ** (iterations + 1)));
-      this.#power2.assign(scalar(this.beta2 ** (iterations + 1)));
+      this.#power1.assign(scalar(powerAfter(this.beta1, iterations)));
+      this.#power2.assign(scalar(powerAfter(this.beta2, iterations)));
     });
   }
 

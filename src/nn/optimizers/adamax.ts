@@ -2,6 +2,7 @@
 import { abs as absolute, add, div, maximum, mul, scalar, sub, tidy, type Variable } from '../../tensor/index.ts';
 import type { Config } from '../keras_config.ts';
 import { type GradientPair, Optimizer, type OptimizerOptions } from './optimizer.ts';
+import { powerAfter } from './variables.ts';
 import type { LearningRateSchedule } from './schedules.ts';
 
 /**
@@ -54,7 +55,7 @@ export class AdamaxOptimizer extends Optimizer {
 
   protected override onRestore(iterations: number): void {
     tidy(() => {
-      this.#power1.assign(scalar(this.beta1 ** (iterations + 1)));
+      this.#power1.assign(scalar(powerAfter(this.beta1, iterations)));
       this.#steps.assign(scalar(iterations));
     });
   }
