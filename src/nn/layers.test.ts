@@ -146,3 +146,21 @@ describe('layers', () => {
     if (layer !== 'softmax' && layer !== 'layerNormalization') expect(config).toMatchObject(defined);
   });
 });
+
+test('softmax gives nothing to what a mask leaves out', () => {
+  const x = [1, 2, 3, 4, 5, 6];
+  const mask = [1, 1, 0, 0, 0, 1];
+  const want = tfl.layers
+    .softmax()
+    .call(tfc.tensor(x, [2, 3]), { mask: tfc.tensor(mask, [2, 3], 'bool') }) as tfc.Tensor;
+  const got = layers.softmax().apply(tensor(x, [2, 3]), { mask: tensor(mask, [2, 3], 'bool') });
+  want.dataSync().forEach((value, i) => expect(got.dataSync()[i]).toBeCloseTo(value, 6));
+  // Steps that do not count, along their axis; along another one their mask says nothing.
+  const steps = layers
+    .softmax({ axis: 1 })
+    .apply(tensor(x, [1, 3, 2]), { mask: tensor([true, false, true], [1, 3], 'bool') });
+  const share = 1 / (1 + Math.exp(-4));
+  [1 - share, 1 - share, 0, 0, share, share].forEach((value, i) => expect(steps.dataSync()[i]).toBeCloseTo(value, 6));
+  const last = layers.softmax().apply(tensor(x, [1, 3, 2]), { mask: tensor([true, false, true], [1, 3], 'bool') });
+  expect(last.dataSync()[2]).toBeCloseTo(1 / (1 + Math.E), 6);
+});

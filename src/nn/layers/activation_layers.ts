@@ -1,6 +1,20 @@
 /** Activation functions as layers of their own. */
 import { fail } from '../../base/errors.ts';
-import { cast, elu, greater, leakyRelu, minimum, mul, prelu, relu, softmax, type Tensor } from '../../tensor/index.ts';
+import {
+  cast,
+  elu,
+  greater,
+  leakyRelu,
+  minimum,
+  mul,
+  prelu,
+  relu,
+  reshape,
+  scalar,
+  softmax,
+  Tensor,
+  where,
+} from '../../tensor/index.ts';
 import type { Constraint, ConstraintIdentifier } from '../constraints.ts';
 import type { Initializer, InitializerIdentifier } from '../initializers.ts';
 import type { Regularizer, RegularizerIdentifier } from '../regularizers.ts';
@@ -9,7 +23,8 @@ import { ShapePreserving } from './shape_preserving.ts';
 import { type Activation as ActivationRow, type ActivationIdentifier, getActivation } from '../activations.ts';
 import { type Config, serialize } from '../keras_config.ts';
 import { ActivatedLayer } from './activated.ts';
-import { Layer, type LayerArgs } from './layer.ts';
+import type { Mask } from './call_context.ts';
+import { type CallOptions, Layer, type LayerArgs } from './layer.ts';
 import { type KerasShape, showKerasShape } from './shapes.ts';
 
 export interface ActivationLayerArgs extends LayerArgs {
@@ -95,8 +110,17 @@ export class Softmax extends ActivatedLayer {
     }
     return inputShape;
   }
-  override preActivation(inputs: Tensor): Tensor {
-    return this.#alongLast(inputs.rank) ? inputs : softmax(inputs, this.axis);
+  override preActivation(inputs: Tensor, options: CallOptions = {}): Tensor {
+    const kept = this.#kept(inputs, options.mask ?? null);
+    return this.#alongLast(kept.rank) ? kept : softmax(kept, this.axis);
+  }
+  /** What the mask leaves out gets no share, where the mask tells places along the axis apart. */
+  #kept(inputs: Tensor, mask: Mask): Tensor {
+    const axis = this.axis < 0 ? this.axis + inputs.rank : this.axis;
+    if (!(mask instanceof Tensor) || mask.rank <= axis) return inputs;
+    const open = reshape(mask, [...mask.shape, ...new Array<number>(inputs.rank - mask.rank).fill(1)]);
+    const low = inputs.dtype === 'float16' ? -65504 : -1e9;
+    return where(cast(open, 'bool'), inputs, scalar(low, inputs.dtype));
   }
   override getConfig(): Config {
     return { axis: this.axis, ...super.getConfig() };

@@ -2,7 +2,7 @@
  * What every layer must pass: shapes as it infers them, its config, a file, one training step, gradients against differences,
  * equal numbers on every target, masks, several sizes. A new layer gets a row in `cases`; the last test finds layers without one.
  */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { cases, type LayerCase } from '../../../test/layer-cases.ts';
 import { values } from '../../../test/values.ts';
 import { io, loadLayersModel } from '../../io/index.ts';
@@ -25,7 +25,9 @@ import type { LayersModel } from '../models/layers_model.ts';
 import { train } from '../optimizers/index.ts';
 import { layerClasses } from './classes.ts';
 import { layers } from './index.ts';
+import { maskOf } from './call_context.ts';
 import type { Layer } from './layer.ts';
+import type { SymbolicTensor } from './symbolic.ts';
 import { type Config, fromPythonic, toPythonic } from '../keras_config.ts';
 import { deserializeLayer } from './registry.ts';
 
@@ -139,19 +141,38 @@ describe('every layer', () => {
     if (!row.integers && !row.noGradient) checkInputGradient(forward, xs);
     if (layer.trainableWeights.length > 0 && !row.noWeightGradient) checkWeightGradients(() => forward(xs), layer);
 
-    // One training step.
-    if (layer.trainableWeights.length > 0 && layer.inboundNodes.at(-1)!.outputs.length === 1) {
-      const before = layer.trainableWeights.map((weight) => [...weight.val.dataSync()]);
-      whole.compile({ optimizer: train.sgd(0.05), loss: 'meanSquaredError' });
-      const loss = await whole.trainOnBatch(arg, tensor(values(numbers.length, 9), first[0].shape as number[]));
-      expect(Number.isFinite(loss as number)).toBe(true);
-      const moved = layer.trainableWeights.some((weight, i) =>
-        weight.val.dataSync().some((v, k) => v !== before[i][k]),
-      );
-      expect(moved).toBe(true);
-    }
+    await checkTrainingStep(row, xs);
     whole.dispose();
   });
+
+  /** All outputs are trained on. Before the layer, and behind one without weights, stand layers that have some. */
+  async function checkTrainingStep(row: LayerCase, xs: readonly Tensor[]): Promise<void> {
+    const layer = row.make();
+    const inputs = row.shapes.map((shape) =>
+      input({ shape: shape.slice(1), dtype: row.integers ? 'int32' : 'float32' }),
+    );
+    const alone = row.integers !== undefined || row.noGradient;
+    // Gives what it gets.
+    const before = layers.dense({ units: row.shapes[0].at(-1)!, kernelInitializer: 'identity' });
+    const entries = alone ? inputs : [before.apply(inputs[0]), ...inputs.slice(1)];
+    const drawn: unknown = layer.apply(entries.length > 1 ? entries : entries[0]);
+    const after = layers.dense({ units: 2 });
+    const outputs = (Array.isArray(drawn) ? (drawn as SymbolicTensor[]) : [drawn as SymbolicTensor]).map((output, i) =>
+      i === 0 && layer.trainableWeights.length === 0 ? after.apply(output) : output,
+    );
+    const net = model({ inputs, outputs });
+    const watched = layer.trainableWeights.length > 0 ? [layer] : [after];
+    const weights = watched.flatMap((one) => one.trainableWeights);
+    const starts = weights.map((weight) => [...weight.val.dataSync()]);
+    const arg = xs.length > 1 ? [...xs] : xs[0];
+    const y = listOf(net.predict(arg)).map((one, i) => tensor(values(one.size, 9 + i), one.shape as number[]));
+    net.compile({ optimizer: train.sgd(0.05), loss: 'meanSquaredError' });
+    const losses = [await net.trainOnBatch(arg, y.length > 1 ? y : y[0])].flat();
+    for (const loss of losses) expect(Number.isFinite(loss)).toBe(true);
+    const moved = weights.some((weight, i) => weight.val.dataSync().some((v, k) => v !== starts[i][k]));
+    expect(moved, 'weights move').toBe(true);
+    net.dispose();
+  }
 
   function checkInputGradient(forward: (inputs: Tensor[]) => Scalar, xs: Tensor[]): void {
     const { grads } = valueAndGrads((...inputs) => forward(inputs))(xs);
@@ -194,6 +215,71 @@ describe('every layer', () => {
     const product = variables.reduce((total, w, i) => total + dot(grads[w.name]?.dataSync() ?? [], directions[i]), 0);
     expect(Math.abs(product - difference) / scale, `gradient ${product}, difference ${difference}`).toBeLessThan(2e-2);
   }
+
+  test('masks: what is masked out is not seen, or the mask is dropped with a warning', () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    const kinds = {
+      unsupported: new Set<string>(),
+      passes: new Set<string>(),
+      consumes: new Set<string>(),
+      sees: new Set<string>(),
+    };
+    const rows = compiled.filter(
+      ({ shapes, integers }) => shapes[0].length > 2 || (integers && shapes[0].length === 2),
+    );
+    for (const row of rows) {
+      const layer = row.make();
+      const xs = inputsOf(row);
+      const [batch, steps] = xs[0].shape as number[];
+      const keep = Array.from({ length: batch * steps }, (_, i) => i % steps < steps - 1);
+      const mask = tensor(keep, [batch, steps], 'bool');
+      const per = xs[0].size / keep.length;
+      const changed = tensor(
+        xs[0].dataSync().map((v, i) => (keep[Math.floor(i / per)] ? v : row.integers ? (v + 1) % row.integers : v + 3)),
+        xs[0].shape as number[],
+        row.integers ? 'int32' : 'float32',
+      );
+      const run = (x: Tensor) => {
+        const list = [x, ...xs.slice(1)];
+        const masks = [mask, ...xs.slice(1).map(() => null)];
+        const output: unknown =
+          list.length > 1
+            ? layer.apply(list, { ...row.options, mask: masks as never })
+            : layer.apply(x, { ...row.options, mask });
+        return listOf(output);
+      };
+      const [outputs, others] = [run(xs[0]), run(changed)];
+      const name = layer.getClassName();
+      if (warn.mock.calls.flat().join().includes(`[${layer.label}] drops the mask`)) {
+        expect(layer.supportsMasking, name).toBe(false);
+        for (const output of outputs) expect(maskOf(output), name).toBeNull();
+        kinds.unsupported.add(name);
+        continue;
+      }
+      let seen = false;
+      let passed = true;
+      outputs.forEach((output, i) => {
+        const own = maskOf(output);
+        if (!own) passed = false;
+        // The mask of an output has its leading extents.
+        if (own) expect(own.shape, name).toEqual(output.shape.slice(0, own.rank));
+        const flags = own ? own.dataSync() : [1];
+        const size = output.size / flags.length;
+        const [a, b] = [output.dataSync(), others[i].dataSync()];
+        if (a.some((v, k) => flags[Math.floor(k / size)] && Math.abs(v - b[k]) > 1e-6)) seen = true;
+      });
+      (seen ? kinds.sees : passed ? kinds.passes : kinds.consumes).add(name);
+    }
+    warn.mockRestore();
+    const sorted = (names: Set<string>) => [...names].sort().join(' ');
+    expect(sorted(kinds.consumes)).toBe(
+      'Bidirectional ConvLSTM1D ConvLSTM3D GRU GlobalAveragePooling1D LSTM RNN SimpleRNN',
+    );
+    // Those that make a mask of their own from the inputs; dot and group normalization, as in Keras.
+    expect(sorted(kinds.sees)).toBe('Dot Embedding GroupNormalization Masking ReversibleEmbedding');
+    expect(kinds.passes.size).toBeGreaterThan(25);
+    expect(kinds.unsupported).toContain('GlobalMaxPooling1D');
+  });
 
   test('gives the same numbers on every target', async () => {
     const built = compiled.map((row) => ({

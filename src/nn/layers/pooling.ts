@@ -187,9 +187,6 @@ abstract class GlobalPooling extends Layer {
       ? inputShape.map((n, i) => (axes.includes(i) ? 1 : n))
       : inputShape.filter((_, i) => !axes.includes(i));
   }
-  override computeMask(): Mask {
-    return null;
-  }
   override getConfig(): Config {
     const format = this.rank > 1 ? { dataFormat: this.dataFormat } : {};
     return { ...format, ...(this.keepDims ? { keepDims: true } : {}), ...super.getConfig() };
@@ -233,6 +230,9 @@ export class GlobalAveragePooling1D extends GlobalAverage {
   static override readonly className = 'GlobalAveragePooling1D';
   constructor(args?: GlobalPoolingArgs) {
     super(1, args);
+  }
+  override computeMask(): Mask {
+    return null;
   }
   override call(inputs: Tensor, options: CallOptions = {}): Tensor {
     const mask = options.mask as Tensor | null | undefined;
