@@ -18,7 +18,6 @@ import {
   mul,
   neg,
   offset,
-  reciprocal,
   relu,
   scale,
   select,
@@ -128,9 +127,7 @@ function steadyMax(x: Value, axes: readonly number[]): Value {
 export function softmax(x: Value, axis: number): Value {
   const real = asReal(x);
   const power = exp(sub(real, stopGradient(max(real, axis, true))));
-  const total = sum(power, axis, true);
-  // One division a row. Smaller types would round the reciprocal, of a long row to a number with few bits.
-  const y = real.dtype === 'float32' ? mul(power, reciprocal(total)) : div(power, total);
+  const y = div(power, sum(power, axis, true));
   const result: Value = withGradient(y, [real], (dy) => {
     const weighted = mul(dy, result);
     return [sub(weighted, mul(result, sum(weighted, axis, true)))];
