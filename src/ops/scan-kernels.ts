@@ -2,8 +2,7 @@
  * Kernels for running totals along the middle axis of [outer, n, inner], where each step makes a new carry of the old one and of
  * one element of each input. Knows how the axis is walked, not what a step computes.
  *
- * - inner > 1: lanes run along inner, and a strip of columns keeps its carry in the row of the output that was written last; in a row
- *   of its own where the output is so large that it should not be read back (a target may then store it past the caches).
+ * - inner > 1: lanes run along inner, and a strip of columns keeps its carry in the row of the output that was written last.
  * - inner = 1, many rows: a square of lanes is transposed, so that each lane walks a row of its own.
  * - inner = 1, few long rows: rows are cut into segments. What each does to a carry is found first, then the carries into
  *   segments, then the totals. How rows are cut depends on the shape alone, so the bits never depend on threads.
@@ -11,7 +10,7 @@
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Affine, Elem, Reg } from '../kernel/ir.ts';
 import { constant, plus, shift, times, variable } from '../kernel/ir.ts';
-import type { KernelsContext, KernelStage, ScratchMemory } from './lowering.ts';
+import type { KernelsContext, KernelStage } from './lowering.ts';
 
 /** What is walked: a carry, and how the next one is made of it and the inputs' elements. */
 export interface ScanStep {
@@ -43,9 +42,6 @@ const MANY_ROWS = 32;
 const CHUNK = 16384;
 /** Columns of a strip: their carry stays in the cache. How wide a strip is changes no sum. */
 const WIDEST_STRIP = 2048;
-/** Elements of an output that is not read back, and least rows for which a row of carries is worth its memory. */
-const LARGE_OUTPUT = 2 ** 23;
-const MANY_PLACES = 16;
 
 interface Scan {
   readonly context: KernelsContext;
@@ -58,9 +54,7 @@ interface Scan {
 export function emitScan(context: KernelsContext, step: ScanStep): void {
   const [outer, n, inner] = context.outputs[0].shape;
   const scan: Scan = { context, step, outer, n, inner };
-  const apart = outer * n * inner >= LARGE_OUTPUT && n >= MANY_PLACES;
-  const carries = inner > 1 && apart ? context.scratch(step.elem, outer * inner) : null;
-  if (inner > 1) context.kernel('', (stage) => strips(scan, stage, carries));
+  if (inner > 1) context.kernel('', (stage) => strips(scan, stage));
   else if (n >= LONG_ROW && outer < MANY_ROWS) segments(scan);
   else context.kernel('', (stage) => wholeRows(scan, stage));
 }
@@ -70,7 +64,7 @@ const placeOf = ({ step, n }: Scan, i: Affine): Affine => (step.reverse ? shift(
 
 // ---- lanes along inner -------------------------------------------------------------------------------------------------
 
-function strips(scan: Scan, stage: KernelStage, memory: ScratchMemory | null): void {
+function strips(scan: Scan, stage: KernelStage): void {
   const { outer, inner, context } = scan;
   const { b } = stage;
   // Enough strips for every thread, wide enough to be read in long pieces.
@@ -78,8 +72,7 @@ function strips(scan: Scan, stage: KernelStage, memory: ScratchMemory | null): v
   const width = Math.min(WIDEST_STRIP, Math.max(8 * context.lanes, Math.ceil(wanted / context.lanes) * context.lanes));
   const full = Math.floor(inner / width);
   const rest = inner - full * width;
-  const carries = memory && stage.scratch(memory, 'write');
-  const walk = (row: Affine, column: Affine, count: number): void => strip(scan, stage, carries, row, column, count);
+  const walk = (row: Affine, column: Affine, count: number): void => strip(scan, stage, row, column, count);
   if (full > 0) {
     if (outer >= full)
       b.region('outer', outer, (o) => b.each('strip', full, (s) => walk(variable(o), times(s, width), width)));
@@ -88,15 +81,8 @@ function strips(scan: Scan, stage: KernelStage, memory: ScratchMemory | null): v
   if (rest > 0) b.region('rest', outer, (o) => walk(variable(o), constant(full * width), rest));
 }
 
-/** One strip of columns from the first to the last place of the axis; `carries`: memory for a row of them, or null. */
-function strip(
-  scan: Scan,
-  stage: KernelStage,
-  carries: number | null,
-  row: Affine,
-  column: Affine,
-  width: number,
-): void {
+/** One strip of columns from the first to the last place of the axis. */
+function strip(scan: Scan, stage: KernelStage, row: Affine, column: Affine, width: number): void {
   const { step, n, inner } = scan;
   const { b } = stage;
   const inputs = Array.from({ length: step.inputs }, (_, i) => stage.input(i));
@@ -108,29 +94,20 @@ function strip(
     if (whole > 0) b.loop('v', 0, whole, (v) => visit(variable(v), b.lanes), { step: b.lanes });
     if (whole < width) visit(constant(whole), width - whole);
   };
-  const own = plus(times(row, inner), column);
-  const keep = (offset: Affine, lanes: number, carry: Reg): void => {
-    if (carries !== null) b.store(carries, plus(own, offset), 1, lanes, carry);
-  };
   const elements = (i: Affine, offset: Affine, lanes: number) =>
     inputs.map((input) => b.load(input, plus(at(i), offset), 1, lanes));
   vectors((offset, lanes) => {
     const start = step.start(b);
     const first = step.exclusive ? start : step.next(b, start, elements(constant(0), offset, lanes));
     b.store(out, plus(at(constant(0)), offset), 1, lanes, first);
-    keep(offset, lanes, first);
   });
   b.loop('i', 1, n, (v) => {
     const i = variable(v);
     const before = shift(i, -1);
     vectors((offset, lanes) => {
-      const carry =
-        carries === null
-          ? b.load(out, plus(at(before), offset), 1, lanes)
-          : b.load(carries, plus(own, offset), 1, lanes);
+      const carry = b.load(out, plus(at(before), offset), 1, lanes);
       const next = step.next(b, carry, elements(step.exclusive ? before : i, offset, lanes));
       b.store(out, plus(at(i), offset), 1, lanes, next);
-      keep(offset, lanes, next);
     });
   });
 }
