@@ -28,7 +28,7 @@ import { type CircleArgs, circleOf, ctc } from './sequence_losses.ts';
 import { findLoss, type Loss, type LossOrMetricFn, type Reduction, registerLosses } from './losses.ts';
 
 const epsilon = 1e-7;
-const float = (x: Tensor): Tensor => cast(x, 'float32');
+const float = (x: Tensor): Tensor => (x.dtype === 'float64' ? x : cast(x, 'float32'));
 
 export interface LossArgs {
   /** Default 'sumOverBatchSize': the mean. 'meanWithSampleWeight' divides by the weights' sum. */

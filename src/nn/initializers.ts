@@ -13,7 +13,7 @@ import {
   truncatedNormal,
   zeros,
 } from '../tensor/index.ts';
-import type { DType } from '../types/dtype.ts';
+import { type DType, newArray } from '../types/dtype.ts';
 import { type Config, isSerializedObject } from './keras_config.ts';
 import { failUnknownName, toCamelCase } from './naming.ts';
 
@@ -29,6 +29,11 @@ export abstract class Initializer {
 export interface SeedArgs {
   /** The same seed gives the same values. */
   seed?: number | null;
+}
+
+/** What values for weights of this dtype are drawn in. */
+function drawnAs(dtype: DType | undefined): 'float32' | 'float64' {
+  return dtype === 'float64' ? dtype : 'float32';
 }
 
 class Zeros extends Initializer {
@@ -124,9 +129,9 @@ class Normal extends Initializer {
   override getClassName(): string {
     return this.#truncated ? 'TruncatedNormal' : 'RandomNormal';
   }
-  override apply(shape: readonly number[]): Tensor {
+  override apply(shape: readonly number[], dtype?: DType): Tensor {
     const draw = this.#truncated ? truncatedNormal : randomNormal;
-    return draw([...shape], this.mean, this.stddev, 'float32', this.seed ?? undefined);
+    return draw([...shape], this.mean, this.stddev, drawnAs(dtype), this.seed ?? undefined);
   }
   override getConfig(): Config {
     return { mean: this.mean, stddev: this.stddev, seed: this.seed };
@@ -173,17 +178,17 @@ export class VarianceScaling extends Initializer {
   override getClassName(): string {
     return 'VarianceScaling';
   }
-  override apply(shape: readonly number[]): Tensor {
+  override apply(shape: readonly number[], dtype?: DType): Tensor {
     const [fanIn, fanOut] = fans(shape);
     const n = { fanIn, fanOut, fanAvg: (fanIn + fanOut) / 2 }[this.mode];
     const scale = this.scale / Math.max(1, n);
     const seed = this.seed ?? undefined;
     if (this.distribution === 'uniform') {
       const limit = Math.sqrt(3 * scale);
-      return randomUniform([...shape], -limit, limit, 'float32', seed);
+      return randomUniform([...shape], -limit, limit, drawnAs(dtype), seed);
     }
     const draw = this.distribution === 'untruncatedNormal' ? randomNormal : truncatedNormal;
-    return draw([...shape], 0, Math.sqrt(scale), 'float32', seed);
+    return draw([...shape], 0, Math.sqrt(scale), drawnAs(dtype), seed);
   }
   override getConfig(): Config {
     return { scale: this.scale, mode: this.mode, distribution: this.distribution, seed: this.seed };
@@ -220,21 +225,21 @@ class Orthogonal extends Initializer {
   override getClassName(): string {
     return 'Orthogonal';
   }
-  override apply(shape: readonly number[]): Tensor {
+  override apply(shape: readonly number[], dtype?: DType): Tensor {
     if (shape.length < 2) fail('initializers.orthogonal', 'the shape must have two axes or more', `got [${shape}]`);
     const columns = shape[shape.length - 1];
     const rows = shape.slice(0, -1).reduce((a, b) => a * b, 1);
     const [long, short] = [Math.max(rows, columns), Math.min(rows, columns)];
-    const drawn = randomNormal([short, long], 0, 1, 'float32', this.seed ?? undefined);
+    const drawn = randomNormal([short, long], 0, 1, drawnAs(dtype), this.seed ?? undefined);
     const vectors = orthonormal(Float64Array.from(drawn.dataSync()), short, long);
     drawn.dispose();
-    const out = new Float32Array(rows * columns);
+    const out = newArray(drawnAs(dtype), rows * columns);
     for (let i = 0; i < rows; i++) {
       for (let j = 0; j < columns; j++) {
         out[i * columns + j] = this.gain * (rows >= columns ? vectors[j * long + i] : vectors[i * long + j]);
       }
     }
-    return tensor(out, [...shape], 'float32');
+    return tensor(out, [...shape], drawnAs(dtype));
   }
   override getConfig(): Config {
     return { gain: this.gain, seed: this.seed };
@@ -276,13 +281,13 @@ class Identity extends Initializer {
   override getClassName(): string {
     return 'Identity';
   }
-  override apply(shape: readonly number[]): Tensor {
+  override apply(shape: readonly number[], dtype?: DType): Tensor {
     if (shape.length !== 2 || shape[0] !== shape[1]) {
       fail('initializers.identity', 'the shape must be that of a square matrix', `got [${shape}]`);
     }
-    const out = new Float32Array(shape[0] ** 2);
+    const out = newArray(drawnAs(dtype), shape[0] ** 2);
     for (let i = 0; i < shape[0]; i++) out[i * shape[0] + i] = this.gain;
-    return tensor(out, [...shape], 'float32');
+    return tensor(out, [...shape], drawnAs(dtype));
   }
   override getConfig(): Config {
     return { gain: this.gain };

@@ -102,22 +102,27 @@ export function logcosh(yTrue: Tensor, yPred: Tensor): Tensor {
   return mean(sub(add(difference, softplus(mul(difference, -2))), Math.LN2), -1);
 }
 
+/** Labels of any dtype as what the predictions are: float64, or float32. */
+function labelsFor(predictions: Tensor, yTrue: Tensor): Tensor {
+  return cast(yTrue, predictions.dtype === 'float64' ? 'float64' : 'float32');
+}
+
 /** -sum y log(p / sum p), with p in [epsilon, 1 - epsilon] */
 export function categoricalCrossentropy(yTrue: Tensor, yPred: Tensor): Tensor {
   const scaled = div(yPred, sum(yPred, -1, true));
-  return neg(sum(mul(cast(yTrue, 'float32'), log(clipByValue(scaled, epsilon, 1 - epsilon))), -1));
+  return neg(sum(mul(labelsFor(yPred, yTrue), log(clipByValue(scaled, epsilon, 1 - epsilon))), -1));
 }
 
 /** -sum y logSoftmax(z) */
 function softmaxCrossentropy(yTrue: Tensor, logits: Tensor): Tensor {
-  return neg(sum(mul(cast(yTrue, 'float32'), logSoftmax(logits)), -1));
+  return neg(sum(mul(labelsFor(logits, yTrue), logSoftmax(logits)), -1));
 }
 
 /** Rows of zeros and a one from class numbers, of the predictions' shape. */
 function oneHotLike(classes: Tensor, predictions: Tensor): Tensor {
   const shape = predictions.shape;
   const flat = cast(reshape(floor(cast(classes, 'float32')), [classes.size]), 'int32');
-  return reshape(cast(oneHot(flat, shape[shape.length - 1]), 'float32'), shape);
+  return reshape(labelsFor(predictions, oneHot(flat, shape[shape.length - 1])), shape);
 }
 
 /** categoricalCrossentropy with class numbers as labels */
@@ -138,7 +143,7 @@ function sigmoidCrossentropy(yTrue: Tensor, logits: Tensor): Tensor {
 /** mean of -y log p - (1 - y) log(1 - p), with p in [epsilon, 1 - epsilon] */
 export function binaryCrossentropy(yTrue: Tensor, yPred: Tensor): Tensor {
   const p = clipByValue(yPred, epsilon, 1 - epsilon);
-  return sigmoidCrossentropy(cast(yTrue, 'float32'), log(div(p, sub(1, p))));
+  return sigmoidCrossentropy(labelsFor(yPred, yTrue), log(div(p, sub(1, p))));
 }
 
 /** sum y log(y / p) */
@@ -158,14 +163,11 @@ export function cosineProximity(yTrue: Tensor, yPred: Tensor): Tensor {
   return neg(sum(mul(normalized(yTrue), normalized(yPred)), -1));
 }
 
-const float = (yTrue: Tensor, call: LossOrMetricFn): LossOrMetricFn =>
-  yTrue.dtype === 'float32' ? call : (y, p) => call(cast(y, 'float32'), p);
-
 /** A loss over labels of any dtype. */
 const any = (name: string, call: LossOrMetricFn): Loss => ({
   name,
   labels: 'any',
-  call: (yTrue, yPred) => float(yTrue, call)(yTrue, yPred),
+  call: (yTrue, yPred) => call(labelsFor(yPred, yTrue), yPred),
 });
 
 const rows: readonly Loss[] = [
@@ -191,7 +193,7 @@ const rows: readonly Loss[] = [
   },
   {
     ...any('binaryCrossentropy', binaryCrossentropy),
-    fromLogits: { activation: 'sigmoid', call: (y, z) => sigmoidCrossentropy(cast(y, 'float32'), z) },
+    fromLogits: { activation: 'sigmoid', call: (y, z) => sigmoidCrossentropy(labelsFor(z, y), z) },
   },
   any('kullbackLeiblerDivergence', kullbackLeiblerDivergence),
   any('poisson', poisson),

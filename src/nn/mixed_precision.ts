@@ -10,18 +10,18 @@ import { failUnknownName, toSnakeCase } from './naming.ts';
 
 const computeDTypes: { readonly [policy: string]: DType } = {
   float32: 'float32',
+  float64: 'float64',
   float16: 'float16',
   bfloat16: 'bfloat16',
   mixed_float16: 'float16',
   mixed_bfloat16: 'bfloat16',
 };
 
-export type PolicyName = 'float32' | 'float16' | 'bfloat16' | 'mixed_float16' | 'mixed_bfloat16';
+export type PolicyName = 'float32' | 'float64' | 'float16' | 'bfloat16' | 'mixed_float16' | 'mixed_bfloat16';
 
-/** Which dtype a layer computes in; its weights are float32. Source: keras.DTypePolicy (where 'float16' alone has small weights too). */
+/** Which dtype a layer computes in; its weights are float32, under 'float64' float64. Source: keras.DTypePolicy (where 'float16' alone has small weights too). */
 export class DTypePolicy {
   readonly name: PolicyName;
-  readonly variableDtype: DType = 'float32';
 
   constructor(name: PolicyName | (string & {})) {
     const plain = typeof name === 'string' ? toSnakeCase(name) : name;
@@ -29,6 +29,9 @@ export class DTypePolicy {
       failUnknownName('mixedPrecision', 'a policy', name, Object.keys(computeDTypes));
     }
     this.name = plain as PolicyName;
+  }
+  get variableDtype(): 'float32' | 'float64' {
+    return this.name === 'float64' ? 'float64' : 'float32';
   }
   get computeDtype(): DType {
     return computeDTypes[this.name];
@@ -42,7 +45,7 @@ export function globalPolicy(): DTypePolicy {
   return current;
 }
 
-/** @param policy 'float32' (at first), 'mixed_float16' or 'mixed_bfloat16' */
+/** @param policy 'float32' (at first), 'mixed_float16', 'mixed_bfloat16', or 'float64' for weights and computations of that dtype */
 export function setGlobalPolicy(policy: PolicyName | DTypePolicy): void {
   current = policy instanceof DTypePolicy ? policy : new DTypePolicy(policy);
 }
@@ -74,6 +77,11 @@ export function withCompute<T>(dtype: DType, body: () => T): T {
   } finally {
     reading = outer;
   }
+}
+
+/** At least float32: small floats are widened, float64 stays. */
+export function asWide(x: Tensor): Tensor {
+  return x.dtype === 'float64' ? x : asFloat(x, 'float32');
 }
 
 /** Floating-point values in another floating-point dtype; all else as it is. */

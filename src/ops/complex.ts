@@ -1,5 +1,5 @@
 /**
- * Complex arithmetic on graph values. The compiler knows no complex numbers: one of shape S is a float32 value [2, ...S], real
+ * Complex arithmetic on graph values. The compiler knows no complex numbers: one of shape S is a real value [2, ...S], real
  * parts before imaginary ones, so that lanes run over parts and a product is a few multiplications of planes. Between operations
  * it is taken apart (`Complex`); a real number has no imaginary part at all, and costs nothing for it.
  *
@@ -41,7 +41,7 @@ export function fromPlanes(planes: Value): { re: Value; im: Value } {
 
 /** [2, ...S] put together. */
 export function toPlanes(z: Complex): Value {
-  const parts = [z.re, imagOf(z)].map((part) => build.reshape(build.cast(part, 'float32'), [1, ...part.shape]));
+  const parts = [z.re, imagOf(z)].map((part) => build.reshape(build.asReal(part), [1, ...part.shape]));
   return build.concat(parts, 0);
 }
 
@@ -61,7 +61,7 @@ function partsOf(z: Complex, like = z): Value[] {
 
 /** Numbers in real arithmetic as long as nothing complex comes in. */
 export function realNumber(x: Value): Complex {
-  return { re: build.cast(x, 'float32'), im: null };
+  return { re: build.asReal(x), im: null };
 }
 
 export function number(re: number, im: number, like: Complex): Complex {
@@ -262,10 +262,10 @@ export function sigmoid(z: Complex): Complex {
 export function pow(a: Complex, b: Complex): Complex {
   const shape = broadcastShapes('pow', a.re.shape, b.re.shape);
   const [x, y] = [a, b].map((side) => ({ re: spread(side.re, shape), im: spread(imagOf(side), shape) }));
-  const isZero = build.equal(abs(x), build.constant(0, 'float32', shape));
+  const isZero = build.equal(abs(x), build.zerosLike(x.re));
   const base = where(isZero, number(1, 0, x), x);
   const value = exp(mul(y, log(base)));
-  const ofZero = build.cast(build.equal(abs(y), build.zerosLike(x.re)), 'float32');
+  const ofZero = build.cast(build.equal(abs(y), build.zerosLike(y.re)), x.re.dtype);
   return where(isZero, { re: ofZero, im: null }, value);
 }
 
@@ -300,7 +300,7 @@ function prodLast(z: Complex): Complex {
     return number(
       1,
       0,
-      eachPart(z, (part) => build.constant(0, 'float32', part.shape.slice(0, -1))),
+      eachPart(z, (part) => build.constant(0, part.dtype, part.shape.slice(0, -1))),
     );
   if (n === 1) return eachPart(z, (part) => build.reshape(part, shape.slice(0, -1)));
   const half = Math.floor(n / 2);

@@ -3,6 +3,7 @@
  * are taken apart and put together, and the rules that make complex functions of real ones. Knows no op by name.
  */
 import { fail } from '../base/errors.ts';
+import type { Value } from '../graph/graph.ts';
 import * as complex from '../ops/complex.ts';
 import type { Complex } from '../ops/complex.ts';
 import { showShape } from '../types/shape.ts';
@@ -21,9 +22,17 @@ export function partsOf(x: Tensor | TensorLike, argument: string, op: string): C
   return isComplex(tensor) ? complex.fromPlanes(tensor.value) : complex.realNumber(tensor.value);
 }
 
+/** A complex64 tensor of planes [2, ...S]. There is no complex128: what would be one is refused rather than rounded. */
+export function joinPlanes<T extends Tensor = Tensor>(planes: Value, op = 'complex'): T {
+  if (planes.dtype === 'float64') {
+    fail(op, 'complex numbers are complex64, pairs of float32', 'got parts of float64', "cast them to 'float32'");
+  }
+  return wrap(planes, 'complex64') as Tensor as T;
+}
+
 /** A complex64 tensor of the parts. */
 export function joinParts<T extends Tensor = Tensor>(z: Complex): T {
-  return wrap(complex.toPlanes(z), 'complex64') as Tensor as T;
+  return joinPlanes<T>(complex.toPlanes(z));
 }
 
 /** Refuses complex64 where an op works on real numbers only. */

@@ -343,7 +343,7 @@ export abstract class Layer {
     const plain = inputs instanceof Tensor ? inputs : [...inputs];
     if (!this.autocasts) return this.call(plain, options);
     const { computeDtype } = this.dtypePolicy;
-    const inner = this.computesWide ? 'float32' : computeDtype;
+    const inner = this.computesWide ? this.dtypePolicy.variableDtype : computeDtype;
     const each = (x: Tensor | readonly Tensor[], f: (x: Tensor) => Tensor) => (x instanceof Tensor ? f(x) : x.map(f));
     const output = withCompute(inner, () =>
       this.call(
@@ -497,7 +497,10 @@ export abstract class Layer {
   protected addWeight(name: string, shape: readonly number[], args: WeightArgs): LayerVariable {
     const fileName = scopedName(this.scopeName === '' ? name : `${this.scopeName ?? this.name}/${name}`);
     const initial = untracked(() =>
-      eagerly(() => givenWeight(fileName, shape) ?? args.initializer.apply(shape, args.dtype ?? 'float32')),
+      eagerly(
+        () =>
+          givenWeight(fileName, shape) ?? args.initializer.apply(shape, args.dtype ?? this.dtypePolicy.variableDtype),
+      ),
     );
     const weight = new LayerVariable(fileName, initial, {
       regularizer: args.regularizer ?? null,

@@ -230,10 +230,11 @@ export abstract class Optimizer {
   #startOf(name: string, owner: Variable): Tensor {
     return eagerly(() =>
       untracked(() => {
-        if (name === 'ema') return tensor(owner.dataSync().slice(), [...owner.shape], 'float32');
+        const dtype = owner.dtype === 'float64' ? 'float64' : 'float32';
+        if (name === 'ema') return tensor(owner.dataSync().slice(), [...owner.shape], dtype);
         const own = name === 'accumulated' ? owner.shape : this.slotShape(name, owner);
-        const values = newArray('float32', sizeOf(own)).fill(name === 'accumulated' ? 0 : this.initialSlot(name));
-        return tensor(values, [...own], 'float32');
+        const values = newArray(dtype, sizeOf(own)).fill(name === 'accumulated' ? 0 : this.initialSlot(name));
+        return tensor(values, [...own], dtype);
       }),
     );
   }

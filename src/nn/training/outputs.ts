@@ -7,7 +7,7 @@ import { maskOf, preActivationOf } from '../layers/call_context.ts';
 import { checkLabelShape, getLoss, type Loss, type LossOrMetricFn, type Reduction } from '../losses.ts';
 import { getMetric, type MeanMetric } from '../metrics/index.ts';
 import { Metric } from '../metrics/metric.ts';
-import { asFloat } from '../mixed_precision.ts';
+import { asWide } from '../mixed_precision.ts';
 import { failUnknownName } from '../naming.ts';
 
 export type LossIdentifier = string | LossOrMetricFn | Loss;
@@ -137,7 +137,7 @@ export function weightsFor(op: string, values: Tensor, weights: Tensor | null, m
       );
     }
     while (lead.rank < values.rank) lead = expandDims(lead, -1);
-    return cast(lead, 'float32');
+    return cast(lead, values.dtype === 'float64' ? 'float64' : 'float32');
   };
   const sample = weights && fit('sampleWeight', weights);
   const masked = mask && mask.rank <= values.rank ? fit('the mask of the output', mask) : null;
@@ -147,7 +147,7 @@ export function weightsFor(op: string, values: Tensor, weights: Tensor | null, m
 /** The loss of an output over a batch, a scalar; from the logits where the loss has a stable formula on them. */
 export function lossValue(op: string, loss: Loss, output: Tensor, y: Tensor, weights: Tensor | null): Scalar {
   checkLabelShape(op, loss, y.shape, output.shape);
-  const wide = (x: Tensor) => asFloat(x, 'float32');
+  const wide = asWide;
   const logits = preActivationOf(output);
   const stable = loss.fromLogits;
   const values =

@@ -43,7 +43,7 @@ export function stepOf(jitted: Jitted, layout: () => LogLayout, reset: () => voi
 
 /** Scalars as one vector, so that a step is read at once. */
 export function packed(values: readonly Tensor[]): Tensor {
-  const rows = values.map((value) => reshape(cast(value, 'float32'), [1]));
+  const rows = values.map((value) => reshape(value.dtype === 'float64' ? value : cast(value, 'float32'), [1]));
   return rows.length === 1 ? rows[0] : concat(rows, 0);
 }
 

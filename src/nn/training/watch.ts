@@ -4,12 +4,12 @@ import { sameShape } from '../../types/shape.ts';
 import { maskOf } from '../layers/call_context.ts';
 import type { MeanMetric } from '../metrics/index.ts';
 import { Metric } from '../metrics/metric.ts';
-import { asFloat } from '../mixed_precision.ts';
+import { asWide } from '../mixed_precision.ts';
 import { weightsFor } from './outputs.ts';
 
 export function watch(metric: MeanMetric | Metric, given: Tensor, y: Tensor, weights: Tensor | null): Tensor[] {
   const mask = maskOf(given);
-  const output = asFloat(given, 'float32');
+  const output = asWide(given);
   if (metric instanceof Metric) {
     const both = weights || mask ? weightsFor(metric.name, output, weights, mask) : null;
     metric.updateState(y, output, both ? trimmed(both) : null);

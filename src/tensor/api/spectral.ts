@@ -10,9 +10,8 @@ import * as build from '../../ops/build.ts';
 import { conj, toPlanes } from '../../ops/complex.ts';
 import * as composite from '../../ops/composite-fft.ts';
 import { showShape } from '../../types/shape.ts';
-import { partsOf } from '../complex-tensor.ts';
+import { joinPlanes, partsOf } from '../complex-tensor.ts';
 import type { Tensor } from '../tensor.ts';
-import { wrap } from '../tensor.ts';
 import type { TensorLike } from '../types.ts';
 import { axisOf, lift, movedStrings, valueOf } from './lift.ts';
 import { concat, slice } from './joining.ts';
@@ -101,7 +100,7 @@ function complexTransform<T extends Tensor>(
   checkLengths(op, plan.lengths);
   const result = composite.fft(resized(planes, plan, 1), plan.axes, inverse);
   const factor = factorOf(op, norm, product(plan.lengths), inverse);
-  return wrap(build.scale(result, factor), 'complex64') as Tensor as T;
+  return joinPlanes<T>(build.scale(result, factor), op);
 }
 
 function realTransform<T extends Tensor>(
@@ -115,7 +114,7 @@ function realTransform<T extends Tensor>(
   const plan = planOf(op, x.shape, s, axes);
   checkLengths(op, plan.lengths);
   const result = composite.rfft(resized(x, plan, 0), plan.axes);
-  return wrap(build.scale(result, factorOf(op, norm, product(plan.lengths), false)), 'complex64') as Tensor as T;
+  return joinPlanes<T>(build.scale(result, factorOf(op, norm, product(plan.lengths), false)), op);
 }
 
 function inverseReal<T extends Tensor>(
@@ -184,13 +183,13 @@ export function irfft<T extends Tensor = Tensor>(
 /** The real transform of a signal whose first half is given and whose second is its conjugate: n irfft(conj(x)), n elements. */
 export function hfft<T extends Tensor = Tensor>(input: Input, n?: number, axis = -1): T {
   const z = conj(partsOf(input, 'input', 'hfft'));
-  return inverseReal<T>('hfft', wrap(toPlanes(z), 'complex64'), oneLength(n), [axis], 'forward');
+  return inverseReal<T>('hfft', joinPlanes(toPlanes(z), 'hfft'), oneLength(n), [axis], 'forward');
 }
 
 /** The inverse of hfft: conj(rfft(x)) / n. */
 export function ihfft<T extends Tensor = Tensor>(input: Input, n?: number, axis = -1): T {
   const spectrum = realTransform('ihfft', input, oneLength(n), [axis], 'forward');
-  return wrap(toPlanes(conj(partsOf(spectrum, 'input', 'ihfft'))), 'complex64') as Tensor as T;
+  return joinPlanes<T>(toPlanes(conj(partsOf(spectrum, 'input', 'ihfft'))), 'ihfft');
 }
 
 // ---- several -------------------------------------------------------------------------------------------------------------
