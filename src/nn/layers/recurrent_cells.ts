@@ -1,4 +1,5 @@
 /** The cells: simple, LSTM (Hochreiter and Schmidhuber 1997, with forget gate) and GRU (Cho et al. 2014). */
+import type { DType } from '../../types/dtype.ts';
 import { fail } from '../../base/errors.ts';
 import { add, concat, matMul, mul, ones, reshape, slice, split, sub, type Tensor } from '../../tensor/index.ts';
 import { type Activation, type ActivationIdentifier, getActivation } from '../activations.ts';
@@ -197,10 +198,10 @@ class WithOnes extends Initializer {
   override getClassName(): string {
     return this.#inner.getClassName();
   }
-  override apply(shape: readonly number[]): Tensor {
+  override apply(shape: readonly number[], dtype?: DType): Tensor {
     const units = this.#units;
-    const first = this.#inner.apply([units]);
-    const rest = this.#inner.apply([shape[0] - 2 * units]);
+    const first = this.#inner.apply([units], dtype);
+    const rest = this.#inner.apply([shape[0] - 2 * units], dtype);
     return concat([first, ones([units]), rest]);
   }
 }

@@ -178,8 +178,10 @@ export class RNN extends Layer {
       });
       return list;
     }
-    if (!this.stateful) return shapes.map((shape) => zeros(shape));
-    this.#states ??= untracked(() => eagerly(() => shapes.map((shape) => this.#stateVariable(zeros(shape)))));
+    if (!this.stateful) return shapes.map((shape) => zeros(shape, this.dtypePolicy.variableDtype));
+    this.#states ??= untracked(() =>
+      eagerly(() => shapes.map((shape) => this.#stateVariable(zeros(shape, this.dtypePolicy.variableDtype)))),
+    );
     this.#states.forEach((state, i) => {
       if (String(state.shape) === String(shapes[i])) return;
       const hint = 'call resetStates({ newShape: true }) to start with another batch size';
@@ -226,13 +228,14 @@ export class RNN extends Layer {
   #firstOutput(x: Tensor, initial: readonly Tensor[]): Tensor {
     const shape = this.cell.stepShape([x.shape[0], ...x.shape.slice(2)]) as number[];
     const same = initial.length > 0 && String(initial[0].shape) === String(shape);
-    return same ? initial[0].clone() : zeros(shape);
+    return same ? initial[0].clone() : zeros(shape, this.dtypePolicy.variableDtype);
   }
 
   /** Sets kept states to zeros, or to those given. */
   override resetStates(states?: Tensor | readonly Tensor[] | { newShape: true }): void {
     super.resetStates();
-    if (states === undefined) for (const state of this.#states ?? []) state.assign(zeros(state.shape));
+    if (states === undefined)
+      for (const state of this.#states ?? []) state.assign(zeros(state.shape, this.dtypePolicy.variableDtype));
     else if (!this.stateful) fail(this.label, 'resetStates needs a stateful layer', 'stateful is false');
     else if ('newShape' in states) this.#forget();
     else this.setStates(states instanceof Tensor ? [states] : (states as readonly Tensor[]));
