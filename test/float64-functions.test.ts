@@ -1,0 +1,242 @@
+/**
+ * Generated from what the package exports: every function that gives float32 for float32 tensors gives float64 for float64 ones, or
+ * refuses by name; and what it gives agrees between backends and with what float32 gives. Arguments are found by trying: a few
+ * shapes fit most functions, the others have theirs below. A function that no arguments fit must be on the list of those that take
+ * no float tensors.
+ */
+import { afterAll, describe, expect, it } from 'vitest';
+import * as tf from '../src/index.ts';
+
+type Arguments = (t: (shape: number[], seed?: number) => tf.Tensor) => unknown[];
+type Function_ = (...args: unknown[]) => unknown;
+
+const int = (values: number[]) => tf.tensor1d(values, 'int32');
+
+/** What is tried for a function that has no arguments of its own. */
+const common: readonly Arguments[] = [
+  (t) => [t([3, 4])],
+  (t) => [t([6])],
+  (t) => [t([4, 4])],
+  (t) => [t([2, 5, 5, 3])],
+  (t) => [t([3, 4], 1), t([3, 4], 2)],
+  (t) => [t([6], 1), t([6], 2)],
+  (t) => [t([4, 4], 1), t([4, 4], 2)],
+  (t) => [t([3, 4]), 1],
+  (t) => [t([3, 4]), 0.25],
+  (t) => [t([3, 4]), [1]],
+  (t) => [t([3, 4]), [4, 3]],
+  (t) => [t([3, 4]), [1, 0]],
+  (t) => [t([3, 4]), 0.2, 0.7],
+  (t) => [t([3, 4], 1), t([3, 4], 2), t([3, 4], 3)],
+  (t) => [[t([3, 4], 1), t([3, 4], 2)]],
+  (t) => [t([3, 4]), int([0, 2])],
+  (t) => [t([3, 4]), [0, 1], [2, 2]],
+  (t) => [t([2, 5, 5, 3]), [4, 4]],
+  (t) => [t([2, 5, 5, 3]), 2, 1, 'same'],
+  (t) => [t([2, 5, 5, 3], 1), t([2, 2, 3, 4], 2), 1, 'same'],
+  (t) => [
+    t([3, 4]),
+    [
+      [1, 1],
+      [1, 1],
+    ],
+  ],
+];
+
+/** Arguments of those that need others. */
+const own: { readonly [name: string]: Arguments } = {
+  where: (t) => [tf.tensor1d([true, false, true], 'bool'), t([3], 1), t([3], 2)],
+  einsum: (t) => ['ij,jk->ik', t([3, 4], 1), t([4, 2], 2)],
+  conv1d: (t) => [t([2, 7, 3]), t([2, 3, 4]), 1, 'same'],
+  conv3d: (t) => [t([1, 4, 4, 4, 2]), t([2, 2, 2, 2, 3]), 1, 'same'],
+  conv2dTranspose: (t) => [t([1, 4, 4, 2]), t([2, 2, 3, 2]), [1, 5, 5, 3], 1, 'valid'],
+  conv3dTranspose: (t) => [t([1, 3, 3, 3, 2]), t([2, 2, 2, 3, 2]), [1, 4, 4, 4, 3], 1, 'valid'],
+  separableConv2d: (t) => [t([1, 5, 5, 3]), t([2, 2, 3, 1]), t([1, 1, 3, 4]), 1, 'same'],
+  dilation2d: (t) => [t([1, 5, 5, 3]), t([2, 2, 3]), 1, 'valid'],
+  erosion2d: (t) => [t([1, 5, 5, 3]), t([2, 2, 3]), 1, 'valid'],
+  batchNorm3d: (t) => [t([2, 3, 4]), t([4], 2), t([4], 3)],
+  batchNorm4d: (t) => [t([2, 3, 3, 4]), t([4], 2), t([4], 3)],
+  batchToSpaceND: (t) => [
+    t([4, 2, 2, 1]),
+    [2, 2],
+    [
+      [0, 0],
+      [0, 0],
+    ],
+  ],
+  spaceToBatchND: (t) => [
+    t([1, 4, 4, 1]),
+    [2, 2],
+    [
+      [0, 0],
+      [0, 0],
+    ],
+  ],
+  depthToSpace: (t) => [t([1, 2, 2, 4]), 2, 'NHWC'],
+  spaceToDepth: (t) => [t([1, 4, 4, 1]), 2],
+  broadcastTo: (t) => [t([1, 4]), [3, 4]],
+  mirrorPad: (t) => [
+    t([3, 4]),
+    [
+      [1, 1],
+      [1, 1],
+    ],
+    'reflect',
+  ],
+  pad1d: (t) => [t([4]), [1, 2]],
+  pad3d: (t) => [
+    t([2, 2, 2]),
+    [
+      [1, 0],
+      [0, 1],
+      [1, 1],
+    ],
+  ],
+  pad4d: (t) => [
+    t([1, 2, 2, 2]),
+    [
+      [0, 0],
+      [1, 0],
+      [0, 1],
+      [1, 1],
+    ],
+  ],
+  polygamma: (t) => [2, t([3, 4])],
+  zeta: (t) => [tf.add(t([3, 4]), 2), t([3, 4], 2)],
+  reverse3d: (t) => [t([2, 3, 2]), [0]],
+  slice3d: (t) => [t([2, 3, 2]), [0, 1, 0], [1, 2, 2]],
+  takeAlongAxis: (t) => [t([3, 4]), tf.zeros([3, 4], 'int32'), 1],
+  putAlongAxis: (t) => [t([3, 4], 1), tf.zeros([3, 1], 'int32'), t([3, 1], 2), 1],
+  scatterND: (t) => [tf.tensor2d([[1], [3]], [2, 1], 'int32'), t([2]), [5]],
+  tensorScatterUpdate: (t) => [t([5], 1), tf.tensor2d([[1], [3]], [2, 1], 'int32'), t([2], 2)],
+  tensorScatterAdd: (t) => [t([5], 1), tf.tensor2d([[1], [3]], [2, 1], 'int32'), t([2], 2)],
+  tensorScatterMax: (t) => [t([5], 1), tf.tensor2d([[1], [3]], [2, 1], 'int32'), t([2], 2)],
+  maxPoolGrad: (t) => [t([1, 2, 2, 3], 1), t([1, 4, 4, 3], 2), t([1, 2, 2, 3], 3), 2, 2, 'valid'],
+  avgPoolGrad: (t) => [t([1, 2, 2, 3], 1), t([1, 4, 4, 3], 2), 2, 2, 'valid'],
+  movingAverage: (t) => [tf.variable(t([3], 1)), t([3], 2), 0.9, 3],
+  cumsum: (t) => [t([3, 4]), 1],
+  'linalg.cholesky': (t) => [tf.matMul(t([4, 4]), t([4, 4]), false, true).add(tf.eye(4))],
+  'linalg.logdet': (t) => [tf.matMul(t([4, 4]), t([4, 4]), false, true).add(tf.eye(4))],
+  'linalg.matrixPower': (t) => [t([4, 4]), 3],
+  'linalg.setDiag': (t) => [t([4, 4], 1), t([4], 2)],
+  'linalg.solve': (t) => [t([4, 4]).add(tf.eye(4)), t([4, 2], 2)],
+  'image.cropAndResize': (t) => [t([1, 5, 5, 2]), tf.tensor2d([[0, 0, 0.7, 0.8]]), int([0]), [3, 3]],
+  'image.transform': (t) => [t([1, 5, 5, 2]), tf.tensor2d([[1, 0.1, 0, 0, 0.9, 0, 0, 0]])],
+  'image.extractPatches': (t) => [t([1, 5, 5, 2]), [2, 2], [1, 1]],
+  'image.grayscaleToRGB': (t) => [t([5, 5, 1])],
+  'image.psnr': (t) => [t([1, 6, 6, 1], 1), t([1, 6, 6, 1], 2), 1],
+  'image.ssim': (t) => [t([1, 12, 12, 1], 1), t([1, 12, 12, 1], 2), 1],
+  'losses.cosineDistance': (t) => [t([3, 4], 1), t([3, 4], 2), 1],
+};
+
+/** Refuse float64 by name, with the reason. */
+const refused: { readonly [name: string]: RegExp } = {
+  igamma: /float64/,
+  igammac: /float64/,
+  betainc: /float64/,
+};
+
+/** Chance, time, and what is deprecated or speaks of devices and files. */
+const others =
+  /^(rand|.*[Rr]andom|multinomial|dropout|time|profile|deprecat|print|dispose|.*Backend|toPixels|draw|save|.*Async$)/;
+
+const rooms: readonly (readonly [string, object])[] = [
+  ['', tf],
+  ['linalg.', tf.linalg],
+  ['image.', tf.image],
+  ['signal.', tf.signal],
+  ['losses.', tf.losses],
+];
+
+const functions = rooms.flatMap(([room, all]) =>
+  Object.entries(all).flatMap(([name, f]) =>
+    typeof f === 'function' && !/^[A-Z]/.test(name) && !others.test(name)
+      ? [[room + name, f as Function_] as const]
+      : [],
+  ),
+);
+
+function tensorsOf(result: unknown): tf.Tensor[] {
+  if (result instanceof tf.Tensor) return [result];
+  if (Array.isArray(result)) return result.flatMap(tensorsOf);
+  return result && typeof result === 'object' && Object.getPrototypeOf(result) === Object.prototype
+    ? Object.values(result).flatMap(tensorsOf)
+    : [];
+}
+
+/** Numbers between 0.1 and 0.9, the same for both dtypes. */
+const maker =
+  (dtype: 'float32' | 'float64') =>
+  (shape: number[], seed = 1) => {
+    const size = shape.reduce((a, b) => a * b, 1);
+    const data = Array.from({ length: size }, (_, i) => Math.fround(0.5 + 0.4 * Math.sin(seed + 1.3 * i)));
+    return tf.tensor(data, shape, dtype);
+  };
+
+/** The first arguments that a function takes and makes float32 of. */
+function fitting(name: string, f: Function_): Arguments | null {
+  for (const make of own[name] ? [own[name]] : common) {
+    try {
+      if (tensorsOf(f(...make(maker('float32')))).some(({ dtype }) => dtype === 'float32')) return make;
+    } catch {
+      // These do not fit.
+    }
+  }
+  return null;
+}
+
+let checked = 0;
+afterAll(() => console.log(`float64: ${checked} of ${functions.length} exported functions give or refuse it`));
+
+async function values(backend: string, f: Function_, make: Arguments): Promise<ArrayLike<number>[]> {
+  await tf.setBackend(backend);
+  return tensorsOf(f(...make(maker('float64')))).map((tensor) => tensor.dataSync() as ArrayLike<number>);
+}
+
+describe('every exported function', () => {
+  it.each(functions)('%s', async (name, f) => {
+    await tf.setBackend('reference');
+    if (refused[name]) {
+      const make = common[name === 'betainc' ? 13 : 4];
+      expect(() => f(...make(maker('float64')))).toThrow(refused[name]);
+      checked++;
+      return;
+    }
+    const make = fitting(name, f);
+    if (make === null) return;
+    checked++;
+    const narrow = tensorsOf(f(...make(maker('float32'))));
+    const wide = tensorsOf(f(...make(maker('float64'))));
+    narrow.forEach((tensor, i) => {
+      expect(wide[i].dtype, `output ${i}`).toBe(tensor.dtype === 'float32' ? 'float64' : tensor.dtype);
+    });
+    const known = wide.map((tensor) => tensor.dataSync() as ArrayLike<number>);
+    const rough = narrow.map((tensor) => tensor.dataSync() as ArrayLike<number>);
+    known.forEach((list, i) => {
+      if (wide[i].dtype !== 'float64') return;
+      const scale = Math.max(1, ...Array.from(list, Math.abs).filter(Number.isFinite));
+      for (let k = 0; k < list.length; k++) {
+        if (!Number.isFinite(list[k])) continue;
+        expect(Math.abs(list[k] - rough[i][k]) / scale, `output ${i} beside float32`).toBeLessThan(2e-3);
+      }
+    });
+    for (const backend of ['x64', 'wasm']) {
+      const found = await values(backend, f, make).catch((error: Error) => {
+        if (/is not available|cannot be used/.test(error.message)) return null;
+        throw error;
+      });
+      found?.forEach((list, i) => {
+        if (wide[i].dtype !== 'float64') return expect(Array.from(list)).toEqual(Array.from(known[i]));
+        const scale = Math.max(1, ...Array.from(known[i], Math.abs).filter(Number.isFinite));
+        for (let k = 0; k < list.length; k++) {
+          if (Object.is(list[k], known[i][k]) || list[k] === known[i][k]) continue;
+          expect(Math.abs(list[k] - known[i][k]) / scale, `${backend}, output ${i}[${k}]`).toBeLessThan(1e-12);
+        }
+      });
+    }
+  });
+
+  it('is reached where it takes float tensors', () => {
+    expect(checked).toBeGreaterThan(300);
+  });
+});
