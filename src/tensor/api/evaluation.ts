@@ -40,7 +40,10 @@ export function movingAverage<T extends Tensor = Tensor>(
   zeroDebias = true,
 ): T {
   const op = 'movingAverage';
-  const [old, now, rate] = [valueOf(v, 'v', op), valueOf(x, 'x', op), valueOf(decay, 'decay', op)];
+  const [old, now] = [valueOf(v, 'v', op), valueOf(x, 'x', op)];
+  // A number beside float64 is one.
+  const dtype = old.dtype === 'float64' ? old.dtype : undefined;
+  const rate = valueOf(decay, 'decay', op, typeof decay === 'number' ? dtype : undefined);
   if (!sameShape(old.shape, now.shape) || old.dtype !== now.dtype) {
     const came = `got ${old.dtype}${showShape(old.shape)} and ${now.dtype}${showShape(now.shape)}`;
     fail(op, 'v and x must have one shape and one dtype', came);
@@ -49,7 +52,10 @@ export function movingAverage<T extends Tensor = Tensor>(
   let update = build.mul(build.sub(now, old), build.sub(one, rate));
   if (zeroDebias) {
     if (step === undefined || step === null) fail(op, 'step must be given where zeroDebias is true', 'got none');
-    update = build.div(update, build.sub(one, build.pow(rate, valueOf(step, 'step', op))));
+    update = build.div(
+      update,
+      build.sub(one, build.pow(rate, valueOf(step, 'step', op, typeof step === 'number' ? dtype : undefined))),
+    );
   }
   return lift<T>(build.add(old, update));
 }
