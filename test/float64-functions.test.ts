@@ -131,6 +131,9 @@ const own: { readonly [name: string]: Arguments } = {
   'linalg.matrixPower': (t) => [t([4, 4]), 3],
   'linalg.setDiag': (t) => [t([4, 4], 1), t([4], 2)],
   'linalg.solve': (t) => [t([4, 4]).add(tf.eye(4)), t([4, 2], 2)],
+  'image.adjustBrightness': (t) => [t([1, 4, 4, 3]), 0.2],
+  'image.adjustContrast': (t) => [t([1, 4, 4, 3]), 1.5],
+  'image.adjustHue': (t) => [t([1, 4, 4, 3]), 0.1],
   'image.cropAndResize': (t) => [t([1, 5, 5, 2]), tf.tensor2d([[0, 0, 0.7, 0.8]]), int([0]), [3, 3]],
   'image.transform': (t) => [t([1, 5, 5, 2]), tf.tensor2d([[1, 0.1, 0, 0, 0.9, 0, 0, 0]])],
   'image.extractPatches': (t) => [t([1, 5, 5, 2]), [2, 2], [1, 1]],
@@ -151,7 +154,7 @@ const refused: { readonly [name: string]: string } = {
 
 /** Chance, time, numbers that are no tensors, and what is deprecated or speaks of devices and files. */
 const others =
-  /^(rand|.*[Rr]andom|multinomial|dropout|range|linspace|time|profile|deprecat|print|dispose|.*Backend|toPixels|draw|save|.*Async$)/;
+  /^(rand|.*[Rr]andom|multinomial|dropout|range|linspace|time|profile|deprecat|print|dispose|.*Backend|toPixels|draw|save|.*Async$|evaluateAll|engine|env|checkpoint|custom|grad|jit|vmap|jvp|vjp|hvp|jacobian|hessian|linearize|keep|memory|ready|eagerly|enable|disable|register|unregister|deregister|copyRegistered|getKernel|runKernel|tidy|set|restore|wrap|untracked|value|variable|measure|placeholder)/;
 
 const rooms: readonly (readonly [string, object])[] = [
   ['', tf],
