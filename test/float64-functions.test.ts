@@ -154,7 +154,7 @@ const refused: { readonly [name: string]: string } = {
 
 /** Chance, time, numbers that are no tensors, and what is deprecated or speaks of devices and files. */
 const others =
-  /^(rand|.*[Rr]andom|multinomial|dropout|range|linspace|time|profile|deprecat|print|dispose|.*Backend|toPixels|draw|save|.*Async$|evaluateAll|engine|env|checkpoint|custom|grad|jit|vmap|jvp|vjp|hvp|jacobian|hessian|linearize|keep|memory|ready|eagerly|enable|disable|register|unregister|deregister|copyRegistered|getKernel|runKernel|tidy|set|restore|wrap|untracked|value|variable|measure|placeholder)/;
+  /^(rand|.*[Rr]andom|multinomial|dropout|range|linspace|time|profile|deprecat|print|dispose|.*Backend|toPixels|draw|save|load|.*Async$|evaluateAll|engine|env|checkpoint|custom|grad|jit|vmap|jvp|vjp|hvp|jacobian|hessian|linearize|keep|memory|ready|eagerly|enable|disable|register|unregister|deregister|copyRegistered|getKernel|runKernel|tidy|set|restore|wrap|untracked|value|variable|measure|placeholder)/;
 
 const rooms: readonly (readonly [string, object])[] = [
   ['', tf],
@@ -193,7 +193,10 @@ const maker =
 function fitting(name: string, f: Function_): Arguments | null {
   for (const make of own[name] ? [own[name]] : common) {
     try {
-      if (tensorsOf(f(...make(maker('float32')))).some(({ dtype }) => dtype === 'float32')) return make;
+      const result = f(...make(maker('float32')));
+      // What comes later is read from somewhere.
+      if (result instanceof Promise) void result.catch(() => null);
+      if (tensorsOf(result).some(({ dtype }) => dtype === 'float32')) return make;
     } catch {
       // These do not fit.
     }
