@@ -6,6 +6,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { splitModule, standInPlace } from './split-module.js';
 
 /** Each group is one bundle, loaded as a whole; a module belongs to the first that its path begins with. */
 const groups = {
@@ -49,6 +50,29 @@ const eager = new Set([
   'tensor/api/methods.ts',
 ]);
 
+/** Functions of other modules that are called while the package is imported. */
+const eagerFunctions = new Set([
+  'officialFiles',
+  'generalizedOf',
+  'tverskyOf',
+  'huberOf',
+  'categoricalFocal',
+  'binaryFocal',
+  'checked',
+  'ofRank',
+  'unary',
+  'search',
+  'reduction',
+  'renaming',
+  'shift',
+  'logic',
+  'logical',
+  'comparison',
+  'splitBy',
+  'extremum',
+  'binary',
+]);
+
 /** A line outside of every declaration that does something when its module is evaluated. */
 const statement = /^(?!import|export|const|let|function|async|type|interface|declare|class|[})\]\s/*]|$)/m;
 const exported = /^export (?!type |interface |declare )(.*)$/gm;
@@ -60,18 +84,23 @@ function onlyFunctions(source) {
   return names.length > 0 && names.every(Boolean) && !statement.test(source) ? [...new Set(names)] : null;
 }
 
-/** file -> { group, index, names } */
+/** file -> { group, index, names, halves }: halves is null where the whole module is deferred. */
 function findModules(src) {
   const modules = new Map();
   const files = readdirSync(src, { recursive: true }).map((file) => file.replaceAll('\\', '/'));
   for (const file of files.sort()) {
     const group = Object.keys(groups).find((name) => groups[name].some((prefix) => file.startsWith(prefix)));
     if (!group || !/(?<!\.test|\.d)\.ts$/.test(file) || eager.has(file)) continue;
-    const names = onlyFunctions(readFileSync(path.join(src, file), 'utf8'));
-    if (names) modules.set(path.join(src, file), { group, index: modules.size, names });
+    const source = readFileSync(path.join(src, file), 'utf8');
+    const names = onlyFunctions(source);
+    const halves = names ? null : splitModule(path.join(src, file), source, eagerFunctions);
+    if (names || halves) modules.set(path.join(src, file), { group, index: modules.size, names, halves });
   }
   return modules;
 }
+
+/** Short, as there are a thousand of them. */
+const standInFor = (name, group, index) => `function ${name}(...a) { return $${group}().m${index}.${name}(...a); }`;
 
 /** The plugin, and the entry points that it adds. */
 export function deferral(root) {
@@ -85,7 +114,10 @@ export function deferral(root) {
   const bundle = (group) =>
     [...modules]
       .filter(([, module]) => module.group === group)
-      .map(([file, { index }]) => `export * as m${index} from ${JSON.stringify(file)};`)
+      .map(
+        ([file, { index, halves }]) =>
+          `export * as m${index} from ${JSON.stringify(halves ? `functions:${file}` : file)};`,
+      )
       .join('\n');
   const loadAll = [
     `import { setDeferredGroup } from ${runtime};`,
@@ -93,18 +125,28 @@ export function deferral(root) {
     ...Object.keys(groups).map((group) => `  setDeferredGroup('${group}', await import('deferred:${group}'));`),
     '}',
   ].join('\n');
+  const accessors = Object.keys(groups).map(
+    (group) => `let ${group}; export function $${group}() { return (${group} ??= deferred('${group}')); }`,
+  );
+  const importGroup = (group) => `import { $${group} } from 'deferred-groups';`;
   const standIn = ({ group, index, names }) =>
     [
-      `import { deferred } from ${runtime};`,
-      ...names.map(
-        (name) => `export function ${name}(...args) { return deferred('${group}').m${index}.${name}(...args); }`,
-      ),
+      importGroup(group),
+      ...names.map((name) => standInFor(name, group, index)),
+      `export { ${names.join(', ')} };`,
     ].join('\n');
+  const headOf = ({ group, index, halves }) =>
+    `${importGroup(group)} ${halves.head.replace(standInPlace, (_, name) => standInFor(name, group, index))}`;
 
   const plugin = {
     name: 'deferral',
     setup(build) {
       const contents = (text) => ({ contents: text, loader: 'js', resolveDir: root });
+      build.onResolve({ filter: /^functions:/ }, ({ path: name }) => ({
+        path: name.slice(10),
+        namespace: 'functions',
+      }));
+      build.onResolve({ filter: /^deferred-groups$/ }, ({ path: name }) => ({ path: name, namespace: 'groups' }));
       build.onResolve({ filter: /^deferred:/ }, ({ path: name }) => ({ path: name.slice(9), namespace: 'deferred' }));
       build.onResolve({ filter: /^bundle:/ }, ({ path: name }) => ({
         path: path.join(root, name.slice(7)),
@@ -113,11 +155,24 @@ export function deferral(root) {
       build.onResolve({ filter: /\.ts$/ }, ({ path: name, importer, resolveDir, namespace, kind }) => {
         const file = path.resolve(resolveDir, name);
         if (kind === 'dynamic-import') return { path: file, namespace: 'bundle' };
-        if (namespace === 'file' && modules.has(file) && !modules.has(importer)) {
+        const whole = (module) => modules.get(module)?.halves === null;
+        if (namespace === 'file' && whole(file) && !whole(importer)) {
           return { path: file, namespace: 'stand-in', sideEffects: false };
         }
         return kind === 'entry-point' ? undefined : { path: file, sideEffects: true };
       });
+      build.onLoad({ filter: /\.ts$/, namespace: 'file' }, ({ path: file }) => {
+        const module = modules.get(file);
+        return module?.halves ? { contents: headOf(module), loader: 'ts' } : undefined;
+      });
+      build.onLoad({ filter: /.*/, namespace: 'functions' }, ({ path: file }) => ({
+        contents: modules.get(file).halves.functions,
+        loader: 'ts',
+        resolveDir: path.dirname(file),
+      }));
+      build.onLoad({ filter: /.*/, namespace: 'groups' }, () =>
+        contents([`import { deferred } from ${runtime};`, ...accessors].join('\n')),
+      );
       build.onLoad({ filter: /.*/, namespace: 'deferred' }, ({ path: group }) => contents(`${core}\n${bundle(group)}`));
       build.onLoad({ filter: /.*/, namespace: 'bundle' }, ({ path: file }) =>
         contents(`${core}\nexport * from ${JSON.stringify(file)};`),
