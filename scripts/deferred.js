@@ -1,7 +1,8 @@
 /**
- * A plugin of scripts/build.js that keeps half of the package out of what an import has to parse. A module of these rooms
+ * A plugin of scripts/build.js that keeps most of the package out of what an import has to parse. A module of these rooms
  * whose exports are all functions is replaced, for everybody who imports it at once, by functions of the same names that
- * load the module's group when the first of them is called (src/base/deferred.ts). Among themselves the modules of all
+ * load the module's group when the first of them is called (src/base/deferred.ts); of a module with constants or classes
+ * too, the functions are (scripts/split-module.js). Among themselves the modules of all
  * groups know each other as they are. Sources know nothing of this: from source, and in browsers, nothing is deferred.
  */
 import { readdirSync, readFileSync } from 'node:fs';
@@ -34,8 +35,9 @@ const groups = {
   ),
   ops: ['ops/', 'autodiff/'],
   api: ['api/', 'derivatives', 'autograd', 'vmap', 'jit', 'evaluate'].map((name) => `tensor/${name}`),
-  applications: ['applications/'],
   nn: ['nn/', 'data/', 'io/'],
+  // Its modules call functions of the others while they are evaluated.
+  applications: ['applications/'],
 };
 
 /** Modules whose functions are called while the package is imported, and those that the command line shares: it has no loader. */
@@ -116,7 +118,7 @@ export function deferral(root) {
       .filter(([, module]) => module.group === group)
       .map(
         ([file, { index, halves }]) =>
-          `export * as m${index} from ${JSON.stringify(halves ? `functions:${file}` : file)};`,
+          `export * as m${index} from ${JSON.stringify(halves ? `functions:${path.relative(root, file)}` : file)};`,
       )
       .join('\n');
   const loadAll = [
@@ -166,9 +168,9 @@ export function deferral(root) {
         return module?.halves ? { contents: headOf(module), loader: 'ts' } : undefined;
       });
       build.onLoad({ filter: /.*/, namespace: 'functions' }, ({ path: file }) => ({
-        contents: modules.get(file).halves.functions,
+        contents: modules.get(path.join(root, file)).halves.functions,
         loader: 'ts',
-        resolveDir: path.dirname(file),
+        resolveDir: path.join(root, path.dirname(file)),
       }));
       build.onLoad({ filter: /.*/, namespace: 'groups' }, () =>
         contents([`import { deferred } from ${runtime};`, ...accessors].join('\n')),
