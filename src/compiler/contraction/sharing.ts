@@ -108,8 +108,7 @@ function panelsInstead(task: Task, problem: Problem, tiling: Tiling): boolean {
 
 /** Tiles of rows whose part of A, for one block of k, takes at most half of the second cache. */
 function rowsInCache(task: Task, problem: Problem, tiling: Tiling): number {
-  const blocks = chooseKBlocks(problem, task.context.caps);
-  const steps = blocks.cut || extentOf(problem, blocks.inner);
+  const { steps } = chooseKBlocks(problem, task.context.caps);
   return Math.max(
     1,
     Math.floor(task.context.caps.cacheBytes.l2 / 2 / (steps * bytesOf(problem) * tiling.rows[0].size)),

@@ -89,7 +89,7 @@ export function writeTiles(
 }
 
 function planCopy(task: Task, problem: Problem, tiling: Tiling, blocks: KBlocks): PanelCopy {
-  const size = (blocks.cut || extentOf(problem, blocks.inner)) * tiling.width;
+  const size = blocks.steps * tiling.width;
   const panels = tiling.panels.reduce((n, panel) => n + panel.count, 0);
   const buffer = task.emitter.buffer(new Scratch(problem.elem, size * panels), 'write');
   const rows = extentOf(problem, dimsOf(problem, 'm'));

@@ -124,19 +124,35 @@ export interface KBlocks {
   readonly inner: readonly number[];
   /** Steps of a block of the first inner dim where it is cut, else its extent. */
   readonly cut: number;
+  /** Steps of a block in all. */
+  readonly steps: number;
 }
 
 /** Which dims of k are walked inside of a register tile. */
 export function chooseKBlocks(problem: Problem, caps: Capabilities): KBlocks {
   const k = dimsOf(problem, 'k');
   const whole = Math.floor((PANEL_SHARE * caps.cacheBytes.l2) / (bytesOf(problem) * 3 * caps.lanes));
-  if (extentOf(problem, k) <= whole || problem.window) return { outer: [], inner: k, cut: 0 };
+  if (extentOf(problem, k) <= whole || problem.window)
+    return { outer: [], inner: k, cut: 0, steps: extentOf(problem, k) };
   let first = k.length - 1;
   let steps = problem.dims[k[first]].extent;
   while (first > 0 && steps * problem.dims[k[first - 1]].extent <= K_BLOCK * 1.5)
     steps *= problem.dims[k[--first]].extent;
+  // A few steps would pay for their partial sums alone (the places of one image): several of the next dim join them.
+  const next = k[first - 1];
+  if (first > 0 && steps * 2 <= K_BLOCK && !problem.a.guards.some((guard) => guard.coefs[next] !== 0)) {
+    const { extent } = problem.dims[next];
+    const parts = Math.ceil((steps * extent) / K_BLOCK);
+    return {
+      outer: k.slice(0, first - 1),
+      inner: k.slice(first - 1),
+      cut: Math.ceil(extent / parts),
+      steps: steps * Math.ceil(extent / parts),
+    };
+  }
   const inner = k.slice(first);
-  const extent = problem.dims[inner[0]].extent;
+  const { extent } = problem.dims[inner[0]];
   const parts = inner.length === 1 && extent > whole ? Math.ceil(extent / CUT) : 1;
-  return { outer: k.slice(0, first), inner, cut: parts > 1 ? Math.ceil(extent / parts) : 0 };
+  const cut = parts > 1 ? Math.ceil(extent / parts) : 0;
+  return { outer: k.slice(0, first), inner, cut, steps: cut || steps };
 }
