@@ -3,7 +3,7 @@
  * is reduced, lanes hold partial results that are combined at the end. A reduction with few results and much to read is
  * cut into a fixed number of parts (by its shape, never by the number of threads, so that the bits do not depend on it).
  */
-import { constantOf, elemOf, isFloatRegister, rangeOf } from '../ops/elements.ts';
+import { constantOf, elemOf, identityOf, isFloatRegister } from '../ops/elements.ts';
 import type { Operation, Value } from '../graph/graph.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Affine, ReduceFn, Reg } from '../kernel/ir.ts';
@@ -32,10 +32,8 @@ const COMBINED_VECTORS = 64;
 const ILP = 4;
 
 /** What a reduction starts from. bool is reduced as int32 0 and 1. */
-export function identityOf(b: KernelBuilder, fn: ReduceFn, dtype: DType): Reg {
-  if (fn === 'add' || fn === 'mul') return constantOf(b, dtype, fn === 'add' ? 0 : 1);
-  const [least, most] = rangeOf(dtype);
-  return constantOf(b, dtype, fn === 'min' ? most : least);
+export function startOf(b: KernelBuilder, fn: ReduceFn, dtype: DType): Reg {
+  return constantOf(b, dtype, identityOf(fn, dtype));
 }
 
 /** x is combined into acc so that a NaN on either side stays: min and max choose their second operand when comparing with NaN. */
@@ -251,7 +249,7 @@ function accumulate(
 ): void {
   const { b } = emitter;
   const last = r.groups.length - 1;
-  const start = identityOf(b, r.fn, r.input.dtype);
+  const start = startOf(b, r.fn, r.input.dtype);
   const accs = lanes.map(() => b.acc(start));
   reducedLoops(b, r, reduced, at, () => {
     accs.forEach((acc, v) => {
@@ -311,7 +309,7 @@ function reducedInnermostOnce(
 ): Reg {
   const { b } = emitter;
   const inner = reduced[reduced.length - 1];
-  const start = identityOf(b, r.fn, r.input.dtype);
+  const start = startOf(b, r.fn, r.input.dtype);
   if (inner === undefined) return combine(b, r.fn, start, element(r, emitter, at, 1));
   const wide = Math.min(ILP, Math.max(1, Math.floor(count / b.lanes)));
   const accs = full(wide, b.lanes).map(() => b.acc(start));
@@ -413,7 +411,7 @@ function partInRows(
       at[last] = coord(column, 1);
       at[split] = coord(constant(0));
       const to = place(lanes);
-      let acc = isFirst ? identityOf(b, r.fn, r.input.dtype) : b.load(out, to, 1, lanes);
+      let acc = isFirst ? startOf(b, r.fn, r.input.dtype) : b.load(out, to, 1, lanes);
       for (let i = 0; i < number; i++) {
         at[split] = coord(shift(from, i));
         acc = combine(b, r.fn, acc, element(r, emitter, at, lanes));
@@ -445,7 +443,7 @@ function partAlongLanes(
   const { b } = emitter;
   const last = r.groups.length - 1;
   const others = reducedGroups(r).filter((g) => g !== parts.split);
-  const start = identityOf(b, r.fn, r.input.dtype);
+  const start = startOf(b, r.fn, r.input.dtype);
   keptLoops(b, r, keptGroups(r).slice(0, -1), at, () => {
     const columns = (from: Affine, lanes: readonly number[]) => {
       const accs = lanes.map(() => b.acc(start));
@@ -489,7 +487,7 @@ function partAcrossLanes(
       at[parts.split] = coord(constant(0));
       return store(acc);
     }
-    const total = b.acc(identityOf(b, r.fn, r.input.dtype));
+    const total = b.acc(startOf(b, r.fn, r.input.dtype));
     b.loop('s', [base], [shift(base, count)], (s) => {
       at[parts.split] = coord(variable(s));
       const inner = reduced.filter((g) => g !== parts.split);
@@ -522,7 +520,7 @@ function combineParts(r: Reduction, name: string, scratch: Scratch, parts: numbe
   const vector = (dims: Coord[], lanes: number) => {
     const index = Index.at(output.shape, dims, lanes);
     const flat = index.flat as Coord;
-    const acc = b.acc(identityOf(b, r.fn, r.input.dtype));
+    const acc = b.acc(startOf(b, r.fn, r.input.dtype));
     b.each('p', parts, (p) =>
       b.set(acc, combine(b, r.fn, acc, b.load(from, plus(times(p, size), flat.at), flat.laneStep, lanes))),
     );

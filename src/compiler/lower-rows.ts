@@ -14,7 +14,7 @@ import { type Emitter, type LoweredKernel, Scratch } from './emitter.ts';
 import { weightOf } from './fuse.ts';
 import { coord, Index } from './index-space.ts';
 import { type LowerContext, newEmitter, workOf } from './lower-elementwise.ts';
-import { acrossLanes, asNumber, combine, identityOf } from './lower-reduce.ts';
+import { acrossLanes, asNumber, combine, startOf } from './lower-reduce.ts';
 import { blockedRegion, chunkElements } from './nest.ts';
 import { type Group, isConstant, tagOf } from './plan.ts';
 
@@ -177,7 +177,7 @@ function reduceRow(emitter: Emitter, member: Group, space: Shape, at: readonly C
   if (lowering.tag !== 'reduce') return;
   const { b } = emitter;
   const [input] = op.inputs;
-  const start = identityOf(b, lowering.fn, input.dtype);
+  const start = startOf(b, lowering.fn, input.dtype);
   const wide = Math.min(ILP, Math.max(1, Math.floor(length / b.lanes)));
   const accs = Array.from({ length: wide }, () => b.acc(start));
   walkRow(emitter, length, wide, (from, lanes, vector) => {
