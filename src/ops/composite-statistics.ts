@@ -20,6 +20,7 @@ import {
   sub,
   zerosLike,
 } from './build-elementwise.ts';
+import { asPlaces } from './build-indexing.ts';
 import { channelMoments } from './build-moments.ts';
 import { broadcastTo, reshape } from './build-movement.ts';
 import { max, mean, min, sum } from './build-reduce.ts';
@@ -61,7 +62,7 @@ export function moments(
 /** `on` at each index along a new last axis of extent `depth`, else `off`. An index outside of it gives no `on`. */
 export function oneHot(indices: Value, depth: number, on = 1, off = 0, dtype: DType = 'int32'): Value {
   const shape = [...indices.shape, depth];
-  const spread = broadcastTo(reshape(cast(indices, 'int32'), [...indices.shape, 1]), shape);
+  const spread = broadcastTo(reshape(cast(asPlaces(indices), 'int32'), [...indices.shape, 1]), shape);
   const hit = equal(spread, broadcastTo(iota([depth]), shape));
   if (dtype === 'bool' && on === 1 && off === 0) return hit;
   return select(hit, constant(on, dtype, shape), constant(off, dtype, shape));

@@ -216,7 +216,9 @@ export function toTensor<R extends Rank = Rank>(
   }
   const first = firstOf(x);
   if (typeof first === 'string') refuseStrings(op, argument, showShape(inferShape(x, 'string')));
-  return makeTensor<R>(x, undefined, dtype, op);
+  // Bigints say what they are.
+  const isLong = typeof first === 'bigint' || first instanceof BigInt64Array;
+  return makeTensor<R>(x, undefined, isLong ? 'int64' : dtype, op);
 }
 
 function refuseStrings(op: string, argument: string, shape: string): never {

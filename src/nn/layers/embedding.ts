@@ -76,7 +76,10 @@ export class Embedding extends Layer {
   }
 
   override call(inputs: Tensor): Tensor {
-    return gather(this.embeddings!.read(), inputs.dtype === 'int32' ? inputs : cast(inputs, 'int32'));
+    return gather(
+      this.embeddings!.read(),
+      inputs.dtype === 'int32' || inputs.dtype === 'int64' ? inputs : cast(inputs, 'int32'),
+    );
   }
 
   override computeMask(inputs: Tensor): Mask {

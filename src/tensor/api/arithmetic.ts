@@ -53,9 +53,12 @@ export function divNoNan<T extends Tensor = Tensor>(a: Tensor | TensorLike, b: T
   return binary<T>('divNoNan', a, b, composite.divNoNan);
 }
 
-/** floor(a / b), as int32. */
+/** floor(a / b), as int32; of int64 as that. */
 export function floorDiv<T extends Tensor = Tensor>(a: Tensor | TensorLike, b: Tensor | TensorLike): T {
-  return binary<T>('floorDiv', a, b, (x, y) => build.cast(build.floorDiv(x, y), 'int32'));
+  return binary<T>('floorDiv', a, b, (x, y) => {
+    const quotient = build.floorDiv(x, y);
+    return quotient.dtype === 'int64' ? quotient : build.cast(quotient, 'int32');
+  });
 }
 
 /** a - b floor(a / b): the remainder, with the sign of b. */

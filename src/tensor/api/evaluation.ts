@@ -24,7 +24,7 @@ export function confusionMatrix(
     const came = `got ${showShape(a.shape)} and ${showShape(b.shape)}`;
     fail(op, 'labels and predictions must have rank 1 and be equally long', came);
   }
-  const [rows, columns] = [a, b].map((x) => composite.oneHot(build.cast(x, 'int32'), numClasses, 1, 0, 'float32'));
+  const [rows, columns] = [a, b].map((x) => composite.oneHot(x, numClasses, 1, 0, 'float32'));
   return lift(build.cast(build.matMul(rows, columns, true), 'int32'));
 }
 

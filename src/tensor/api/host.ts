@@ -20,14 +20,22 @@ export interface Ints {
   readonly data: Int32Array;
 }
 
-/** An int32 argument, read. */
+/** An int32 argument, or one of int64 whose elements are that small, read. */
 export function intsOf(op: string, x: Input, argument: string, rank?: number): Ints {
   const tensor = toTensor(x as Tensor, argument, op, 'int32');
-  if (tensor.dtype !== 'int32' || (rank !== undefined && tensor.rank !== rank)) {
+  if ((tensor.dtype !== 'int32' && tensor.dtype !== 'int64') || (rank !== undefined && tensor.rank !== rank)) {
     const wanted = rank === undefined ? 'int32' : `int32 of rank ${rank}`;
     fail(op, `${argument} must be ${wanted}`, `got ${tensor.dtype}${showShape(tensor.shape)}`);
   }
-  return { shape: tensor.shape, data: tensor.dataSync<'int32'>() };
+  const data = tensor.dtype === 'int64' ? shortened(op, argument, tensor) : tensor.dataSync<'int32'>();
+  return { shape: tensor.shape, data };
+}
+
+function shortened(op: string, argument: string, tensor: Tensor): Int32Array {
+  const longs = tensor.dataSync<'int64'>();
+  const long = longs.find((x) => x !== BigInt.asIntN(32, x));
+  if (long !== undefined) fail(op, `${argument} must be in the range of int32`, `got ${long}`);
+  return Int32Array.from(longs, Number);
 }
 
 export function int32<T extends Tensor = Tensor>(values: ArrayLike<number>, shape: Shape = [values.length]): T {

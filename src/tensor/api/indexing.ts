@@ -13,14 +13,12 @@ import { makeTensor, toStrings } from '../convert.ts';
 import type { Tensor } from '../tensor.ts';
 import { wrap } from '../tensor.ts';
 import type { Tensor2D, TensorLike } from '../types.ts';
-import { axisOf, lift, movedStrings, valueOf, movedStringLists } from './lift.ts';
+import { axisOf, lift, movedStrings, placesOf, valueOf, movedStringLists } from './lift.ts';
 
 type Input = Tensor | TensorLike;
 
 function indicesOf(op: string, indices: Input, name = 'indices'): Value {
-  const value = valueOf(indices, name, op, 'int32');
-  if (value.dtype !== 'int32') fail(op, `${name} must be int32`, `got ${value.dtype}`, "cast them to 'int32'");
-  return value;
+  return placesOf(indices, name, op);
 }
 
 /** Coordinates with their depth in the last axis; a list of numbers is a list of coordinates of one number. */

@@ -4,7 +4,7 @@ import * as build from '../../ops/build.ts';
 import { normalizeAxes, sameShape, showShape } from '../../types/shape.ts';
 import type { Tensor } from '../tensor.ts';
 import type { TensorLike } from '../types.ts';
-import { axisOf, lift, movedStringLists, movedStrings, valueOf, valuesOf } from './lift.ts';
+import { axisOf, lift, movedStringLists, movedStrings, placesOf, valueOf, valuesOf } from './lift.ts';
 
 /** The tensors one after the other along `axis` (0); their other extents must agree. */
 export function concat<T extends Tensor = Tensor>(tensors: readonly (Tensor | TensorLike)[], axis = 0): T {
@@ -112,9 +112,8 @@ export function gather<T extends Tensor = Tensor>(
   const strings = movedStrings<T>('gather', x, (positions) => gather(positions, indices, axis, batchDims));
   if (strings) return strings;
   const value = valueOf(x, 'x', 'gather');
-  const places = valueOf(indices, 'indices', 'gather', 'int32');
+  const places = placesOf(indices, 'indices', 'gather');
   const batch = batchDims < 0 ? batchDims + places.shape.length : batchDims;
-  if (places.dtype !== 'int32') fail('gather', 'indices must be int32', `got ${places.dtype}`, "cast them to 'int32'");
   return lift<T>(build.gather(value, places, axisOf('gather', axis, value.shape.length), batch));
 }
 

@@ -22,6 +22,15 @@ export function valueOf(x: Input, argument: string, op: string, dtype?: DType): 
   return tensor.value;
 }
 
+/** Places among other elements, as int32: those of int64 that no tensor has stay outside of every one. */
+export function placesOf(x: Input, argument: string, op: string): Value {
+  const value = valueOf(x, argument, op, 'int32');
+  if (value.dtype !== 'int32' && value.dtype !== 'int64') {
+    fail(op, `${argument} must be int32 or int64`, `got ${value.dtype}`, "cast them to 'int32'");
+  }
+  return build.asPlaces(value);
+}
+
 /** A tensor for a value; the caller says its static type. */
 export function lift<T extends Tensor = Tensor>(value: Value): T {
   return wrap(value) as Tensor as T;
@@ -45,14 +54,25 @@ export function binary<T extends Tensor>(op: string, a: Input, b: Input, f: (a: 
 
 /** Both operands; a number beside a tensor of a small dtype is of that dtype where it can be. */
 export function operandsOf(op: string, a: Input, b: Input): [Value, Value] {
-  return [valueOf(a, 'a', op, dtypeBeside(a, b)), valueOf(b, 'b', op, dtypeBeside(b, a))];
+  return [valueOf(a, 'a', op, dtypeBeside(op, a, b)), valueOf(b, 'b', op, dtypeBeside(op, b, a))];
 }
 
-/** The dtype of a number beside a tensor: float32 as in TensorFlow.js, but what that would widen without need stays small. */
-function dtypeBeside(x: Input, other: Input): DType | undefined {
+/**
+ * The dtype of a number beside a tensor: float32 as in TensorFlow.js, but what that would widen without need stays small. Beside int64
+ * a float32 would lose what int64 is for, so there it is an integer or an error.
+ */
+function dtypeBeside(op: string, x: Input, other: Input): DType | undefined {
   if (typeof x !== 'number' || !(other instanceof Tensor)) return undefined;
   const { dtype } = other;
   if (dtype === 'complex64' || dtype === 'string' || !isNew(dtype)) return undefined;
+  if (dtype === 'int64' && !Number.isSafeInteger(x)) {
+    fail(
+      op,
+      'a number beside an int64 tensor must be an integer below 2^53',
+      `got ${x}`,
+      'use a bigint, or cast the tensor',
+    );
+  }
   return isFloat(dtype) || Number.isInteger(x) ? dtype : undefined;
 }
 

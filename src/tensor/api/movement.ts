@@ -9,7 +9,7 @@ import { makeTensor } from '../convert.ts';
 import { Tensor } from '../tensor.ts';
 import type { Tensor1D, Tensor2D, Tensor3D, Tensor4D, TensorLike } from '../types.ts';
 import { concat, reverse, slice } from './joining.ts';
-import { axisOf, computed, lift, movedStrings, valueOf } from './lift.ts';
+import { axisOf, computed, lift, movedStrings, placesOf, valueOf } from './lift.ts';
 import { pad } from './transformations.ts';
 
 type Input = Tensor | TensorLike;
@@ -265,8 +265,8 @@ function reach(op: string, name: string, x: number | Tensor, most: number): Valu
     if (!Number.isInteger(x) || x > most) fail(op, `${name} must be an integer of at most ${most}`, `got ${x}`);
     return build.constant(x < 0 ? most : x, 'int32');
   }
-  const value = valueOf(x, name, op);
-  if (value.dtype !== 'int32' || value.shape.length > 0) {
+  const value = placesOf(x, name, op);
+  if (value.shape.length > 0) {
     fail(op, `${name} must be a number or an int32 scalar`, `got ${value.dtype}${showShape(value.shape)}`);
   }
   const limit = build.constant(most, 'int32');

@@ -9,7 +9,7 @@ import * as composite from '../../ops/composite.ts';
 import { sameShape, showShape, sizeOf } from '../../types/shape.ts';
 import type { Tensor } from '../tensor.ts';
 import type { TensorLike } from '../types.ts';
-import { computed, lift, valueOf } from './lift.ts';
+import { computed, lift, placesOf, valueOf } from './lift.ts';
 
 type Input = Tensor | TensorLike;
 type Kind = composite.SegmentKind;
@@ -40,8 +40,7 @@ function combine<T extends Tensor>(
 ): T {
   const given = valueOf(data, isSorted ? 'data' : 'x', op);
   const value = given.dtype === 'bool' ? build.cast(given, 'int32') : given;
-  const ids = valueOf(segmentIds, 'segmentIds', op, 'int32');
-  if (ids.dtype !== 'int32') fail(op, 'segmentIds must be int32', `got ${ids.dtype}`, "cast them to 'int32'");
+  const ids = placesOf(segmentIds, 'segmentIds', op);
   const rank = ids.shape.length;
   if (rank === 0 || !sameShape(ids.shape, value.shape.slice(0, rank))) {
     fail(
@@ -116,12 +115,12 @@ function sparse<T extends Tensor>(
   numSegments: number | undefined,
 ): T {
   const value = valueOf(data, 'data', op);
-  const places = valueOf(indices, 'indices', op, 'int32');
-  if (value.shape.length === 0 || places.dtype !== 'int32' || places.shape.length !== 1) {
+  const places = placesOf(indices, 'indices', op);
+  if (value.shape.length === 0 || places.shape.length !== 1) {
     fail(
       op,
-      'data must have rank 1 or more and indices must be an int32 list',
-      `got data of shape ${showShape(value.shape)}, indices ${places.dtype}${showShape(places.shape)}`,
+      'data must have rank 1 or more and indices must be a list',
+      `got data of shape ${showShape(value.shape)}, indices of shape ${showShape(places.shape)}`,
     );
   }
   const rows = lift(build.gather(value, places, 0, 0, op));

@@ -10,7 +10,7 @@ import { promote } from '../../types/dtype.ts';
 import { normalizeAxes, showShape, sizeOf } from '../../types/shape.ts';
 import type { Tensor } from '../tensor.ts';
 import type { TensorLike } from '../types.ts';
-import { axisOf, lift, valueOf } from './lift.ts';
+import { axisOf, lift, placesOf, valueOf } from './lift.ts';
 
 export type Direction = 'ASCENDING' | 'DESCENDING';
 
@@ -118,7 +118,7 @@ export function upperBound(sortedSequence: Tensor | TensorLike, values: Tensor |
 /** Is each target (int32, [...]) among the k classes with the largest predictions [..., classes]? bool. */
 export function inTopK(predictions: Tensor | TensorLike, targets: Tensor | TensorLike, k = 1): Tensor {
   const scores = valueOf(predictions, 'predictions', 'inTopK');
-  const wanted = build.cast(valueOf(targets, 'targets', 'inTopK', 'int32'), 'int32');
+  const wanted = placesOf(targets, 'targets', 'inTopK');
   const rank = scores.shape.length;
   if (rank < 2) fail('inTopK', 'predictions must have rank 2 or more', `got shape ${showShape(scores.shape)}`);
   const lead = scores.shape.slice(0, -1);
@@ -264,8 +264,7 @@ export function histogramFixedWidth(
 
 /** Elements to count and, unless there are none, their weights. */
 function counting(op: string, x: Tensor | TensorLike, weights: Tensor | TensorLike, size: number) {
-  const value = valueOf(x, 'x', op);
-  if (value.dtype !== 'int32') fail(op, 'x must be int32', `got ${value.dtype}`, "cast it to 'int32'");
+  const value = placesOf(x, 'x', op);
   const what = valueOf(weights, 'weights', op);
   const [count, given] = [sizeOf(value.shape), sizeOf(what.shape)];
   expectCount(op, 'size', size, 0);
