@@ -10,6 +10,9 @@ import { broadcastTo } from './build-movement.ts';
 
 /** A number, repeated to `shape`. */
 export function constant(value: number, dtype: DType = 'float32', shape: Shape = []): Value {
+  if (dtype === 'int64' && !(value >= -(2 ** 63) && value < 2 ** 63)) {
+    fail('constant', 'an int64 must be a number in [-2^63, 2^63)', `got ${value}`);
+  }
   return broadcastTo(apply1('constant', [], { value: roundTo(dtype, value), dtype }), shape);
 }
 

@@ -49,7 +49,10 @@ import { withGradient } from './custom.ts';
 
 /** max(low, min(high, x)); the gradient passes inside, ends included. */
 export function clipByValue(x: Value, low: number, high: number): Value {
-  return minimum(maximum(x, constantLike(x, low)), constantLike(x, high));
+  // Infinity, and what else lies outside of int64, bounds none of its numbers.
+  const isLong = x.dtype === 'int64';
+  const raised = isLong && low < -(2 ** 63) ? x : maximum(x, constantLike(x, low));
+  return isLong && high >= 2 ** 63 ? raised : minimum(raised, constantLike(x, high));
 }
 
 export function isInf(x: Value): Value {

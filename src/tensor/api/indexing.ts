@@ -284,15 +284,20 @@ function truePlaces(shape: Shape, data: ArrayLike<number>): Tensor2D {
   return makeTensor<'R2'>(out, [count, rank], 'int32', 'whereAsync');
 }
 
+/** What is read as numbers: of int64, whose elements would be bigints, whether they are not 0. */
+function numbered(x: Value): Value {
+  return x.dtype === 'int64' ? build.notEqual(x, build.zerosLike(x)) : x;
+}
+
 /** The coordinates of all elements that are true (or not 0), in row-major order: int32 [count, rank]. */
 export async function whereAsync(condition: Input): Promise<Tensor2D> {
-  const value = valueOf(condition, 'condition', 'whereAsync', 'bool');
+  const value = numbered(valueOf(condition, 'condition', 'whereAsync', 'bool'));
   return truePlaces(value.shape, await lift(value).data());
 }
 
 /** whereAsync at once, where a value may be read synchronously. */
 export function nonzero(condition: Input): Tensor2D {
-  const value = valueOf(condition, 'condition', 'nonzero', 'bool');
+  const value = numbered(valueOf(condition, 'condition', 'nonzero', 'bool'));
   return truePlaces(value.shape, lift(value).dataSync());
 }
 

@@ -157,6 +157,9 @@ export function clipByValue<T extends Tensor = Tensor>(
   clipValueMin: number,
   clipValueMax: number,
 ): T {
+  if (typeof clipValueMin !== 'number' || typeof clipValueMax !== 'number') {
+    fail('clipByValue', 'clipValueMin and clipValueMax must be numbers', `got ${clipValueMin} and ${clipValueMax}`);
+  }
   if (!(clipValueMin <= clipValueMax)) {
     fail('clipByValue', 'clipValueMin must not be above clipValueMax', `got ${clipValueMin} and ${clipValueMax}`);
   }

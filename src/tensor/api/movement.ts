@@ -170,7 +170,7 @@ export function broadcastArgs(s0: Input, s1: Input): Tensor1D {
   const one = build.onesLike(a);
   const result = lift<Tensor1D>(build.select(build.equal(a, one), b, a));
   if (!recorder()) {
-    const [x, y] = [lift(a).dataSync(), lift(b).dataSync()];
+    const [x, y] = [a, b].map((side) => Array.from(lift(side).dataSync(), Number));
     const bad = x.findIndex((extent, i) => extent !== y[i] && extent !== 1 && y[i] !== 1);
     if (bad >= 0) fail(op, 'shapes must broadcast: trailing axes equal or 1', `got ${x[bad]} and ${y[bad]}`);
   }

@@ -18,10 +18,13 @@ interface Distinct {
   readonly counts: Int32Array;
 }
 
-/** Equal numbers as equal bits. */
-function comparable(data: TypedArray): Int32Array {
-  if (!(data instanceof Float32Array)) return data instanceof Int32Array ? data : Int32Array.from(data);
-  const floats = new Float32Array(data.length);
+/** Equal numbers as equal bits: a word for each, or two for each of 64 bits. */
+function comparable(data: TypedArray | BigInt64Array): Int32Array {
+  if (data instanceof BigInt64Array) return new Int32Array(data.buffer, data.byteOffset, 2 * data.length);
+  if (!(data instanceof Float32Array || data instanceof Float64Array)) {
+    return data instanceof Int32Array ? data : Int32Array.from(data);
+  }
+  const floats = data instanceof Float32Array ? new Float32Array(data.length) : new Float64Array(data.length);
   for (let i = 0; i < data.length; i++) floats[i] = Number.isNaN(data[i]) ? Number.NaN : data[i] + 0;
   return new Int32Array(floats.buffer);
 }
@@ -67,9 +70,10 @@ function find<T extends Tensor>(op: string, x: Tensor | TensorLike, axis: number
   const at = axisOf(op, axis, shape.length);
   // Slices along the axis as rows.
   const perm = [at, ...shape.map((_, a) => a).filter((a) => a !== at)];
-  const data = lift(build.transpose(value, perm)).dataSync() as TypedArray;
+  const data = lift(build.transpose(value, perm)).dataSync() as TypedArray | BigInt64Array;
   const rows = shape[at];
-  const found = distinctRows(comparable(data), rows, rows === 0 ? 0 : data.length / rows);
+  const words = comparable(data);
+  const found = distinctRows(words, rows, rows === 0 ? 0 : words.length / rows);
   const places = makeTensor(found.first, [found.first.length], 'int32', op);
   const pick = (source: Tensor): Tensor => lift(build.gather(source.value, places.value, at));
   return {
