@@ -84,7 +84,6 @@ describe.each(['reference', 'wasm', 'x64'])('int64 on %s', (backend) => {
           () => tf.tensorScatterUpdate(x, at.reshape([1, 1]), one),
           () => tf.unsortedSegmentSum(one, at as tf.Tensor1D, 3),
         ]) {
-          // A segment below 0 is left out.
           expect(() => values(refused())).toThrow(/must be in \[0, 3\)/);
         }
         expect(values(tf.oneHot(at, 3))).toEqual([0, 0, 0]);
@@ -107,6 +106,7 @@ describe.each(['reference', 'wasm', 'x64'])('int64 on %s', (backend) => {
         ),
       ).toEqual([0, 1, 0, 2, 2, 3, 3]);
       expect(Array.from(tf.nonzero(x).dataSync())).toEqual([1, 2, 4, 5]);
+      expect(longs(tf.where(x.greater(0n), x, x.neg()))).toEqual([0n, 2n ** 32n, most, 0n, 2n ** 32n, least]);
       expect(longs(tf.booleanMask(x, x))).toEqual([2n ** 32n, most, 2n ** 32n, least]);
     }),
   );

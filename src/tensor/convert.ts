@@ -130,9 +130,8 @@ export function scalarValue(value: number, dtype: DType): Tensor<'R0'> {
 
 /** Can it be a constant of the graph? What a number cannot say exactly is data. */
 function isPlainNumber(x: unknown, dtype: DType): x is number | bigint | boolean {
-  if (dtype === 'int64')
-    return typeof x === 'boolean' || Number.isSafeInteger(typeof x === 'number' ? Math.trunc(x) : Number(x));
-  return typeof x === 'number' || typeof x === 'bigint' || typeof x === 'boolean';
+  if (typeof x !== 'number' && typeof x !== 'bigint' && typeof x !== 'boolean') return false;
+  return dtype !== 'int64' || Number.isSafeInteger(typeof x === 'number' ? Math.trunc(x) : Number(x));
 }
 
 /**

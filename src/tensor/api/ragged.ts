@@ -84,10 +84,11 @@ export function raggedRange(
 ): { rtNestedSplits: Tensor1D; rtDenseValues: Tensor1D } {
   const op = 'raggedRange';
   const first = toTensor(starts as Tensor, 'starts', op);
-  if (first.dtype === 'int64') fail(op, 'starts must be int32 or float32', 'got int64', 'use cast');
   const like = first.dtype === 'int32' ? 'int32' : 'float32';
   const all = [first, toTensor(limits as Tensor, 'limits', op, like), toTensor(deltas as Tensor, 'deltas', op, like)];
   all.forEach((tensor, i) => {
+    if (tensor.dtype === 'int64')
+      fail(op, 'starts, limits and deltas must be int32 or float32', 'got int64', 'use cast');
     if (tensor.rank > 1)
       fail(
         op,
