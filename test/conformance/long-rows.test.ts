@@ -32,7 +32,6 @@ const edges = [
 
 /** Rows whose int32 is no number that could be int64, with the reason; all others take it. */
 const refusing: { readonly [row: string]: string } = {
-  bitcast: 'the bits of 32 are those of 32',
   gather: 'places are int32 in rows: builders clamp those of int64',
   ravelIndices: 'places',
   dynamicSlice: 'places',
