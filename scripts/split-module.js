@@ -68,7 +68,12 @@ export function splitModule(file, source, eager) {
     })
     .join('');
   const shared = names.filter((name) => !moved.has(name) && uses(functions, name));
-  const hidden = shared.filter((name) => !new RegExp(`^export [^\\n]*\\b${name}\\b`, 'm').test(head));
+  const isExported = (name) =>
+    new RegExp(
+      `^export (?:(?:abstract |async )*(?:const|let|class|function\\*?) ${name}\\b|\\{[^}]*\\b${name}\\b)`,
+      'm',
+    ).test(head);
+  const hidden = shared.filter((name) => !isExported(name));
   const imports = (text) =>
     [...neededImports(source, text).matchAll(/^import (?!type)[^\n]*;/gm)].map(([line]) => line).join(' ');
   const fromHead = shared.length > 0 ? `import { ${shared.join(', ')} } from ${JSON.stringify(file)};` : '';
