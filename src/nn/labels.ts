@@ -11,7 +11,7 @@ import { sizeOf } from '../types/shape.ts';
  */
 export function toCategorical(labels: Tensor | ArrayLike<number>, numClasses?: number): Tensor {
   const op = 'toCategorical';
-  const values = labels instanceof Tensor ? labels.dataSync() : labels;
+  const values = labels instanceof Tensor ? Array.from(labels.dataSync() as ArrayLike<number>, Number) : labels;
   let shape = labels instanceof Tensor ? [...labels.shape] : [labels.length];
   if (shape.length > 1 && shape[shape.length - 1] === 1) shape = shape.slice(0, -1);
   let largest = -1;

@@ -41,18 +41,19 @@ import {
   sub,
   zerosLike,
 } from './build-elementwise.ts';
-import { isFloat, promote } from '../types/dtype.ts';
+import { isFloat, numbersOf, promote } from '../types/dtype.ts';
 import { cosPi, sinPi } from './composite-gamma.ts';
 import { stopGradient } from './build-movement.ts';
 import { horner } from './composite-series.ts';
 import { withGradient } from './custom.ts';
 
 /** max(low, min(high, x)); the gradient passes inside, ends included. */
-export function clipByValue(x: Value, low: number, high: number): Value {
-  // Infinity, and what else lies outside of int64, bounds none of its numbers.
-  const isLong = x.dtype === 'int64';
-  const raised = isLong && low < -(2 ** 63) ? x : maximum(x, constantLike(x, low));
-  return isLong && high >= 2 ** 63 ? raised : minimum(raised, constantLike(x, high));
+export function clipByValue(given: Value, low: number, high: number): Value {
+  const x = given.dtype === 'bool' ? cast(given, 'int32') : given;
+  // An integer has no bound beyond its range; a constant there would wrap.
+  const [least, greatest] = numbersOf(x.dtype);
+  const raised = low <= least ? x : maximum(x, constantLike(x, Math.min(low, greatest)));
+  return high >= greatest ? raised : minimum(raised, constantLike(x, Math.max(high, least)));
 }
 
 export function isInf(x: Value): Value {

@@ -55,6 +55,14 @@ export function isSmall(dtype: DType): boolean {
   return dtypes[dtype].compute !== dtype;
 }
 
+/** The least and the greatest number of a dtype; of int64 the greatest is the nearest number, 2^63. */
+export function numbersOf(dtype: DType): readonly [least: number, greatest: number] {
+  const { kind, bytes } = dtypes[dtype];
+  if (kind === 'float') return [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  if (kind === 'bool') return [0, 1];
+  return dtype === 'uint8' ? [0, 255] : [-(2 ** (8 * bytes - 1)), 2 ** (8 * bytes - 1) - 1];
+}
+
 /**
  * The smallest dtype that both go into: bool < uint8, int8 < int32 < int64 < float16, bfloat16 < float32 < float64. Those of one
  * place in this order meet in what both are computed in: uint8 and int8 in int32, float16 and bfloat16 in float32. As everywhere in

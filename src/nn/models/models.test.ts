@@ -253,6 +253,10 @@ test('toCategorical', () => {
     [1, 0],
   ]);
   expect(toCategorical(tensor([[2], [0]], [2, 1], 'int32'), 4).shape).toEqual([2, 4]);
+  expect(toCategorical(tensor([2n, 0n], [2], 'int64')).arraySync()).toEqual([
+    [0, 0, 1],
+    [1, 0, 0],
+  ]);
   expect(() => toCategorical([3], 3)).toThrow(
     /\[toCategorical\] labels must be in \[0, 2\]; label 0 is 3; pass numClasses 4/,
   );

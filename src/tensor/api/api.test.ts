@@ -159,3 +159,17 @@ describe('methods', () => {
     ]);
   });
 });
+
+it.each(['int8', 'uint8', 'int32', 'int64'] as const)(
+  'clipByValue of %s: bounds that its numbers never reach',
+  (dtype) => {
+    const x = tf.tensor(dtype === 'uint8' ? [0, 5, 200] : [-5, 0, 5], [3], dtype);
+    const values = [...x.dataSync()].map(Number);
+    const clip = (low: number, high: number) => [...x.clipByValue(low, high).dataSync()].map(Number);
+    expect(clip(Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY)).toEqual(values);
+    expect(clip(-1e30, 1e30)).toEqual(values);
+    expect(clip(Number.NEGATIVE_INFINITY, 3)).toEqual(values.map((value) => Math.min(value, 3)));
+    expect(clip(-3, Number.POSITIVE_INFINITY)).toEqual(values.map((value) => Math.max(value, -3)));
+    expect(x.clipByValue(0, 3).dtype).toBe(dtype);
+  },
+);
