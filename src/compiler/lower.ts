@@ -15,7 +15,9 @@ import { tagOf } from './plan.ts';
 /** The kernels of one group, in order. `inPlace` are values whose memory still holds what the program was given. */
 export function lowerGroup(given: LowerContext, group: Group, inPlace: ReadonlySet<Value>): LoweredKernel[] {
   const { caps } = given;
-  const context = touchesWide(given, group) ? { ...given, caps: { ...caps, lanes: caps.lanes / 2 } } : given;
+  const context = touchesWide(given, group)
+    ? { ...given, caps: { ...caps, lanes: Math.max(1, caps.lanes / 2) } }
+    : given;
   const name = nameOf(group);
   if (group.members) return lowerRows(context, group, name);
   if (!group.anchor) return lowerPointwise(context, group, name);

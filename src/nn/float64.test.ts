@@ -63,6 +63,8 @@ const models: { readonly [name: string]: Model } = {
 describe.each(Object.entries(models))('%s', (_name, { make, input, output }) => {
   it('has weights, outputs and gradients of float64, good to 1e-8 against differences', () => {
     tf.mixedPrecision.setGlobalPolicy('float64');
+    // Weights where no kink of relu or of a maximum is near, and the differences' own error, h^4, is small enough.
+    tf.setSeed(1);
     const model = make();
     const [x, y] = [numbers(input, 1), numbers(output, 2)];
     for (const weight of model.getWeights()) expect(weight.dtype).toBe('float64');
@@ -80,7 +82,7 @@ describe.each(Object.entries(models))('%s', (_name, { make, input, output }) => 
         variable.assign(start.add(along.mul(tf.scalar(t, 'float64'))));
         return f().dataSync()[0];
       };
-      const h = 1e-3;
+      const h = 3e-4;
       const numeric = (at(-2 * h) - 8 * at(-h) + 8 * at(h) - at(2 * h)) / (12 * h);
       variable.assign(start);
       expect(Math.abs(gradient.mul(along).sum().dataSync()[0] - numeric), weight.name).toBeLessThan(1e-8);

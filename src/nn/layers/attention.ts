@@ -115,6 +115,11 @@ export const maskList = (mask: Mask | undefined): readonly (Tensor | null)[] =>
 abstract class BaseAttention extends Layer {
   readonly dropout: number;
 
+  /** Without a key the value is the key, and its mask may be given all the same. */
+  protected override maskedInputs(list: readonly Tensor[]): readonly Tensor[] {
+    return list.length === 2 ? [...list, list[1]] : list;
+  }
+
   constructor(args: BaseAttentionArgs) {
     super(args);
     this.dropout = args.dropout ?? 0;

@@ -403,10 +403,15 @@ export abstract class Layer {
       if (list.length > 0) this.#checkMask(mask, list[0]);
       return;
     }
-    if (mask.length > list.length) {
-      fail(this.label, 'there must be a mask, or null, for each input', `got ${mask.length} for ${list.length}`);
+    const inputs = this.maskedInputs(list);
+    if (mask.length > inputs.length) {
+      fail(this.label, 'there must be a mask, or null, for each input', `got ${mask.length} for ${inputs.length}`);
     }
-    for (const [i, one] of mask.entries()) if (one) this.#checkMask(one, list[i]);
+    for (const [i, one] of mask.entries()) if (one) this.#checkMask(one, inputs[i]);
+  }
+  /** What the masks of a list belong to: the inputs, and those that stand for others where they are left out. */
+  protected maskedInputs(list: readonly Tensor[]): readonly Tensor[] {
+    return list;
   }
   #checkMask(mask: Tensor, input: Tensor): void {
     const fits = mask.rank <= input.rank && sameShape(mask.shape, input.shape.slice(0, mask.rank));

@@ -108,6 +108,11 @@ abstract class HeadedAttention extends Layer {
     return { kernel: weights, bias: offset };
   }
 
+  /** Without a key the value is the key, and its mask may be given all the same. */
+  protected override maskedInputs(list: readonly Tensor[]): readonly Tensor[] {
+    return list.length === 2 ? [...list, list[1]] : list;
+  }
+
   override build(inputShape: ShapeOrShapes): void {
     const [query, value, key] = threeShapes(this.label, inputShape);
     const depth = (shape: KerasShape): number => {

@@ -115,10 +115,12 @@ export function upperBound(sortedSequence: Tensor | TensorLike, values: Tensor |
   return searchSorted(sortedSequence, values, 'right');
 }
 
-/** Is each target (int32, [...]) among the k classes with the largest predictions [..., classes]? bool. */
+/** Is each target ([...], of any numbers, as int32) among the k classes with the largest predictions [..., classes]? bool. */
 export function inTopK(predictions: Tensor | TensorLike, targets: Tensor | TensorLike, k = 1): Tensor {
   const scores = valueOf(predictions, 'predictions', 'inTopK');
-  const wanted = placesOf(targets, 'targets', 'inTopK');
+  // TensorFlow.js takes them in any dtype.
+  const given = valueOf(targets, 'targets', 'inTopK', 'int32');
+  const wanted = given.dtype === 'int64' ? build.asPlaces(given) : build.cast(given, 'int32');
   const rank = scores.shape.length;
   if (rank < 2) fail('inTopK', 'predictions must have rank 2 or more', `got shape ${showShape(scores.shape)}`);
   const lead = scores.shape.slice(0, -1);

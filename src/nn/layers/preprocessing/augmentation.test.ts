@@ -370,7 +370,7 @@ test('mistakes', () => {
   expect(() => layers.randomHue({ factor: 0.1 }).apply(tensor([1, 2, 3, 4], [1, 2, 2, 1]))).toThrow('3 channels');
   expect(() => layers.randomBrightness({ factor: 0.1, valueRange: [1, 1] })).toThrow('two different numbers');
   expect(() => layers.randomZoom({ heightFactor: -1 })).toThrow('above -1');
-  expect(() => layers.randomBrightness({ factor: 0.1 }).apply(tensor([1, 2]))).toThrow('of rank 3 or more');
+  expect(() => layers.randomBrightness({ factor: 0.1 }).apply(tensor([1, 2]))).toThrow('of rank 3 to 4');
   expect(() => layers.resizing({ height: 2, width: 2, interpolation: 'cubic' as never })).toThrow(
     'did you mean bicubic',
   );
