@@ -3,14 +3,14 @@
  * every target against the row's own evaluation, bit for bit; and that evaluation, where a row is a function of elements, against
  * BigInt.asIntN(64, ...).
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Value } from '../../src/graph/graph.ts';
 import { apply, parameter } from '../../src/ops/build.ts';
 import type { NDArray, OpRow, Sample } from '../../src/ops/row.ts';
 import { table } from '../../src/ops/table.ts';
 import { sampleArrays, uniform } from './samples.ts';
-import type { Target } from './targets.ts';
-import { availableTargets, difference, reference } from './targets.ts';
+import { counted } from './count.ts';
+import { difference, reference } from './targets.ts';
 
 const least = -(2n ** 63n);
 const most = 2n ** 63n - 1n;
@@ -86,17 +86,7 @@ const rows = Object.values<OpRow>(table).filter(
   ({ samples, lowering }) =>
     lowering.tag !== 'loops' && samples.some(({ inputs }) => inputs.some(({ dtype }) => dtype === 'int32')),
 );
-let targets: Target[] = [];
-let checked = 0;
-
-beforeAll(async () => {
-  targets = await availableTargets();
-});
-
-afterAll(() => {
-  const names = targets.map((target) => target.name).join(', ');
-  console.log(`int64: ${rows.length} rows x ${targets.length} targets (${names}), ${checked} comparisons`);
-});
+const count = counted('int64', rows.length);
 
 /** Which inputs can be int64 together: all that are int32, or, beside places, those of the result. */
 function widened({ name, samples }: OpRow): Sample[] {
@@ -151,12 +141,12 @@ function compare(row: OpRow, sample: Sample, index: number): string[] {
   const wanted = reference.run(outputs, feeds);
   const problems = differsFromTruth(row, arrays, wanted[0]);
   const work = arrays.reduce((sum, { data }) => sum + data.length, 1);
-  for (const target of targets) {
+  for (const target of count.targets) {
     // The interpreter is slow: the others run all samples, it runs the small ones.
     if (work > target.limit / 10) continue;
     try {
       for (const [i, result] of target.run(outputs, feeds).entries()) {
-        checked++;
+        count.comparisons++;
         const problem = difference(result, wanted[i], { absolute: 0, relative: 0 });
         if (problem) problems.push(`${target.name}, ${where}: output ${i}: ${problem}`);
       }

@@ -1,27 +1,17 @@
 /** Generated from the op table: every row's samples on every target against the row's own evaluation. */
-import { beforeAll, afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { apply, parameter } from '../../src/ops/build.ts';
 import type { NDArray, OpRow, Sample } from '../../src/ops/row.ts';
 import { table } from '../../src/ops/table.ts';
 import { sizeOf } from '../../src/types/shape.ts';
 import { sampleArrays } from './samples.ts';
-import type { Target } from './targets.ts';
-import { availableTargets, difference, reference } from './targets.ts';
+import { counted } from './count.ts';
+import { difference, reference } from './targets.ts';
 
 /** Where a row says nothing: one rounding and what a fused multiply-add may change. */
 const usual = { absolute: 1e-6, relative: 1e-6 };
 const rows = Object.values<OpRow>(table).filter((row) => row.lowering.tag !== 'source');
-let targets: Target[] = [];
-let checked = 0;
-
-beforeAll(async () => {
-  targets = await availableTargets();
-});
-
-afterAll(() => {
-  const names = targets.map((target) => target.name).join(', ');
-  console.log(`conformance: ${rows.length} rows x ${targets.length} targets (${names}), ${checked} comparisons`);
-});
+const count = counted('conformance', rows.length);
 
 /** Elements read and written, with a factor for contractions: what interpreting costs. */
 function work(row: OpRow, sample: Sample): number {
@@ -39,13 +29,13 @@ function compare(row: OpRow, sample: Sample, index: number, arrays: readonly NDA
   const wanted = reference.run(outputs, feeds);
   const problems: string[] = [];
   const shapes = sample.inputs.map((input) => `${input.dtype}[${input.shape}]`).join(' ');
-  for (const target of targets) {
+  for (const target of count.targets) {
     if (work(row, sample) > target.limit) continue;
     const where = `${target.name}, sample ${index}: ${row.name} ${shapes} ${JSON.stringify(sample.attrs ?? {})}`;
     try {
       const results = target.run(outputs, feeds);
       for (const [i, result] of results.entries()) {
-        checked++;
+        count.comparisons++;
         const problem = difference(result, wanted[i], row.tolerance ?? usual);
         if (problem) problems.push(`${where}: output ${i}: ${problem}`);
       }

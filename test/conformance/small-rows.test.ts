@@ -3,15 +3,15 @@
  * against the reference. What is a float may be off by one unit of its last place, since a sum on the other side of a tie rounds the
  * other way; integers and everything that only moves elements are exact.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { apply, parameter } from '../../src/ops/build.ts';
 import type { OpRow, Sample } from '../../src/ops/row.ts';
 import { table } from '../../src/ops/table.ts';
 import { type DType, dtypes } from '../../src/types/dtype.ts';
 import { sizeOf } from '../../src/types/shape.ts';
 import { sampleArrays } from './samples.ts';
-import type { Target } from './targets.ts';
-import { availableTargets, difference, reference } from './targets.ts';
+import { counted } from './count.ts';
+import { difference, reference } from './targets.ts';
 
 const smalls = ['float16', 'bfloat16', 'int8', 'uint8'] as const;
 type Small = (typeof smalls)[number];
@@ -28,17 +28,7 @@ const usual = { absolute: 1e-6, relative: 1e-6 };
 const rows = Object.values<OpRow>(table).filter(
   ({ lowering, name }) => lowering.tag !== 'source' && lowering.tag !== 'loops' && name !== 'bitcast',
 );
-let targets: Target[] = [];
-let checked = 0;
-
-beforeAll(async () => {
-  targets = (await availableTargets()).filter(({ name }) => name === 'x64' || name === 'wasm');
-});
-
-afterAll(() => {
-  const names = targets.map((target) => target.name).join(', ');
-  console.log(`small dtypes: ${rows.length} rows x ${targets.length} targets (${names}), ${checked} comparisons`);
-});
+const count = counted('small dtypes', rows.length, ({ name }) => name === 'x64' || name === 'wasm');
 
 /** The sample with `small` where it has what that is computed in; null where it has none. Indices of rows that take small dtypes as they are stay. */
 function withSmall(row: OpRow, sample: Sample, small: DType): Sample | null {
@@ -69,10 +59,10 @@ function compare(row: OpRow, sample: Sample, index: number, small: Small): strin
   const { absolute, relative } = row.tolerance ?? usual;
   const unit = units[small];
   const tolerance = { absolute: absolute + unit.absolute, relative: relative + unit.relative };
-  return targets.flatMap((target) => {
+  return count.targets.flatMap((target) => {
     const shapes = sample.inputs.map((input) => `${input.dtype}[${input.shape}]`).join(' ');
     return target.run(outputs, feeds).flatMap((result, i) => {
-      checked++;
+      count.comparisons++;
       const problem = difference(result, wanted[i], tolerance);
       return problem
         ? [`${target.name}: ${row.name} ${shapes} ${JSON.stringify(sample.attrs ?? {})}: output ${i}: ${problem}`]

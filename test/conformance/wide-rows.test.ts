@@ -2,14 +2,14 @@
  * Generated from the op table: every row's samples with float64 in the place of float32, on every target against the row's own
  * evaluation. What a target may be off by is what it may be off by in float32, in units of the last place.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { apply, parameter } from '../../src/ops/build.ts';
 import type { NDArray, OpRow, Sample } from '../../src/ops/row.ts';
 import { table } from '../../src/ops/table.ts';
 import { sizeOf } from '../../src/types/shape.ts';
 import { sampleArrays } from './samples.ts';
-import type { Target } from './targets.ts';
-import { availableTargets, difference, reference } from './targets.ts';
+import { counted } from './count.ts';
+import { difference, reference } from './targets.ts';
 
 /** A unit in the last place of float64 in one of float32, and four for the evaluation, which rounds here too. */
 const UNITS = 4 * 2 ** -29;
@@ -26,17 +26,7 @@ const rows = Object.values<OpRow>(table).filter(
   ({ samples, lowering }) =>
     lowering.tag !== 'loops' && samples.some(({ inputs }) => inputs.some(({ dtype }) => dtype === 'float32')),
 );
-let targets: Target[] = [];
-let checked = 0;
-
-beforeAll(async () => {
-  targets = await availableTargets();
-});
-
-afterAll(() => {
-  const names = targets.map((target) => target.name).join(', ');
-  console.log(`float64: ${rows.length} rows x ${targets.length} targets (${names}), ${checked} comparisons`);
-});
+const count = counted('float64', rows.length);
 
 /** The sample with float64 for float32; null where that is no other sample, or the result is to be float32. */
 function widened(sample: Sample): Sample | null {
@@ -64,12 +54,12 @@ function compare(row: OpRow, sample: Sample, index: number, arrays: readonly NDA
   const wanted = reference.run(outputs, feeds);
   const { absolute, relative } = row.tolerance ?? usual;
   const tolerance = { absolute: absolute * UNITS, relative: relative * UNITS };
-  return targets.flatMap((target) => {
+  return count.targets.flatMap((target) => {
     // The interpreter is slow: the others run all samples, it runs the small ones.
     if (work(row, sample) > target.limit / 10) return [];
     try {
       return target.run(outputs, feeds).flatMap((result, i) => {
-        checked++;
+        count.comparisons++;
         const problem = difference(result, wanted[i], tolerance);
         return problem ? [`${target.name}, ${where}: output ${i}: ${problem}`] : [];
       });
