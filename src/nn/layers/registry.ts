@@ -47,6 +47,14 @@ function makerOf(layer: LayerClass): (config: Config) => Layer {
     : (config: Config) => new layer(kerasArgs(config) as never);
 }
 
+/** The classes among what modules export that have a className of their own: bases that others extend have none. */
+export function layerClassesOf(modules: readonly object[]): LayerClass[] {
+  const exported: unknown[] = modules.flatMap((module) => Object.values(module));
+  return exported.filter(
+    (value): value is LayerClass => typeof value === 'function' && Object.hasOwn(value, 'className'),
+  );
+}
+
 /** Makes a layer class known to loadLayersModel. A static fromConfig comes before the constructor. */
 export function registerLayer(layer: LayerClass, ...aliases: string[]): void {
   if (!layer.className) fail('registerClass', 'a layer class needs a static className');

@@ -1,85 +1,32 @@
-/** The classes of the preprocessing and augmentation layers, for files. */
-import type { LayerClass } from '../registry.ts';
-import {
-  RandomBrightness,
-  RandomColorDegeneration,
-  RandomColorJitter,
-  RandomContrast,
-  RandomGrayscale,
-  RandomHue,
-  RandomInvert,
-  RandomPosterization,
-  RandomSaturation,
-  Solarization,
-} from './colour.ts';
-import { AugMix, MaxNumBoundingBoxes, Pipeline, RandAugment } from './compound.ts';
-import { Discretization } from './discretization.ts';
-import { RandomGaussianBlur, RandomSharpness } from './filters.ts';
-import { HashedCrossing, Hashing } from './hashing.ts';
-import { AutoContrast, ContrastLimitedAdaptiveHistogramEqualization, Equalization } from './histogram.ts';
-import { IntegerLookup, StringLookup } from './lookup.ts';
-import { CutMix, MixUp, RandomErasing } from './mixing.ts';
-import { CategoryEncoding, Normalization, Rescaling } from './numbers.ts';
-import { CenterCrop, RandomCrop, RandomHeight, RandomWidth, Resizing } from './resizing.ts';
-import { MelSpectrogram, STFTSpectrogram } from './spectrogram.ts';
-import { TextVectorization } from './text.ts';
-import {
-  RandomElasticTransform,
-  RandomFlip,
-  RandomPerspective,
-  RandomRotation,
-  RandomShear,
-  RandomTranslation,
-  RandomZoom,
-} from './warp.ts';
+/** The modules of the preprocessing and augmentation layers, for files. */
+import * as colour from './colour.ts';
+import * as compound from './compound.ts';
+import * as discretization from './discretization.ts';
+import * as filters from './filters.ts';
+import * as hashing from './hashing.ts';
+import * as histogram from './histogram.ts';
+import * as lookup from './lookup.ts';
+import * as mixing from './mixing.ts';
+import * as numbers from './numbers.ts';
+import * as resizing from './resizing.ts';
+import * as spectrogram from './spectrogram.ts';
+import * as text from './text.ts';
+import * as warp from './warp.ts';
 
-/** Each of them. */
-export function preprocessingClasses(): LayerClass[] {
+export function preprocessingModules(): object[] {
   return [
-    AugMix,
-    AutoContrast,
-    CategoryEncoding,
-    CenterCrop,
-    ContrastLimitedAdaptiveHistogramEqualization,
-    CutMix,
-    Discretization,
-    Equalization,
-    HashedCrossing,
-    Hashing,
-    IntegerLookup,
-    MaxNumBoundingBoxes,
-    MelSpectrogram,
-    MixUp,
-    Normalization,
-    Pipeline,
-    RandAugment,
-    RandomBrightness,
-    RandomColorDegeneration,
-    RandomColorJitter,
-    RandomContrast,
-    RandomCrop,
-    RandomElasticTransform,
-    RandomErasing,
-    RandomFlip,
-    RandomGaussianBlur,
-    RandomGrayscale,
-    RandomHeight,
-    RandomHue,
-    RandomInvert,
-    RandomPerspective,
-    RandomPosterization,
-    RandomRotation,
-    RandomSaturation,
-    RandomSharpness,
-    RandomShear,
-    RandomTranslation,
-    RandomWidth,
-    RandomZoom,
-    Rescaling,
-    Resizing,
-    Solarization,
-    STFTSpectrogram,
-    StringLookup,
-    TextVectorization,
+    colour,
+    compound,
+    discretization,
+    filters,
+    hashing,
+    histogram,
+    lookup,
+    mixing,
+    numbers,
+    resizing,
+    spectrogram,
+    text,
+    warp,
   ];
 }
