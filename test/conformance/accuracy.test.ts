@@ -2,7 +2,6 @@
  * How good the composites are: greatest errors in units of the last place of float32, against double precision and against
  * mpmath's values. docs/special-functions.md has the same table; tighten both together.
  */
-import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { gradients } from '../../src/autodiff/gradients.ts';
 import type { Value } from '../../src/graph/graph.ts';
@@ -10,6 +9,7 @@ import * as c from '../../src/ops/composite.ts';
 import { atan2 } from '../../src/ops/composite.ts';
 import { constantLike, expm1, log1p, parameter, rsqrt, tanh, zerosLike } from '../../src/ops/build.ts';
 import type { NDArray } from '../../src/ops/row.ts';
+import { type Limits, specialCases, type Unary } from './special-functions.ts';
 import type { Target } from './targets.ts';
 import { availableTargets, reference } from './targets.ts';
 import { between, compute, floats, worst } from './ulp.ts';
@@ -19,7 +19,6 @@ beforeAll(async () => {
   targets = [reference, ...(await availableTargets()).filter(({ name }) => name !== 'interpreter')];
 });
 
-type Unary = (x: Value) => Value;
 const everywhere = floats(2 ** -149, 3.4e38);
 const positive = floats(2 ** -149, 3.4e38, 20_000, false);
 const third = Math.fround(-1 / 3);
@@ -94,38 +93,33 @@ const cases: readonly Case[] = [
   },
 ];
 
-/** Names of the fixture's lists, what computes them, and limits. Where a function has zeros its absolute error counts. */
-const special: Record<string, { f: Unary; limit: number; floor?: number }> = {
-  lgamma: { f: c.lgamma, limit: 6 },
-  lgammaNegative: { f: c.lgamma, limit: 3, floor: 3e-6 },
-  digamma: { f: c.digamma, limit: 3 },
-  digammaNegative: { f: c.digamma, limit: 3, floor: 1e-5 },
-  trigamma: { f: (x) => c.polygamma(1, x), limit: 6 },
-  polygamma2: { f: (x) => c.polygamma(2, x), limit: 9, floor: 1e-4 },
-  polygamma5: { f: (x) => c.polygamma(5, x), limit: 9 },
-  zeta3: { f: (x) => c.zeta(constantLike(x, 3), x), limit: 5 },
-  'zeta1.25': { f: (x) => c.zeta(constantLike(x, 1.25), x), limit: 5 },
-  erfc: { f: c.erfc, limit: 4 },
-  erfcx: { f: c.erfcx, limit: 4 },
-  erfInv: { f: c.erfInverse, limit: 4 },
-  normalCdf: { f: c.normalCdf, limit: 4 },
-  besselI0: { f: c.besselI0, limit: 6 },
-  besselI1: { f: c.besselI1, limit: 6 },
-  besselI0e: { f: c.besselI0e, limit: 4 },
-  besselI1e: { f: c.besselI1e, limit: 4 },
-  besselK0: { f: c.besselK0, limit: 9 },
-  besselK1: { f: c.besselK1, limit: 5 },
-  besselK0e: { f: c.besselK0e, limit: 7 },
-  besselK1e: { f: c.besselK1e, limit: 5 },
-  besselJ0: { f: c.besselJ0, limit: 3, floor: 4e-7 },
-  besselJ1: { f: c.besselJ1, limit: 3, floor: 4e-7 },
-  besselY0: { f: c.besselY0, limit: 3, floor: 4e-7 },
-  besselY1: { f: c.besselY1, limit: 3, floor: 4e-7 },
+const limits: Limits = {
+  lgamma: { limit: 6 },
+  lgammaNegative: { limit: 3, floor: 3e-6 },
+  digamma: { limit: 3 },
+  digammaNegative: { limit: 3, floor: 1e-5 },
+  trigamma: { limit: 6 },
+  polygamma2: { limit: 9, floor: 1e-4 },
+  polygamma5: { limit: 9 },
+  zeta3: { limit: 5 },
+  'zeta1.25': { limit: 5 },
+  erfc: { limit: 4 },
+  erfcx: { limit: 4 },
+  erfInv: { limit: 4 },
+  normalCdf: { limit: 4 },
+  besselI0: { limit: 6 },
+  besselI1: { limit: 6 },
+  besselI0e: { limit: 4 },
+  besselI1e: { limit: 4 },
+  besselK0: { limit: 9 },
+  besselK1: { limit: 5 },
+  besselK0e: { limit: 7 },
+  besselK1e: { limit: 5 },
+  besselJ0: { limit: 3, floor: 4e-7 },
+  besselJ1: { limit: 3, floor: 4e-7 },
+  besselY0: { limit: 3, floor: 4e-7 },
+  besselY1: { limit: 3, floor: 4e-7 },
 };
-const fixture = JSON.parse(readFileSync(new URL('fixtures/special-values.json', import.meta.url), 'utf8')) as Record<
-  string,
-  (number | string)[]
->;
 
 function check(f: Unary, truth: (x: number) => number, limit: number, xs: Float32Array, floor?: number) {
   for (const target of targets) {
@@ -137,11 +131,8 @@ function check(f: Unary, truth: (x: number) => number, limit: number, xs: Float3
 describe('in ulp', () => {
   it.each(cases)('$name is within $limit', ({ f, truth, limit, xs, floor }) => check(f, truth, limit, xs, floor));
 
-  it.each(Object.entries(special))('%s', (name, { f, limit, floor }) => {
-    const list = fixture[name];
-    const truth = new Map<number, number>();
-    for (let i = 0; i < list.length; i += 2) truth.set(list[i] as number, Number(list[i + 1]));
-    check(f, (x) => truth.get(x)!, limit, Float32Array.from(truth.keys()), floor);
+  it.each(specialCases(limits))('$name', ({ f, truth, limit, floor }) => {
+    check(f, (x) => truth.get(x) as number, limit, Float32Array.from(truth.keys()), floor);
   });
 });
 

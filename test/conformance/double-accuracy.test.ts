@@ -2,12 +2,11 @@
  * How good the composites are in float64: greatest errors in units of 2^-52 of the result, against the engine's functions and
  * mpmath's values. docs/special-functions.md has the same table; tighten both together.
  */
-import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Value } from '../../src/graph/graph.ts';
 import { constantLike, expm1, log1p, parameter, tanh } from '../../src/ops/build.ts';
 import * as c from '../../src/ops/composite.ts';
 import { uniform } from './samples.ts';
+import { type Limits, specialCases, type Unary } from './special-functions.ts';
 import type { Target } from './targets.ts';
 import { availableTargets, reference } from './targets.ts';
 
@@ -15,8 +14,6 @@ let targets: Target[] = [];
 beforeAll(async () => {
   targets = [reference, ...(await availableTargets()).filter(({ name }) => name === 'x64' || name === 'wasm')];
 });
-
-type Unary = (x: Value) => Value;
 
 /** Numbers of every size between low and high, and as many evenly spaced, of both signs where low is not negative. */
 function numbers(low: number, high: number, count = 1000, both = false): Float64Array {
@@ -72,36 +69,32 @@ const cases: { readonly [name: string]: Case } = {
   },
 };
 
-/** Names of the fixture's lists, what computes them, and limits. Where a function has zeros errors below the floor do not count. */
-const special: { readonly [name: string]: { readonly f: Unary; readonly limit: number; readonly floor?: number } } = {
-  lgamma: { f: c.lgamma, limit: 8 },
-  lgammaNegative: { f: c.lgamma, limit: 8, floor: 1e-14 },
-  digamma: { f: c.digamma, limit: 8 },
-  digammaNegative: { f: c.digamma, limit: 8, floor: 2e-14 },
-  trigamma: { f: (x) => c.polygamma(1, x), limit: 12 },
-  polygamma2: { f: (x) => c.polygamma(2, x), limit: 16, floor: 1e-12 },
-  polygamma5: { f: (x) => c.polygamma(5, x), limit: 16 },
-  zeta3: { f: (x) => c.zeta(constantLike(x, 3), x), limit: 8 },
-  'zeta1.25': { f: (x) => c.zeta(constantLike(x, 1.25), x), limit: 8 },
-  erfc: { f: c.erfc, limit: 12 },
-  erfcx: { f: c.erfcx, limit: 12 },
-  erfInv: { f: c.erfInverse, limit: 12 },
-  normalCdf: { f: c.normalCdf, limit: 12 },
-  besselI0: { f: c.besselI0, limit: 12 },
-  besselI1: { f: c.besselI1, limit: 12 },
-  besselI0e: { f: c.besselI0e, limit: 8 },
-  besselI1e: { f: c.besselI1e, limit: 8 },
-  besselK0: { f: c.besselK0, limit: 16 },
-  besselK1: { f: c.besselK1, limit: 12 },
-  besselK0e: { f: c.besselK0e, limit: 16 },
-  besselK1e: { f: c.besselK1e, limit: 12 },
-  besselJ0: { f: c.besselJ0, limit: 4, floor: 1e-15 },
-  besselJ1: { f: c.besselJ1, limit: 4, floor: 1e-15 },
-  besselY0: { f: c.besselY0, limit: 4, floor: 1e-15 },
-  besselY1: { f: c.besselY1, limit: 4, floor: 1e-15 },
-};
-const fixture = JSON.parse(readFileSync(new URL('fixtures/special-values.json', import.meta.url), 'utf8')) as {
-  readonly [name: string]: readonly (number | string)[];
+const limits: Limits = {
+  lgamma: { limit: 8 },
+  lgammaNegative: { limit: 8, floor: 1e-14 },
+  digamma: { limit: 8 },
+  digammaNegative: { limit: 8, floor: 2e-14 },
+  trigamma: { limit: 12 },
+  polygamma2: { limit: 16, floor: 1e-12 },
+  polygamma5: { limit: 16 },
+  zeta3: { limit: 8 },
+  'zeta1.25': { limit: 8 },
+  erfc: { limit: 12 },
+  erfcx: { limit: 12 },
+  erfInv: { limit: 12 },
+  normalCdf: { limit: 12 },
+  besselI0: { limit: 12 },
+  besselI1: { limit: 12 },
+  besselI0e: { limit: 8 },
+  besselI1e: { limit: 8 },
+  besselK0: { limit: 16 },
+  besselK1: { limit: 12 },
+  besselK0e: { limit: 16 },
+  besselK1e: { limit: 12 },
+  besselJ0: { limit: 4, floor: 1e-15 },
+  besselJ1: { limit: 4, floor: 1e-15 },
+  besselY0: { limit: 4, floor: 1e-15 },
+  besselY1: { limit: 4, floor: 1e-15 },
 };
 
 /** The smallest normal number's distance to its neighbour counts below it. */
@@ -129,10 +122,7 @@ function check(f: Unary, truth: (x: number) => number, limit: number, xs: Float6
 describe('in units of 2^-52', () => {
   it.each(Object.entries(cases))('%s', (_name, { f, truth, limit, xs }) => check(f, truth, limit, xs));
 
-  it.each(Object.entries(special))('%s', (name, { f, limit, floor }) => {
-    const list = fixture[name];
-    const truth = new Map<number, number>();
-    for (let i = 0; i < list.length; i += 2) truth.set(list[i] as number, Number(list[i + 1]));
+  it.each(specialCases(limits))('$name', ({ f, truth, limit, floor }) => {
     check(f, (x) => truth.get(x) as number, limit, Float64Array.from(truth.keys()), floor);
   });
 });
