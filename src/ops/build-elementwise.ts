@@ -10,6 +10,11 @@ import { broadcastTo } from './build-movement.ts';
 
 /** A number, repeated to `shape`. */
 export function constant(value: number, dtype: DType = 'float32', shape: Shape = []): Value {
+  // What a caller without types left out would go on as NaN.
+  if (value === undefined || value === null || typeof value === 'string') {
+    const came = typeof value === 'string' ? JSON.stringify(value) : `${value}`;
+    fail('constant', 'an argument must be a number', `got ${came}`, 'check the numbers behind the tensors');
+  }
   if (dtype === 'int64' && !(value >= -(2 ** 63) && value < 2 ** 63)) {
     fail('constant', 'an int64 must be a number in [-2^63, 2^63)', `got ${value}`);
   }

@@ -173,3 +173,16 @@ it.each(['int8', 'uint8', 'int32', 'int64'] as const)(
     expect(x.clipByValue(0, 3).dtype).toBe(dtype);
   },
 );
+
+it('a number that was left out is missed, and not taken for NaN', () => {
+  const image = tf.ones([1, 2, 2, 3]);
+  const missing = undefined as unknown as number;
+  const calls = [
+    () => tf.image.adjustBrightness(image, missing),
+    () => tf.image.adjustContrast(image, missing),
+    () => tf.leakyRelu(image, 'a' as unknown as number),
+    () => tf.fill([2], missing),
+  ];
+  for (const call of calls) expect(call).toThrow(/must be a number.*; got (undefined|"a")/);
+  expect([...tf.fill([1], Number.NaN).dataSync()]).toEqual([Number.NaN]);
+});

@@ -102,6 +102,9 @@ export function fill<R extends Rank = Rank>(
     checkShape('fill', shape);
     return makeStrings<R>(new Array<string>(sizeOf(shape)).fill(value), shape, 'fill');
   }
+  if (typeof value !== 'number' && typeof value !== 'boolean' && typeof value !== 'bigint') {
+    fail('fill', 'value must be a number, a boolean or a string', `got ${value}`);
+  }
   return filled<R>('fill', shape, Number(value), dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32'));
 }
 /** Every element 0. */
